@@ -1,0 +1,1 @@
+"""Attacks that ship with leakaudit: one file each, found through entry points."""

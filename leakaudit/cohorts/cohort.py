@@ -1,0 +1,100 @@
+"""What a cohort is: samples owned by patients, and the three groups patients are split into."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from leakaudit.plugins import Plugin
+
+FloatArray = npt.NDArray[np.float32]
+ByteArray = npt.NDArray[np.uint8]
+
+
+class Group(StrEnum):
+    """Every patient belongs to exactly one group."""
+
+    TRAINING = "training"
+    AUXILIARY = "auxiliary"
+    VALIDATION = "validation"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Samples (slices or patches) and the patients that own them.
+
+    Attributes:
+        name: what the report calls it.
+        modalities: one name per image channel, in channel order.
+        images: (n, m, *space) float32 in [0, 1]; space is (h, w) or (d, h, w).
+        labels: (n, *space) uint8, the dataset's own label values.
+        regions: region name to the label values it is the union of, such as
+            ``{"WT": (1, 2, 3), "TC": (2, 3), "ET": (2,)}``.
+        patients: (n,) pseudonyms, one per sample; never the names found on disk.
+        positions: (n,) index of the slice or patch within its patient.
+        scaling: the rule that brought the voxels to [0, 1], as a sentence.
+        shareable: whether pictures of these patients may appear in a report.
+        warnings: what was odd about the data without being an error.
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    images: FloatArray
+    labels: ByteArray
+    regions: Mapping[str, tuple[int, ...]]
+    patients: npt.NDArray[np.str_]
+    positions: npt.NDArray[np.int64]
+    scaling: str
+    shareable: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """Height and width, or depth, height and width, in voxels."""
+        return self.images.shape[2:]
+
+    @property
+    def patient_ids(self) -> tuple[str, ...]:
+        """The distinct pseudonyms, sorted."""
+        return tuple(sorted(set(self.patients.tolist())))
+
+    def masks(self) -> ByteArray:
+        """One binary channel per region: (n, r, *space) uint8."""
+        return np.stack(
+            [np.isin(self.labels, values) for values in self.regions.values()], axis=1
+        ).astype(np.uint8)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over voxels, labels, owners and modalities: the same data, the same digest."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.modalities, dict(self.regions), self.images.shape)).encode())
+        for array in (self.images, self.labels, self.positions):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\0".join(self.patients.tolist()).encode())
+        return digest.hexdigest()
+
+
+class CohortSource(Plugin):
+    """Where patients come from. One class per layout on disk, or generator.
+
+    Subclasses add their settings as fields and read in :meth:`load`.
+    """
+
+    shareable: bool = Field(
+        default=False, description="may pictures of these patients appear in a report"
+    )
+
+    @abstractmethod
+    def load(self) -> Cohort:
+        """Read or generate the cohort, checked.
+
+        Raises:
+            DataError: voxels, labels or geometry break a rule.
+        """
