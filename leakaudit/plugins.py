@@ -82,9 +82,7 @@ def build(kind: Kind, name: str, settings: Mapping[str, Any]) -> Any:
     return validated(plugin, settings, what=f"{kind.noun} {name}")
 
 
-def validated(
-    model: type[ModelT], settings: Mapping[str, Any], *, what: str
-) -> ModelT:
+def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) -> ModelT:
     """Build a pydantic model; turn its complaints into one message that names the remedy."""
     unknown = [key for key in settings if key not in model.model_fields]
     if unknown and model.model_config.get("extra") == "forbid":

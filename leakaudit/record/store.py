@@ -1,0 +1,85 @@
+"""Read and write the record: canonical JSON, a hash that tells of edits, one atomic file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from leakaudit.errors import RecordError
+from leakaudit.record.model import SCHEMA_VERSION, Record
+
+RECORD_FILE = "audit.json"
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no NaN: the same value, the same bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def content_sha256(record: Record) -> str:
+    """The hash over everything but itself and what was measured on the clock."""
+    content = record.model_dump(mode="json", exclude={"content_sha256", "volatile"})
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def sealed(record: Record) -> Record:
+    """The record with its hash filled in."""
+    return record.model_copy(update={"content_sha256": content_sha256(record)})
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write `audit.json`, whole or not at all."""
+    target = folder / RECORD_FILE
+    partial = folder / f".{RECORD_FILE}.partial"
+    partial.write_text(canonical(sealed(record).model_dump(mode="json")), encoding="utf-8")
+    os.replace(partial, target)
+    return target
+
+
+def read_record(path: Path) -> Record:
+    """Load a record from a file or from the run folder that holds one.
+
+    Raises:
+        RecordError: missing, cut short, of a newer schema, or edited by hand.
+    """
+    file = path / RECORD_FILE if path.is_dir() else path
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(
+            "a run folder must hold audit.json", found=str(file), remedy="run `leakaudit run` first"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise RecordError(
+            f"audit.json must be whole JSON ({problem})",
+            found=str(file),
+            remedy="the file was cut short or damaged; run the audit again: finished cells are kept",
+        ) from None
+    version = str(raw.get("schema_version", "")) if isinstance(raw, dict) else ""
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise RecordError(
+            f"this version reads records of schema {SCHEMA_VERSION}",
+            found=version or "no schema_version",
+            remedy="update leakaudit, or run the audit again",
+        )
+    try:
+        record = Record.model_validate(raw)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        raise RecordError(
+            f"audit.json breaks its schema at {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            found=repr(first["input"])[:200],
+            remedy="the file was edited or damaged; run the audit again",
+        ) from None
+    if record.content_sha256 != content_sha256(record):
+        raise RecordError(
+            "the record's content must match its content_sha256",
+            found=record.content_sha256 or "no hash",
+            remedy="the file was edited after the audit; run the audit again",
+        )
+    return record
