@@ -297,6 +297,22 @@ class Dependence(Part):
     seed: int
 
 
+class MetricSummary(Part):
+    """What a metric's number means: every number in a report is printed beside this."""
+
+    name: str = Field(description="registered name, as findings use it")
+    label: str = Field(description="as a reader meets it, such as `SSIM`")
+    unit: str = Field(default="1", description="`1` where it has none")
+    lowest: Number | None = Field(default=None, description="lower end of its range; null: none")
+    highest: Number | None = Field(default=None, description="upper end of its range; null: none")
+    direction: Direction = Field(description="which way is leak")
+    chance: Number | None = Field(default=None, description="value of guessing; null: measured")
+    ceiling: Number | None = Field(default=None, description="value of a perfect attack")
+    meaning: str = Field(default="", description="what it means for a patient, one sentence")
+    remedy: str = Field(default="", description="what to do about a bad value")
+    source: str = Field(default="", description="paper, or the software it equals")
+
+
 class Failure(Part):
     """Something that did not finish, and why."""
 
@@ -354,6 +370,7 @@ class Record(Part):
     adversaries: tuple[AdversarySummary, ...]
     attacks: tuple[AttackSummary, ...]
     defenses: tuple[DefenseSummary, ...]
+    metrics: tuple[MetricSummary, ...] = ()
     findings: tuple[Finding, ...]
     controls: tuple[Control, ...]
     verdicts: tuple[Verdict, ...]
