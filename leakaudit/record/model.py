@@ -119,6 +119,7 @@ class Verdict(Part):
     attack: str | None = Field(description="strongest attack; null where none was mounted")
     levels: tuple[int, ...] = Field(default=(), description="levels of the strongest attack")
     metric: str | None = Field(default=None, description="metric the verdict was read from")
+    region: Region | None = Field(default=None, description="region it was measured in")
     verdict: VerdictValue
     threshold: Number = Field(description="the advantage above which a leak counts, X")
     advantage: Estimate | None = Field(
