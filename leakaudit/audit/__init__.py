@@ -1,0 +1,1 @@
+"""The audit: configuration, plan, cells, engine, judgement."""

@@ -1,0 +1,1 @@
+"""The exchange: messages, links, recording, traces."""

@@ -1,0 +1,152 @@
+"""What a defense is: settings that put a guard at each party, and a claim only where one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from leakaudit.plugins import Plugin
+from leakaudit.split.spec import SplitSpec
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How often something about one patient is released: what composition has to count.
+
+    Attributes:
+        epochs: passes over the training patients.
+        samples_per_patient: largest number of samples of any one patient.
+        patients: training patients.
+        steps_per_epoch: optimiser steps per epoch.
+        batch_size: samples per step.
+    """
+
+    epochs: int
+    samples_per_patient: int
+    patients: int
+    steps_per_epoch: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A formal guarantee as data; any accountant can read it, any report can print it.
+
+    Attributes:
+        mechanism: such as ``Gaussian mechanism``.
+        epsilon: privacy loss bound.
+        delta: failure probability, 0 to 1.
+        unit: whose data the guarantee speaks of.
+        neighbouring: the relation between neighbouring data sets.
+        composition: releases that were composed, in words with figures.
+        accountant: name and version of what did the composing.
+        trust_model: who adds the noise, and who must be trusted.
+        not_covered: what this claim does not protect.
+    """
+
+    mechanism: str
+    epsilon: float
+    delta: float
+    unit: str
+    neighbouring: str
+    composition: str
+    accountant: str
+    trust_model: str
+    not_covered: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a guard stands: at one party of a split.
+
+    Attributes:
+        split: the split, after every defense had its say on it.
+        party: name of the party.
+        shapes: level to (channels, *space) of what reaches the guard.
+        modalities: image channels of the party.
+    """
+
+    split: SplitSpec
+    party: str
+    shapes: Mapping[int, tuple[int, ...]]
+    modalities: int
+
+
+class Guard(nn.Module):
+    """A defense at work at one party.
+
+    Keys are buffers and learned layers are parameters, so that a snapshot of the trace holds them
+    and query access goes through the very same guard. Every method defaults to doing nothing.
+    """
+
+    def shapes(self, shapes: Mapping[int, tuple[int, ...]]) -> Mapping[int, tuple[int, ...]]:
+        """Level to (channels, *space) of what leaves, given what enters."""
+        return shapes
+
+    def forward_message(self, level: int, features: Tensor, rng: Generator) -> Tensor:
+        """Change an activation before it is sent; runs at the party, inside its autograd graph."""
+        del level, rng
+        return features
+
+    def backward_message(self, level: int, gradient: Tensor, rng: Generator) -> Tensor:
+        """Change a gradient before it is sent back to the party; runs at the server."""
+        del level, rng
+        return gradient
+
+    def loss_term(
+        self, images: Tensor, features: Mapping[int, Tensor], rng: Generator
+    ) -> Tensor | None:
+        """A scalar the party adds to its training loss; features are those about to be sent."""
+        del images, features, rng
+        return None
+
+
+class Defense(Plugin):
+    """Settings of one defense. Stacks with others, in the order of the configuration.
+
+    Subclasses add settings as fields and override any of the methods.
+    """
+
+    not_covered: ClassVar[str] = "everything: this defense makes no formal claim"
+
+    parties: tuple[str, ...] | None = Field(
+        default=None, description="parties it acts at; unset: all"
+    )
+    levels: tuple[int, ...] | None = Field(
+        default=None, description="levels it acts on; unset: all that cross"
+    )
+
+    def reshape(self, split: SplitSpec) -> SplitSpec:
+        """The split under this defense: for those that withhold levels.
+
+        Raises:
+            ConfigurationError: the defense names a level that does not cross.
+        """
+        return split
+
+    def guard(self, site: Site, rng: Generator) -> Guard | None:
+        """The guard for one party; None where it does nothing there.
+
+        Args:
+            site: where it will stand.
+            rng: source of secret keys and initial weights.
+        """
+        del site, rng
+        return None
+
+    def claim(self, exposure: Exposure, split: SplitSpec) -> Claim | None:
+        """The guarantee, where clipping, sensitivity and accountant give one."""
+        del exposure, split
+        return None
+
+    def acts_at(self, party: str) -> bool:
+        """Whether it acts at that party."""
+        return self.parties is None or party in self.parties
+
+    def acts_on(self, level: int) -> bool:
+        """Whether it acts on that level."""
+        return self.levels is None or level in self.levels

@@ -1,0 +1,124 @@
+"""The two ends of a link: a party's encoder behind its guards, and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.split.networks import Features, Head, PartyEncoder, ServerNetwork
+from leakaudit.split.spec import SplitSpec, level_size
+
+
+class PartyEndpoint(nn.Module):
+    """One party: its encoder, and the guards every message passes."""
+
+    def __init__(self, encoder: PartyEncoder, guards: Sequence[Guard]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.guards = nn.ModuleList(guards)
+
+    def forward(self, images: Tensor, rng: Generator) -> Features:
+        """What would be sent for these images, still on the party's own graph.
+
+        Args:
+            images: (n, modalities, *space) in [0, 1].
+            rng: randomness of the defenses.
+
+        Returns:
+            Level to (n, channels, *space).
+        """
+        features: Features = self.encoder(images)
+        for guard in self._guards():
+            features = {
+                level: guard.forward_message(level, tensor, rng)
+                for level, tensor in features.items()
+            }
+        return features
+
+    def returned(self, level: int, gradient: Tensor, rng: Generator) -> Tensor:
+        """A gradient as the server's side of the defenses lets it go back to this party."""
+        for guard in reversed(self._guards()):
+            gradient = guard.backward_message(level, gradient, rng)
+        return gradient
+
+    def loss_terms(
+        self, images: Tensor, features: Mapping[int, Tensor], rng: Generator
+    ) -> list[Tensor]:
+        """What the defenses add to the party's loss."""
+        terms = (guard.loss_term(images, features, rng) for guard in self._guards())
+        return [term for term in terms if term is not None]
+
+    def _guards(self) -> list[Guard]:
+        return [guard for guard in self.guards if isinstance(guard, Guard)]
+
+
+class Network(nn.Module):
+    """All endpoints of a split, as built from its description; each on its own graph.
+
+    Attributes:
+        split: the split after the defenses reshaped it.
+        parties: party name to endpoint.
+        server: the server's network.
+        head: last layers; runs at the server or at the label holder.
+        sent: party to level to (channels, *space) of what crosses.
+    """
+
+    def __init__(
+        self,
+        split: SplitSpec,
+        regions: int,
+        space: tuple[int, ...],
+        defenses: Sequence[Defense] = (),
+        *,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        for defense in defenses:
+            split = defense.reshape(split)
+        self.split = split
+        self.space = space
+        self.sent: dict[str, Mapping[int, tuple[int, ...]]] = {}
+        keys = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.parties = nn.ModuleDict()
+            for party in split.parties:
+                self.parties[party.name] = self._party(
+                    party.name, len(party.modalities), defenses, keys
+                )
+            widths = {
+                level: [self.sent[name][level][0] for name in split.party_names]
+                for level in split.crossing
+            }
+            self.server = ServerNetwork(split, widths)
+            self.head = Head(split, regions)
+
+    def _party(
+        self, name: str, modalities: int, defenses: Sequence[Defense], keys: Generator
+    ) -> PartyEndpoint:
+        split = self.split
+        encoder = PartyEncoder(split, modalities)
+        shapes: Mapping[int, tuple[int, ...]] = {
+            level: (split.channels[level], *level_size(self.space, level))
+            for level in split.crossing
+        }
+        guards = []
+        for defense in defenses:
+            if not defense.acts_at(name):
+                continue
+            guard = defense.guard(Site(split, name, shapes, modalities), keys)
+            if guard is not None:
+                guards.append(guard)
+                shapes = guard.shapes(shapes)
+        self.sent[name] = shapes
+        return PartyEndpoint(encoder, guards)
+
+    def party(self, name: str) -> PartyEndpoint:
+        """The endpoint of one party."""
+        endpoint = self.parties[name]
+        if not isinstance(endpoint, PartyEndpoint):
+            raise TypeError(f"{name} is not an endpoint")
+        return endpoint

@@ -1,0 +1,1 @@
+"""The threat model: adversaries, what each may see, and what an attack is."""

@@ -1,0 +1,114 @@
+"""What an attack is: it turns a view into guesses, and never sees the truth."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.plugins import Plugin
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Asset, Target, View
+
+Criterion = Literal["singling out", "linkability", "inference"]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A guess on the way, for the effort curve.
+
+    Attributes:
+        effort: optimiser steps spent so far.
+        values: as in :class:`Guess`.
+    """
+
+    effort: int
+    values: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """What an attack believes about one target.
+
+    Attributes:
+        values: images (n, modalities, *space) in [0, 1]; masks (n, regions, *space) as
+            probabilities; otherwise scores, one row per victim sample.
+        effort: optimiser steps spent in all.
+        trail: guesses on the way, by rising effort; without the final one.
+    """
+
+    values: Tensor
+    effort: int
+    trail: tuple[Checkpoint, ...] = ()
+
+
+Guesses = Mapping[Target, Guess]
+
+
+class Attack(Plugin):
+    """Settings of one attack, and how it is run: checked, seeded, judged by somebody else.
+
+    Subclasses state ``needs``, ``asset``, ``criterion``, ``family`` and ``source``, add settings
+    as fields, and implement :meth:`guess`.
+    """
+
+    needs: ClassVar[Knowledge]
+    asset: ClassVar[Asset]
+    criterion: ClassVar[Criterion]
+    family: ClassVar[str]
+    source: ClassVar[str]
+
+    @property
+    def goal(self) -> Asset:
+        """What it recovers under these settings."""
+        return self.asset
+
+    @property
+    def required(self) -> Knowledge:
+        """What it needs to know under these settings."""
+        return self.needs
+
+    @abstractmethod
+    def guess(self, view: View, rng: Generator) -> Guesses:
+        """Attack every target of the view.
+
+        Args:
+            view: all the adversary may see; its ``targets`` are those to attack.
+            rng: the attack's randomness. Torch's global generator is seeded too, so that freshly
+                built layers are reproducible.
+        """
+
+    def missing(self, view: View) -> Knowledge:
+        """What the adversary lacks for this attack."""
+        return self.required & ~view.knowledge
+
+    def __call__(self, view: View, seed: int) -> Guesses:
+        """Check the grants, run seeded, refuse what is not finite.
+
+        Raises:
+            NotMountableError: the adversary lacks what the attack needs.
+            AttackInvalidError: the attack diverged.
+        """
+        lacking = self.missing(view)
+        if lacking:
+            raise NotMountableError(
+                "this adversary lacks what the attack needs",
+                found=", ".join(lacking.words),
+                remedy="grant it, where such an adversary is realistic",
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            guesses = self.guess(view, torch.Generator().manual_seed(seed))
+        for target, guess in guesses.items():
+            if not bool(torch.isfinite(guess.values).all()):
+                raise AttackInvalidError(
+                    "a guess must be finite everywhere",
+                    found=f"non-finite values for {target.victim}, levels {target.levels}",
+                    remedy="lower the attack's learning rate",
+                )
+        return guesses

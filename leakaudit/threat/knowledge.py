@@ -1,0 +1,130 @@
+"""What an adversary may know, where it sits, and how it behaves. Terms follow NIST AI 100-2."""
+
+from __future__ import annotations
+
+from enum import Flag, StrEnum, auto
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Knowledge(Flag):
+    """What an attack can need and an adversary can have. Grants are stated, never assumed."""
+
+    ACTIVATIONS = auto()
+    """Forward messages of the victim."""
+    GRADIENTS = auto()
+    """Backward messages for the attacked features."""
+    LABELS = auto()
+    """The victims' label masks."""
+    OWN_IMAGES = auto()
+    """The adversary's own modalities of the same patients."""
+    ARCHITECTURE = auto()
+    """How the victim's encoder is built."""
+    QUERIES = auto()
+    """Black-box access: images in, messages out, through the defense."""
+    ENCODER_WEIGHTS = auto()
+    """White-box access to the victim's encoder (an insider, exchanged checkpoints)."""
+    SERVER_WEIGHTS = auto()
+    """White-box access to the server's part and the head."""
+    WEIGHT_UPDATES = auto()
+    """The gradient of the victim's encoder weights."""
+    AUXILIARY_IMAGES = auto()
+    """Images of the adversary's own patients, in the victim's modality."""
+    AUXILIARY_LABELS = auto()
+    """Label masks of those patients."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The single kinds of knowledge, as written in configurations."""
+        return tuple(str(kind.name).lower().replace("_", "-") for kind in self)
+
+    @classmethod
+    def parse(cls, word: str) -> Knowledge:
+        """The kind written as `auxiliary-images`; KeyError where there is none."""
+        return cls[word.upper().replace("-", "_")]
+
+
+NOTHING = Knowledge(0)
+
+
+class Position(StrEnum):
+    """Where the adversary sits."""
+
+    SERVER = "server"
+    PARTY = "party"
+    WIRE = "wire"
+    COALITION = "coalition"
+
+
+class Adversary(BaseModel):
+    """Who attacks, from where, with which extra grants.
+
+    What a position sees by itself follows from the split (:func:`leakaudit.threat.view.seen_from`);
+    ``grants`` adds to it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="what the report calls it")
+    position: Position
+    members: tuple[str, ...] = Field(
+        default=(),
+        description="party: its name; wire: parties whose links are tapped; coalition: who joins",
+    )
+    grants: tuple[str, ...] = Field(default=(), description="knowledge beyond the position's own")
+    behaviour: Literal["passive", "active"] = "passive"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for word in self.grants:
+            try:
+                Knowledge.parse(word)
+            except KeyError:
+                known = ", ".join((~NOTHING).words)
+                raise ValueError(f"unknown grant {word!r}; known: {known}") from None
+        if self.position is Position.PARTY and len(self.members) != 1:
+            raise ValueError("a party adversary names exactly one member")
+        if self.position is Position.COALITION and len(self.members) < 2:
+            raise ValueError("a coalition names at least two members")
+        return self
+
+    @property
+    def granted(self) -> Knowledge:
+        """The grants as flags."""
+        total = NOTHING
+        for word in self.grants:
+            total |= Knowledge.parse(word)
+        return total
+
+
+_TRAINED_ON = ("queries", "auxiliary-images", "auxiliary-labels")
+
+PRESETS: dict[str, Adversary] = {
+    preset.name: preset
+    for preset in (
+        Adversary(name="curious-server", position=Position.SERVER, grants=_TRAINED_ON),
+        Adversary(
+            name="curious-server-with-weights",
+            position=Position.SERVER,
+            grants=(*_TRAINED_ON, "architecture", "encoder-weights", "weight-updates"),
+        ),
+        Adversary(
+            name="curious-party",
+            position=Position.PARTY,
+            members=("*",),
+            grants=("server-weights", "auxiliary-images", "auxiliary-labels"),
+        ),
+        Adversary(
+            name="wire-tap",
+            position=Position.WIRE,
+            grants=(*_TRAINED_ON, "architecture"),
+        ),
+        Adversary(
+            name="dishonest-server",
+            position=Position.SERVER,
+            grants=(*_TRAINED_ON, "architecture"),
+            behaviour="active",
+        ),
+    )
+}

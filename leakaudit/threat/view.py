@@ -1,0 +1,283 @@
+"""Exactly what one adversary may see. An attack receives a view and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from leakaudit.errors import NotMountableError
+from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.message import Direction
+from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
+
+Asset = Literal["images", "masks", "identity", "membership", "attribute"]
+Features = dict[int, Tensor]
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """What is attacked, and through which messages.
+
+    Attributes:
+        victim: party (or server) that holds the asset.
+        asset: what is to be recovered.
+        levels: levels whose messages may be used.
+    """
+
+    victim: str
+    asset: Asset
+    levels: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightUpdate:
+    """One gradient step as somebody sees it who is granted weight updates.
+
+    Attributes:
+        rows: positions within the view's samples that made up the batch.
+        weights: encoder parameter name to its gradient.
+        cut: level to the gradient (batch, channels, *space) that came back at the cut.
+    """
+
+    rows: Tensor
+    weights: Mapping[str, Tensor]
+    cut: Features
+
+
+@dataclass(frozen=True, eq=False)
+class Auxiliary:
+    """The adversary's own patients; none of them is a victim.
+
+    Attributes:
+        images: party name to (n, modalities, *space) in [0, 1].
+        masks: (n, regions, *space), 0 or 1.
+        patients: (n,) number of the patient that owns each sample.
+    """
+
+    images: Mapping[str, Tensor]
+    masks: Tensor
+    patients: Tensor
+
+
+class Exchange(Protocol):
+    """What was recorded, in the order of the view's samples. A trace provides this."""
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Recorded epochs, rising."""
+
+    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
+        """(n, channels, *space) of one party's link."""
+
+    def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        """Recorded encoder updates of one party."""
+
+
+class Rebuilt(Protocol):
+    """The networks as they were at a recorded epoch. A trace's snapshots provide this."""
+
+    def party(self, name: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
+        """A party's encoder behind its guards: an ``nn.Module``, differentiable."""
+
+    def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
+        """The server's network and the head."""
+
+
+def seen_from(adversary: Adversary, split: SplitSpec) -> Knowledge:
+    """What the position shows by itself, before any grant (threat model, "who sees what")."""
+    server = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS | Knowledge.SERVER_WEIGHTS
+    if split.label_holder is None:
+        server |= Knowledge.LABELS
+    party = Knowledge.OWN_IMAGES | Knowledge.GRADIENTS | Knowledge.ARCHITECTURE
+    wire = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS
+    match adversary.position:
+        case Position.SERVER:
+            return server
+        case Position.PARTY:
+            holds = adversary.members[0] == split.label_holder
+            return party | (Knowledge.LABELS if holds else NOTHING)
+        case Position.WIRE:
+            return wire
+        case Position.COALITION:
+            total = party if set(adversary.members) - {SERVER} else NOTHING
+            if SERVER in adversary.members:
+                total |= server
+            if split.label_holder in adversary.members:
+                total |= Knowledge.LABELS
+            return total
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one adversary has for one audit cell. Every accessor checks the grant.
+
+    Attributes:
+        adversary: who looks.
+        knowledge: position and grants together.
+        split: the split, after defenses.
+        modalities: party name to number of image channels.
+        regions: number of label regions.
+        space: image size.
+        defenses: the defenses that were on, with their settings: attacks are adaptive.
+        targets: what to attack.
+        patients: (n,) number of the patient that owns each attacked sample.
+    """
+
+    adversary: Adversary
+    knowledge: Knowledge
+    split: SplitSpec
+    modalities: Mapping[str, int]
+    regions: int
+    space: tuple[int, ...]
+    defenses: tuple[Defense, ...]
+    targets: tuple[Target, ...]
+    patients: Tensor
+    _exchange: Exchange
+    _rebuilt: Rebuilt
+    _auxiliary: Auxiliary
+    _own_images: Mapping[str, Tensor]
+    _labels: Tensor | None
+    _mixing: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Number of attacked samples."""
+        return len(self.patients)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Recorded epochs: each released every sample once."""
+        return self._exchange.epochs
+
+    @property
+    def last_epoch(self) -> int:
+        """The last recorded epoch."""
+        return self.epochs[-1]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Parties whose own data and links the adversary has."""
+        return tuple(name for name in self.adversary.members if name != SERVER)
+
+    def activations(self, party: str, level: int, epoch: int) -> Tensor:
+        """What a party sent: (n, channels, *space), one row per attacked sample."""
+        self._require(Knowledge.ACTIVATIONS)
+        return self._mixed(self._exchange.messages(party, level, Direction.ACTIVATION, epoch))
+
+    def own_activations(self, party: str, level: int, epoch: int) -> Tensor:
+        """What the adversary itself sent, as a party: not mixed in controls, it is its own."""
+        self._require_member(party)
+        return self._exchange.messages(party, level, Direction.ACTIVATION, epoch)
+
+    def gradients(self, party: str, level: int, epoch: int) -> Tensor:
+        """What came back to a party: (n, channels, *space)."""
+        self._require(Knowledge.GRADIENTS)
+        if self.adversary.position is Position.PARTY:
+            self._require_member(party)
+        return self._mixed(self._exchange.messages(party, level, Direction.GRADIENT, epoch))
+
+    def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        """Encoder updates of a party, with the cut gradients that caused them."""
+        self._require(Knowledge.WEIGHT_UPDATES)
+        updates = self._exchange.updates(party, epoch)
+        if self._mixing is None:
+            return updates
+        mixing = self._mixing
+        return [replace(update, rows=mixing[update.rows]) for update in updates]
+
+    def query(self, party: str, images: Tensor, epoch: int, rng: Generator) -> Features:
+        """What the party would send for these images: black-box, through its guards."""
+        self._require(Knowledge.QUERIES)
+        endpoint = self._rebuilt.party(party, epoch)
+        with torch.no_grad():
+            batches = [endpoint(batch, rng) for batch in torch.split(images, 64)]
+        return {
+            level: torch.cat([batch[level] for batch in batches]) for level in self.split.crossing
+        }
+
+    def encoder(self, party: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
+        """A party's encoder behind its guards, differentiable."""
+        self._require(Knowledge.ENCODER_WEIGHTS)
+        return self._rebuilt.party(party, epoch)
+
+    def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
+        """The server's network and the head."""
+        self._require(Knowledge.SERVER_WEIGHTS)
+        return self._rebuilt.server(epoch)
+
+    def auxiliary_images(self, party: str) -> Tensor:
+        """Images of the adversary's own patients in a party's modalities."""
+        self._require(Knowledge.AUXILIARY_IMAGES)
+        return self._auxiliary.images[party]
+
+    def auxiliary_masks(self) -> Tensor:
+        """Label masks of the adversary's own patients."""
+        self._require(Knowledge.AUXILIARY_LABELS)
+        return self._auxiliary.masks
+
+    @property
+    def auxiliary_patients(self) -> Tensor:
+        """Which auxiliary samples belong together, for early stopping by patient."""
+        return self._auxiliary.patients
+
+    def own_images(self, party: str) -> Tensor:
+        """The attacked patients' images that the adversary holds itself."""
+        self._require(Knowledge.OWN_IMAGES)
+        self._require_member(party)
+        return self._own_images[party]
+
+    def labels(self) -> Tensor:
+        """The attacked patients' masks, where the adversary holds them."""
+        self._require(Knowledge.LABELS)
+        if self._labels is None:
+            raise NotMountableError("labels were granted but are not in this view")
+        return self._labels
+
+    def shuffled(self, rng: Generator) -> View:
+        """The same view with messages handed to the wrong patients: the negative control.
+
+        What was sent for one patient stands in the row of another, so nothing an attack recovers
+        from it can tell about that row's patient.
+        """
+        return replace(self, _mixing=derangement(self.patients, rng))
+
+    def _mixed(self, tensor: Tensor) -> Tensor:
+        return tensor if self._mixing is None else tensor[self._mixing]
+
+    def _require(self, knowledge: Knowledge) -> None:
+        lacking = knowledge & ~self.knowledge
+        if lacking:
+            raise NotMountableError(
+                f"{self.adversary.name} was not granted this", found=", ".join(lacking.words)
+            )
+
+    def _require_member(self, party: str) -> None:
+        if party not in self.members:
+            raise NotMountableError(
+                f"{self.adversary.name} does not sit at this party", found=party
+            )
+
+
+def derangement(patients: Tensor, rng: Generator) -> Tensor:
+    """For each row, a row of some other patient; a permutation wherever sizes allow.
+
+    Args:
+        patients: (n,) owner of each row.
+        rng: its randomness.
+
+    Raises:
+        NotMountableError: all rows belong to one patient.
+    """
+    owners = torch.unique(patients)
+    if len(owners) < 2:
+        raise NotMountableError("shuffled pairs need two patients", found=f"{len(owners)} patient")
+    cycle = owners[torch.randperm(len(owners), generator=rng)]
+    rows = torch.empty_like(patients)
+    for owner, other in zip(cycle.tolist(), cycle.roll(1).tolist(), strict=True):
+        mine, theirs = (patients == owner).nonzero()[:, 0], (patients == other).nonzero()[:, 0]
+        rows[mine] = theirs[torch.arange(len(mine)) % len(theirs)]
+    return rows

@@ -1,0 +1,1 @@
+"""Training a split network, its references, and how well they segment."""
