@@ -1,0 +1,177 @@
+"""Which slices or patches of a patient are taken, and how they are brought to size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from leakaudit.cohorts.cohort import ByteArray, FloatArray
+
+SliceRule = Literal["lesion", "brain"]
+
+# A slice shows brain when its foreground is at least a quarter of the patient's largest.
+_BRAIN_SHARE = 0.25
+
+
+def evenly(available: Sequence[int], count: int) -> list[int]:
+    """The middles of `count` equal stretches of a sequence; all of it if it is not longer."""
+    length = len(available)
+    if length <= count:
+        return list(available)
+    return [available[int((step + 0.5) * length / count)] for step in range(count)]
+
+
+def choose_slices(
+    foreground: npt.NDArray[np.integer],
+    lesion: npt.NDArray[np.integer],
+    count: int | None,
+    rule: SliceRule,
+) -> list[int]:
+    """Indices of the slices to take, ascending; no randomness.
+
+    Args:
+        foreground: (s,) non-zero pixels per slice.
+        lesion: (s,) labelled pixels per slice.
+        count: how many; None for all that show brain or lesion.
+        rule: `brain`: evenly among slices with brain. `lesion`: evenly among slices with lesion,
+            filled up evenly from the other slices with brain where there are too few.
+    """
+    diseased = np.flatnonzero(lesion > 0).tolist()
+    brain = np.flatnonzero(foreground >= max(1.0, _BRAIN_SHARE * foreground.max())).tolist()
+    everything = sorted({*brain, *diseased})
+    if count is None:
+        return everything
+    if rule == "brain":
+        return evenly(everything, count)
+    chosen = evenly(diseased, count)
+    others = [at for at in everything if at not in set(diseased)]
+    return sorted(chosen + evenly(others, count - len(chosen)))
+
+
+def to_square(
+    image: npt.NDArray[np.generic],
+    side: int,
+    *,
+    spacing: tuple[float, float] = (1.0, 1.0),
+    field_of_view: float | None = None,
+    nearest: bool = False,
+) -> npt.NDArray[np.generic]:
+    """Crop or pad a slice with zeros about its centre to a square in mm, then resample.
+
+    Args:
+        image: (h, w).
+        side: pixels of the result.
+        spacing: mm per row and per column.
+        field_of_view: side of the square in mm; None for the longer side, so nothing is cut.
+        nearest: for labels; otherwise linear with Gaussian smoothing before reduction.
+    """
+    extent = field_of_view or max(n * mm for n, mm in zip(image.shape, spacing, strict=True))
+    target = tuple(max(1, round(extent / mm)) for mm in spacing)
+    return resampled(centred(image, target), (side, side), nearest=nearest)
+
+
+def centred(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    """Crop or zero-pad every axis about its centre."""
+    result = np.zeros(shape, dtype=array.dtype)
+    source, target = [], []
+    for have, want in zip(array.shape, shape, strict=True):
+        length = min(have, want)
+        source.append(slice((have - length) // 2, (have - length) // 2 + length))
+        target.append(slice((want - length) // 2, (want - length) // 2 + length))
+    result[tuple(target)] = array[tuple(source)]
+    return result
+
+
+def resampled(
+    array: npt.NDArray[np.generic], shape: tuple[int, ...], *, nearest: bool
+) -> npt.NDArray[np.generic]:
+    """Resample to a shape; unchanged where it already has it."""
+    if array.shape == shape:
+        return array
+    from skimage import transform
+
+    resize: Callable[..., npt.NDArray[np.generic]] = transform.resize
+    result = resize(
+        array,
+        shape,
+        order=0 if nearest else 1,
+        mode="constant",
+        anti_aliasing=not nearest,
+        preserve_range=True,
+    )
+    return result.astype(array.dtype)
+
+
+def patch_corners(
+    lesion: npt.NDArray[np.bool_],
+    foreground: npt.NDArray[np.bool_],
+    size: tuple[int, int, int],
+    count: int,
+) -> list[tuple[int, int, int]]:
+    """First voxels of the patches to take; no randomness.
+
+    Half of the patches (rounded up) are centred on lesion voxels, taken evenly in memory order;
+    the rest, or all where there is no lesion, on foreground voxels likewise. Patches are shifted
+    to lie inside the volume.
+
+    Args:
+        lesion: (d, h, w).
+        foreground: (d, h, w).
+        size: of a patch; at most the volume's.
+        count: how many.
+    """
+    diseased = np.flatnonzero(lesion)
+    on_lesion = evenly(diseased.tolist(), (count + 1) // 2) if diseased.size else []
+    elsewhere = np.flatnonzero(foreground & ~lesion)
+    centres = on_lesion + evenly(elsewhere.tolist(), count - len(on_lesion))
+    corners: list[tuple[int, int, int]] = []
+    for centre in centres:
+        at = np.unravel_index(centre, lesion.shape)
+        d, h, w = (
+            int(np.clip(c - s // 2, 0, n - s))
+            for c, s, n in zip(at, size, lesion.shape, strict=True)
+        )
+        corners.append((d, h, w))
+    return list(dict.fromkeys(corners))
+
+
+def scaled_stored(image: npt.NDArray[Any]) -> FloatArray:
+    """Slices saved as pictures: integers divided by their type's largest value.
+
+    Floating-point slices that already lie in [0, 1] are kept; others are scaled like volumes.
+    """
+    if image.dtype.kind in "iu":
+        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype.name).max)
+    if image.min() >= 0 and image.max() <= 1:
+        return image.astype(np.float32)
+    return scaled_volume(image)
+
+
+STORED_SCALING = (
+    "integers divided by the largest value of their type; floating-point values outside [0, 1] "
+    "as volumes: 0.5th to 99.5th percentile of the patient's non-zero voxels to [0, 1], clipped"
+)
+VOLUME_SCALING = (
+    "per volume and modality: 0.5th to 99.5th percentile of the non-zero voxels to [0, 1], "
+    "clipped; zero stays zero"
+)
+
+
+def scaled_volume(volume: npt.NDArray[Any]) -> FloatArray:
+    """0.5th to 99.5th percentile of the non-zero voxels to [0, 1], clipped; zero stays zero."""
+    present = volume != 0
+    low, high = np.percentile(volume[present], (0.5, 99.5))
+    if not high > low:
+        # Nearly binary images: the percentiles coincide, the range does not.
+        low, high = min(float(volume.min()), 0.0), float(volume.max())
+    scaled = np.clip((volume.astype(np.float32) - low) / (high - low), 0, 1)
+    return np.where(present, scaled, 0).astype(np.float32)
+
+
+def merged_labels(labels: npt.NDArray[Any]) -> ByteArray:
+    """Binary masks, stored as 0 and any one other value, as 0 and 1."""
+    merged: ByteArray = (labels != 0).astype(np.uint8)
+    return merged
