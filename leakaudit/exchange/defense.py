@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
+from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plugins import Plugin
 from leakaudit.split.spec import SplitSpec
 
@@ -124,9 +126,46 @@ class Defense(Plugin):
         """The split under this defense: for those that withhold levels.
 
         Raises:
-            ConfigurationError: the defense names a level that does not cross.
+            ConfigurationError: it cannot withhold what it names.
         """
         return split
+
+    def check(self, split: SplitSpec) -> None:
+        """Refuse what cannot stand in this split; called after every defense reshaped it.
+
+        Raises:
+            UnknownNameError: it names a party that does not exist.
+            ConfigurationError: it names a level that does not cross, or one thing twice.
+        """
+        for party in self.parties or ():
+            if party not in split.party_names:
+                raise UnknownNameError.of("party of a defense", party, split.party_names)
+        for level in self.levels or ():
+            if level not in split.crossing:
+                raise ConfigurationError(
+                    "a defense acts only on levels whose features cross",
+                    found=f"{type(self).__name__} on level {level}",
+                    remedy=f"name levels out of {list(split.crossing)}, or leave `levels` out",
+                )
+        for what, named in (("parties", self.parties), ("levels", self.levels)):
+            if named is not None and (not named or max(Counter(named).values()) > 1):
+                raise ConfigurationError(
+                    f"`{what}` of a defense names each once, and at least one",
+                    found=f"{type(self).__name__}: {list(named)}",
+                    remedy=f"leave `{what}` out to act on all",
+                )
+
+    def resolved(self, exposure: Exposure, split: SplitSpec) -> Self:
+        """The same defense with every setting in effect: noise calibrated to a target, say.
+
+        Guards are built from a resolved defense, and the record holds its settings beside those
+        given. A resolved defense resolves to itself.
+
+        Raises:
+            ConfigurationError: no value of a setting reaches what was asked for.
+        """
+        del exposure, split
+        return self
 
     def guard(self, site: Site, rng: Generator) -> Guard | None:
         """The guard for one party; None where it does nothing there.
@@ -150,3 +189,7 @@ class Defense(Plugin):
     def acts_on(self, level: int) -> bool:
         """Whether it acts on that level."""
         return self.levels is None or level in self.levels
+
+    def acting_levels(self, site: Site) -> tuple[int, ...]:
+        """The levels it acts on at a site, shallow first."""
+        return tuple(level for level in sorted(site.shapes) if self.acts_on(level))

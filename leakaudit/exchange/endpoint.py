@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.stack import reshaped
 from leakaudit.split.networks import Features, Head, PartyEncoder, ServerNetwork
 from leakaudit.split.spec import SplitSpec, level_size
 
@@ -76,8 +77,7 @@ class Network(nn.Module):
         seed: int,
     ) -> None:
         super().__init__()
-        for defense in defenses:
-            split = defense.reshape(split)
+        split = reshaped(split, defenses)
         self.split = split
         self.space = space
         self.sent: dict[str, Mapping[int, tuple[int, ...]]] = {}
