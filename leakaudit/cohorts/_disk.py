@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from leakaudit.cohorts._pseudonyms import pseudonyms
-from leakaudit.cohorts.checks import check_any_patients, copied_pairs
+from leakaudit.cohorts.checks import check_any_patients, check_same_shape, copied_pairs
 from leakaudit.cohorts.cohort import ByteArray, Cohort, CohortSource, FloatArray
 from leakaudit.cohorts.conventions import canonical_modality
 from leakaudit.errors import DataError, UnknownNameError
@@ -27,12 +27,14 @@ class PatientSamples:
         images: (n, m, *space) in [0, 1].
         labels: (n, *space).
         positions: (n,).
+        note: what was odd about this patient; the same words for every patient it is true of.
     """
 
     original: str
     images: FloatArray
     labels: ByteArray
     positions: npt.NDArray[np.int64]
+    note: str = ""
 
 
 class DiskSource(CohortSource):
@@ -116,15 +118,22 @@ class DiskSource(CohortSource):
         kept: dict[str, PatientSamples] = {}
         copied: dict[str, list[tuple[int, int]]] = {}
         for patient in samples:
+            if patient.original in kept:
+                raise DataError(
+                    "each patient must occur once",
+                    found=patient.original,
+                    remedy="give the files of different patients different names",
+                )
             if pairs := copied_pairs(patient.images):
                 copied[patient.original] = pairs
             kept[patient.original] = patient
         table = pseudonyms(kept, self.pseudonym_key)
-        notes = [*warnings, *self._copied_notes(copied, table, modalities)]
+        notes = [*warnings, *self._copied_notes(copied, table, modalities), *_notes(kept, table)]
         if self.leave_out_copied:
             kept = {original: each for original, each in kept.items() if original not in copied}
         check_any_patients(kept, self.location(), "patients without copied modalities")
         ordered = sorted(kept.values(), key=lambda patient: table[patient.original])
+        check_same_shape({each.original: each.images.shape[1:] for each in ordered})
         counts = [len(patient.labels) for patient in ordered]
         return Cohort(
             name=name,
@@ -155,3 +164,11 @@ class DiskSource(CohortSource):
             f"{', '.join(sorted(names))}: a copied channel makes leakage trivially perfect; {done}"
             for (first, second), names in sorted(owners.items())
         ]
+
+
+def _notes(kept: Mapping[str, PatientSamples], table: Mapping[str, str]) -> list[str]:
+    owners: dict[str, list[str]] = {}
+    for original, patient in kept.items():
+        if patient.note:
+            owners.setdefault(patient.note, []).append(table[original])
+    return [f"{note} in {', '.join(sorted(names))}" for note, names in sorted(owners.items())]

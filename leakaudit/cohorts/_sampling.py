@@ -85,6 +85,12 @@ def centred(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> npt.NDArr
     return result
 
 
+def padded_to(array: npt.NDArray[np.generic], least: Sequence[int]) -> npt.NDArray[np.generic]:
+    """Zero-pad every axis about its centre to at least the given lengths."""
+    shape = tuple(max(have, want) for have, want in zip(array.shape, least, strict=True))
+    return centred(array, shape)
+
+
 def resampled(
     array: npt.NDArray[np.generic], shape: tuple[int, ...], *, nearest: bool
 ) -> npt.NDArray[np.generic]:
@@ -162,13 +168,22 @@ VOLUME_SCALING = (
 
 def scaled_volume(volume: npt.NDArray[Any]) -> FloatArray:
     """0.5th to 99.5th percentile of the non-zero voxels to [0, 1], clipped; zero stays zero."""
-    present = volume != 0
-    low, high = np.percentile(volume[present], (0.5, 99.5))
+    return scaled_between(volume, *intensity_limits(volume))
+
+
+def intensity_limits(volume: npt.NDArray[Any]) -> tuple[float, float]:
+    """The values that :func:`scaled_volume` brings to 0 and to 1."""
+    low, high = np.percentile(volume[volume != 0], (0.5, 99.5))
     if not high > low:
         # Nearly binary images: the percentiles coincide, the range does not.
-        low, high = min(float(volume.min()), 0.0), float(volume.max())
-    scaled = np.clip((volume.astype(np.float32) - low) / (high - low), 0, 1)
-    return np.where(present, scaled, 0).astype(np.float32)
+        low, high = min(float(volume.min()), 0.0), max(float(volume.max()), 0.0)
+    return float(low), float(high)
+
+
+def scaled_between(volume: npt.NDArray[Any], low: float, high: float) -> FloatArray:
+    """`low` to 0 and `high` to 1, clipped; zero stays zero."""
+    scaled = np.clip((volume.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
+    return np.where(volume != 0, scaled, np.float32(0)).astype(np.float32)
 
 
 def merged_labels(labels: npt.NDArray[Any]) -> ByteArray:

@@ -4,101 +4,44 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from leakaudit.cohorts._disk import DiskSource, PatientSamples
-from leakaudit.cohorts._sampling import (
-    STORED_SCALING,
-    SliceRule,
-    choose_slices,
-    merged_labels,
-    scaled_stored,
-    to_square,
-)
-from leakaudit.cohorts.checks import (
-    check_any_patients,
-    check_labels,
-    check_same_shape,
-    check_voxels,
-)
+from leakaudit.cohorts._disk import PatientSamples
+from leakaudit.cohorts._sampling import STORED_SCALING
+from leakaudit.cohorts._slices import SliceSource, default_channels
+from leakaudit.cohorts.checks import check_any_patients, check_same_shape
 from leakaudit.cohorts.cohort import Cohort
 from leakaudit.errors import DataError
 
 _REQUIRED = ("image", "mask", "patient")
 
 
-class SliceSource(DiskSource):
-    """Settings of the sources whose files already hold 2-D slices."""
+@dataclass(frozen=True)
+class NpzContents:
+    """What a .npz file holds, as stored.
 
-    size: Annotated[int, Field(ge=8, le=2048)] | None = Field(
-        default=None, description="side in pixels after resampling; as stored if unset"
-    )
-    slices_per_patient: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="how many slices of a patient; all if unset"
-    )
-    slice_rule: SliceRule = Field(
-        default="lesion", description="which slices first: those with lesion, or all with brain"
-    )
-    regions: dict[str, tuple[int, ...]] = Field(
-        default={"lesion": (1,)},
-        description="region name to the mask values it is the union of",
-    )
+    Attributes:
+        images: (n, m, h, w), the chosen modalities.
+        masks: (n, h, w).
+        owners: (n,) patient names of the file.
+        positions: (n,) slice numbers.
+        modalities: (m,) names.
+        patients: names of the patients to use, sorted.
+        warnings: who was left out.
+    """
 
-    def samples_of(
-        self,
-        original: str,
-        images: npt.NDArray[np.generic],
-        labels: npt.NDArray[np.generic],
-        positions: npt.NDArray[np.int64],
-        where: str,
-    ) -> PatientSamples:
-        """Check, choose, scale and resample the slices of one patient.
-
-        Args:
-            original: name on disk.
-            images: (n, m, h, w) as stored.
-            labels: (n, h, w) as stored.
-            positions: (n,) slice numbers.
-            where: for messages.
-
-        Raises:
-            DataError: voxels or labels break a rule.
-        """
-        for channel in range(images.shape[1]):
-            check_voxels(images[:, channel], f"{where}, channel {channel + 1}")
-        values = np.unique(labels).tolist()
-        allowed = {0}.union(*self.regions.values())
-        if allowed == {0, 1} and len(set(values) - {0}) <= 1:
-            labels = merged_labels(labels)
-        else:
-            check_labels(values, allowed, where)
-        order = np.argsort(positions, kind="stable")
-        images, labels, positions = images[order], labels[order], positions[order]
-        if self.slices_per_patient is None:
-            chosen = list(range(len(labels)))
-        else:
-            chosen = choose_slices(
-                (images != 0).any(axis=1).sum(axis=(1, 2)),
-                (labels != 0).sum(axis=(1, 2)),
-                self.slices_per_patient,
-                self.slice_rule,
-            )
-        scaled = np.stack([scaled_stored(images[:, at]) for at in range(images.shape[1])], axis=1)
-        scaled, picked = scaled[chosen], labels[chosen].astype(np.uint8)
-        if self.size is not None:
-            scaled = np.array(
-                [[to_square(channel, self.size) for channel in image] for image in scaled],
-                dtype=np.float32,
-            )
-            picked = np.array(
-                [to_square(label, self.size, nearest=True) for label in picked], dtype=np.uint8
-            )
-        return PatientSamples(original, scaled, picked, positions[chosen].astype(np.int64))
+    images: npt.NDArray[Any]
+    masks: npt.NDArray[Any]
+    owners: npt.NDArray[np.str_]
+    positions: npt.NDArray[np.int64]
+    modalities: tuple[str, ...]
+    patients: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 class NpzSlices(SliceSource):
@@ -116,6 +59,35 @@ class NpzSlices(SliceSource):
             DataError: it is not such a file, or voxels, labels or shapes break a rule.
         """
         path = self.location()
+        contents = self.contents()
+
+        def each() -> Iterator[PatientSamples]:
+            for name in contents.patients:
+                own = contents.owners == name
+                yield self.samples_of(
+                    name,
+                    contents.images[own],
+                    contents.masks[own],
+                    contents.positions[own],
+                    f"{path}, patient {name}",
+                )
+
+        return self.stack(
+            each(),
+            name=path.stem,
+            modalities=contents.modalities,
+            regions=self.regions,
+            scaling=STORED_SCALING,
+            warnings=contents.warnings,
+        )
+
+    def contents(self) -> NpzContents:
+        """The file's arrays, checked against each other.
+
+        Raises:
+            DataError: an array is missing or of another shape, or no patient is left.
+        """
+        path = self.location()
         arrays = _arrays(path)
         image, mask, owners = arrays["image"], arrays["mask"], arrays["patient"].astype(np.str_)
         if image.ndim != 4:
@@ -124,44 +96,32 @@ class NpzSlices(SliceSource):
                 found=f"{image.shape} in {path}",
                 remedy="stack the modalities on the last axis",
             )
+        samples, channels = image.shape[:1], image.shape[-1:]
+        written = arrays.get("channels", np.array(default_channels(*channels)))
+        positions = arrays.get("slice", np.arange(*samples))
         check_same_shape({"image": image.shape[:3], "mask": mask.shape})
-        check_same_shape({"image": image.shape[:1], "patient": owners.shape})
-        written = arrays.get("channels")
-        if written is None:
-            written = np.array([f"channel {at + 1}" for at in range(image.shape[-1])])
-        check_same_shape({"image": image.shape[-1:], "channels": written.shape})
+        check_same_shape({"image": samples, "patient": owners.shape, "slice": positions.shape})
+        check_same_shape({"image": channels, "channels": written.shape})
         found = [self.modality_of(str(name)) for name in written]
         modalities = self.chosen(found)
-        image = np.moveaxis(image, -1, 1)[:, [found.index(name) for name in modalities]]
-        positions = arrays.get("slice", np.arange(len(owners))).astype(np.int64)
-        copied = set(arrays.get("copied_channel", np.array([], dtype=np.str_)).tolist())
-        names = [name for name in np.unique(owners).tolist() if name not in copied]
-        check_any_patients(names, path, "names in `patient` that are not in `copied_channel`")
-        left_out = len(copied & set(owners.tolist()))
-        warnings = (
-            [f"{left_out} patients listed in copied_channel left out: one modality is a copy"]
-            if left_out
-            else []
-        )
-
-        def each() -> Iterator[PatientSamples]:
-            for name in names:
-                own = owners == name
-                yield self.samples_of(
-                    name, image[own], mask[own], positions[own], f"{path}, patient {name}"
-                )
-
-        return self.stack(
-            each(),
-            name=path.stem,
+        copied = {str(name) for name in arrays.get("copied_channel", np.array([]))}
+        present = sorted(set(owners.tolist()))
+        kept = tuple(name for name in present if name not in copied)
+        check_any_patients(kept, path, "names in `patient` that are not in `copied_channel`")
+        left_out = len(present) - len(kept)
+        warning = f"{left_out} patients listed in copied_channel left out: one modality is a copy"
+        return NpzContents(
+            images=np.moveaxis(image, -1, 1)[:, [found.index(name) for name in modalities]],
+            masks=mask,
+            owners=owners,
+            positions=positions.astype(np.int64),
             modalities=modalities,
-            regions=self.regions,
-            scaling=STORED_SCALING,
-            warnings=warnings,
+            patients=kept,
+            warnings=(warning,) if left_out else (),
         )
 
 
-def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of the file; object arrays, which need pickle, are refused."""
     try:
         with np.load(path, allow_pickle=False) as archive:
