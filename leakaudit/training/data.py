@@ -1,0 +1,75 @@
+"""Each party's share of a cohort, and batches drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from leakaudit.cohorts.cohort import Cohort
+from leakaudit.errors import UnknownNameError
+from leakaudit.split.spec import PartySpec, SplitSpec
+from leakaudit.training.step import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Holdings:
+    """What every party holds of every sample of a cohort.
+
+    Attributes:
+        images: party name to (n, modalities, *space) float32.
+        masks: (n, regions, *space) float32, 0 or 1.
+        patients: (n,) number of the owner, in sorted order of pseudonyms.
+    """
+
+    images: Mapping[str, Tensor]
+    masks: Tensor
+    patients: Tensor
+
+    def batch(self, rows: Tensor, epoch: int, step: int, device: str = "cpu") -> Batch:
+        """The given samples as one step's data."""
+        return Batch(
+            images={name: images[rows].to(device) for name, images in self.images.items()},
+            masks=self.masks[rows].to(device),
+            samples=rows,
+            epoch=epoch,
+            step=step,
+        )
+
+    def batches(
+        self, rows: Tensor, epoch: int, batch_size: int, rng: Generator, device: str = "cpu"
+    ) -> Iterator[Batch]:
+        """All samples once, in random order."""
+        order = rows[torch.randperm(len(rows), generator=rng)]
+        for step, chunk in enumerate(torch.split(order, batch_size)):
+            yield self.batch(chunk, epoch, step, device)
+
+
+def hold(cohort: Cohort, split: SplitSpec) -> Holdings:
+    """Deal a cohort's modalities out to the parties.
+
+    Raises:
+        UnknownNameError: a party holds a modality that the cohort lacks.
+    """
+    owners, numbers = np.unique(cohort.patients, return_inverse=True)
+    del owners
+    return Holdings(
+        images={
+            party.name: torch.from_numpy(cohort.images[:, _channels(cohort, party)])
+            for party in split.parties
+        },
+        masks=torch.from_numpy(cohort.masks()).float(),
+        patients=torch.from_numpy(numbers.astype(np.int64)),
+    )
+
+
+def _channels(cohort: Cohort, party: PartySpec) -> list[int]:
+    for modality in party.modalities:
+        if modality not in cohort.modalities:
+            raise UnknownNameError.of(
+                f"modality of party {party.name}", modality, cohort.modalities
+            )
+    return [cohort.modalities.index(modality) for modality in party.modalities]

@@ -1,0 +1,241 @@
+"""Train a split from start to end, recording what crosses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from leakaudit.errors import EnvironmentProblemError
+from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.message import Cut, Direction, Link, Message
+from leakaudit.split.spec import SERVER, PartySpec, SplitSpec
+from leakaudit.training.data import Holdings
+from leakaudit.training.settings import TrainingSettings
+from leakaudit.training.step import exchange
+
+
+class Recorder(Protocol):
+    """What training tells whoever records it; a trace writer is one."""
+
+    def __call__(self, message: Message) -> None:
+        """One message crossed."""
+
+    def recorded(self, epoch: int) -> bool:
+        """Whether this epoch is kept."""
+
+    @property
+    def update_rows(self) -> Tensor:
+        """Samples whose encoder updates are to be probed, one exchange each."""
+
+    def update(
+        self,
+        epoch: int,
+        party: str,
+        rows: Tensor,
+        weights: Mapping[str, Tensor],
+        cut: Mapping[int, Tensor],
+    ) -> None:
+        """One probed encoder update."""
+
+    def snapshot(self, epoch: int, network: Network) -> None:
+        """All weights after an epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network and how its training went.
+
+    Attributes:
+        network: all endpoints, in evaluation mode.
+        losses: mean training loss per epoch.
+        seconds_per_step: median wall time of a step.
+        steps: optimiser steps in all.
+    """
+
+    network: Network
+    losses: tuple[float, ...]
+    seconds_per_step: float
+    steps: int
+
+
+Progress = Callable[[int, int, float], None]
+
+
+def randomness(split: SplitSpec, seed: int, device: str = "cpu") -> dict[str, Generator]:
+    """One generator per party and one for the server, so that none shares its randomness."""
+    ends = (*split.party_names, SERVER)
+    return {
+        name: torch.Generator(device).manual_seed(seed * 1009 + number)
+        for number, name in enumerate(ends)
+    }
+
+
+def train(
+    holdings: Holdings,
+    rows: Tensor,
+    split: SplitSpec,
+    defenses: Sequence[Defense],
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    recorder: Recorder | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a split network by exchanging messages.
+
+    Args:
+        holdings: each party's images.
+        rows: (n,) training samples.
+        split: who holds what.
+        defenses: in stacking order.
+        settings: optimiser and schedule.
+        seed: of weights, order of samples and the defenses' randomness.
+        recorder: sees every message of the epochs it keeps.
+        progress: called after every epoch with (epochs done, epochs in all, mean loss).
+
+    Raises:
+        EnvironmentProblemError: the device is not there.
+    """
+    device = checked_device(settings.device)
+    regions, space = holdings.masks.shape[1], tuple(holdings.masks.shape[2:])
+    network = Network(split, regions, space, defenses, seed=seed).to(device)
+    rngs = randomness(network.split, seed, device)
+    order = torch.Generator().manual_seed(seed)
+    steps_per_epoch = math.ceil(len(rows) / settings.batch_size)
+    total = steps_per_epoch * settings.epochs
+    optimisers = [_optimiser(part, settings) for part in _owners(network)]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(each, _schedule(settings, total)) for each in optimisers
+    ]
+    losses, clock = [], []
+    for epoch in range(settings.epochs):
+        keeps = recorder is not None and recorder.recorded(epoch)
+        link = Link([recorder] if recorder is not None and keeps else [])
+        sums = 0.0
+        for batch in holdings.batches(rows, epoch, settings.batch_size, order, device):
+            started = time.perf_counter()
+            network.zero_grad(set_to_none=True)
+            loss = exchange(network, link, batch, rngs)
+            for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                optimiser.step()
+                schedule.step()
+            clock.append(time.perf_counter() - started)
+            sums += float(loss) * len(batch.samples)
+        losses.append(sums / len(rows))
+        if recorder is not None and keeps:
+            recorder.snapshot(epoch, network)
+            probe(network, holdings, recorder, epoch, rngs, device)
+        if progress is not None:
+            progress(epoch + 1, settings.epochs, losses[-1])
+    return Trained(network.eval(), tuple(losses), sorted(clock)[len(clock) // 2], total)
+
+
+def probe(
+    network: Network,
+    holdings: Holdings,
+    recorder: Recorder,
+    epoch: int,
+    rngs: Mapping[str, Generator],
+    device: str,
+) -> None:
+    """Exchange single samples without a step and record each encoder's gradient.
+
+    This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
+    when a batch holds one sample; the weights are those of the epoch's snapshot.
+    """
+    for row in recorder.update_rows:
+        cut: dict[str, dict[int, Tensor]] = {}
+
+        def collect(message: Message, cut: dict[str, dict[int, Tensor]] = cut) -> None:
+            route = message.route
+            if route.direction is Direction.GRADIENT and route.cut is Cut.ENCODER:
+                cut.setdefault(route.receiver, {})[route.level] = message.tensor
+
+        network.zero_grad(set_to_none=True)
+        rows = row[None]
+        exchange(network, Link([collect]), holdings.batch(rows, epoch, 0, device), rngs)
+        for name in network.split.party_names:
+            weights = {
+                key: parameter.grad.clone()
+                for key, parameter in network.party(name).encoder.named_parameters()
+                if parameter.grad is not None
+            }
+            recorder.update(epoch, name, rows, weights, cut[name])
+    network.zero_grad(set_to_none=True)
+
+
+def predictor(
+    network: Network, holdings: Holdings, *, seed: int, device: str = "cpu"
+) -> Callable[[Tensor], Tensor]:
+    """Rows to binary predictions (n, regions, *space), messages passing the defenses."""
+    rngs = randomness(network.split, seed + 1, device)
+    space = network.space
+
+    def predict(rows: Tensor) -> Tensor:
+        with torch.no_grad():
+            received = [
+                network.party(name)(holdings.images[name][rows].to(device), rngs[name])
+                for name in network.split.party_names
+            ]
+            logits: Tensor = network.head(network.server(received, space))
+        return logits > 0
+
+    return predict
+
+
+def pooled(split: SplitSpec) -> SplitSpec:
+    """Reference: one network on all modalities in one place."""
+    everything = PartySpec(
+        name="pooled", modalities=tuple(m for party in split.parties for m in party.modalities)
+    )
+    return _in_one_place(split, everything)
+
+
+def alone(split: SplitSpec, party: str) -> SplitSpec:
+    """Reference: one party trains on what it holds, with labels but without the others."""
+    return _in_one_place(split, split.party(party))
+
+
+def checked_device(device: str) -> str:
+    """The device, if it is there.
+
+    Raises:
+        EnvironmentProblemError: a GPU was asked for where there is none.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise EnvironmentProblemError(
+            "a GPU was asked for, but none is visible",
+            found=device,
+            remedy='set training.device = "cpu", or run `leakaudit doctor`',
+        )
+    return device
+
+
+def _in_one_place(split: SplitSpec, party: PartySpec) -> SplitSpec:
+    return split.model_copy(
+        update={"parties": (party,), "labels_at": SERVER, "skips": None, "orientation": "vertical"}
+    )
+
+
+def _owners(network: Network) -> list[nn.Module]:
+    parties = [network.party(name) for name in network.split.party_names]
+    return [*parties, network.server, network.head]
+
+
+def _optimiser(part: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        part.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+
+
+def _schedule(settings: TrainingSettings, total: int) -> Callable[[int], float]:
+    if settings.schedule == "constant":
+        return lambda _: 1.0
+    return lambda step: 0.5 * (1 + math.cos(math.pi * min(step, total) / total))
