@@ -61,7 +61,7 @@ class Network(nn.Module):
 
     Attributes:
         split: the split after the defenses reshaped it.
-        parties: party name to endpoint.
+        parties: endpoints, in the order of the split's parties.
         server: the server's network.
         head: last layers; runs at the server or at the label holder.
         sent: party to level to (channels, *space) of what crosses.
@@ -84,11 +84,11 @@ class Network(nn.Module):
         keys = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.parties = nn.ModuleDict()
-            for party in split.parties:
-                self.parties[party.name] = self._party(
-                    party.name, len(party.modalities), defenses, keys
-                )
+            # A list, not a dictionary: torch forbids dots and some words as module names.
+            self.parties = nn.ModuleList(
+                self._party(party.name, len(party.modalities), defenses, keys)
+                for party in split.parties
+            )
             widths = {
                 level: [self.sent[name][level][0] for name in split.party_names]
                 for level in split.crossing
@@ -118,7 +118,7 @@ class Network(nn.Module):
 
     def party(self, name: str) -> PartyEndpoint:
         """The endpoint of one party."""
-        endpoint = self.parties[name]
+        endpoint = self.parties[self.split.party_names.index(name)]
         if not isinstance(endpoint, PartyEndpoint):
             raise TypeError(f"{name} is not an endpoint")
         return endpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Flag, StrEnum, auto
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -100,31 +100,32 @@ class Adversary(BaseModel):
 
 _TRAINED_ON = ("queries", "auxiliary-images", "auxiliary-labels")
 
-PRESETS: dict[str, Adversary] = {
-    preset.name: preset
-    for preset in (
-        Adversary(name="curious-server", position=Position.SERVER, grants=_TRAINED_ON),
-        Adversary(
-            name="curious-server-with-weights",
-            position=Position.SERVER,
-            grants=(*_TRAINED_ON, "architecture", "encoder-weights", "weight-updates"),
-        ),
-        Adversary(
-            name="curious-party",
-            position=Position.PARTY,
-            members=("*",),
-            grants=("server-weights", "auxiliary-images", "auxiliary-labels"),
-        ),
-        Adversary(
-            name="wire-tap",
-            position=Position.WIRE,
-            grants=(*_TRAINED_ON, "architecture"),
-        ),
-        Adversary(
-            name="dishonest-server",
-            position=Position.SERVER,
-            grants=(*_TRAINED_ON, "architecture"),
-            behaviour="active",
-        ),
-    )
+PRESETS: dict[str, dict[str, Any]] = {
+    "curious-server": {
+        "name": "curious-server",
+        "position": "server",
+        "grants": _TRAINED_ON,
+    },
+    "curious-server-with-weights": {
+        "name": "curious-server-with-weights",
+        "position": "server",
+        "grants": (*_TRAINED_ON, "architecture", "encoder-weights", "weight-updates"),
+    },
+    "curious-party": {
+        "name": "curious-party",
+        "position": "party",
+        "grants": ("server-weights", "auxiliary-images", "auxiliary-labels"),
+    },
+    "wire-tap": {
+        "name": "wire-tap",
+        "position": "wire",
+        "grants": (*_TRAINED_ON, "architecture"),
+    },
+    "dishonest-server": {
+        "name": "dishonest-server",
+        "position": "server",
+        "grants": (*_TRAINED_ON, "architecture"),
+        "behaviour": "active",
+    },
 }
+"""Plain names for configurations; a party adversary still names its member."""

@@ -22,30 +22,26 @@ from leakaudit.training.step import exchange
 
 
 class Recorder(Protocol):
-    """What training tells whoever records it; a trace writer is one."""
+    """Who records a training run; a trace writer is one. It passes over epochs it does not keep."""
 
     def __call__(self, message: Message) -> None:
         """One message crossed."""
 
-    def recorded(self, epoch: int) -> bool:
+    def records(self, epoch: int) -> bool:
         """Whether this epoch is kept."""
-
-    @property
-    def update_rows(self) -> Tensor:
-        """Samples whose encoder updates are to be probed, one exchange each."""
 
     def update(
         self,
         epoch: int,
         party: str,
-        rows: Tensor,
+        samples: Tensor,
         weights: Mapping[str, Tensor],
         cut: Mapping[int, Tensor],
     ) -> None:
         """One probed encoder update."""
 
-    def snapshot(self, epoch: int, network: Network) -> None:
-        """All weights after an epoch."""
+    def snapshot(self, epoch: int, network: nn.Module) -> None:
+        """All weights after an epoch; seals it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +82,7 @@ def train(
     *,
     seed: int,
     recorder: Recorder | None = None,
+    probes: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Trained:
     """Train a split network by exchanging messages.
@@ -98,6 +95,7 @@ def train(
         settings: optimiser and schedule.
         seed: of weights, order of samples and the defenses' randomness.
         recorder: sees every message of the epochs it keeps.
+        probes: training samples whose encoder updates are recorded, one exchange each.
         progress: called after every epoch with (epochs done, epochs in all, mean loss).
 
     Raises:
@@ -116,7 +114,7 @@ def train(
     ]
     losses, clock = [], []
     for epoch in range(settings.epochs):
-        keeps = recorder is not None and recorder.recorded(epoch)
+        keeps = recorder is not None and recorder.records(epoch)
         link = Link([recorder] if recorder is not None and keeps else [])
         sums = 0.0
         for batch in holdings.batches(rows, epoch, settings.batch_size, order, device):
@@ -130,8 +128,8 @@ def train(
             sums += float(loss) * len(batch.samples)
         losses.append(sums / len(rows))
         if recorder is not None and keeps:
+            probe(network, holdings, probes, recorder, epoch, rngs, device)
             recorder.snapshot(epoch, network)
-            probe(network, holdings, recorder, epoch, rngs, device)
         if progress is not None:
             progress(epoch + 1, settings.epochs, losses[-1])
     return Trained(network.eval(), tuple(losses), sorted(clock)[len(clock) // 2], total)
@@ -140,6 +138,7 @@ def train(
 def probe(
     network: Network,
     holdings: Holdings,
+    samples: Sequence[int],
     recorder: Recorder,
     epoch: int,
     rngs: Mapping[str, Generator],
@@ -150,7 +149,7 @@ def probe(
     This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
     when a batch holds one sample; the weights are those of the epoch's snapshot.
     """
-    for row in recorder.update_rows:
+    for sample in samples:
         cut: dict[str, dict[int, Tensor]] = {}
 
         def collect(message: Message, cut: dict[str, dict[int, Tensor]] = cut) -> None:
@@ -159,7 +158,7 @@ def probe(
                 cut.setdefault(route.receiver, {})[route.level] = message.tensor
 
         network.zero_grad(set_to_none=True)
-        rows = row[None]
+        rows = torch.tensor([sample])
         exchange(network, Link([collect]), holdings.batch(rows, epoch, 0, device), rngs)
         for name in network.split.party_names:
             weights = {

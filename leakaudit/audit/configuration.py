@@ -1,0 +1,228 @@
+"""The configuration of an audit: read from TOML, validated whole before anything runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+from leakaudit.cohorts.groups import GroupSettings
+from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.plugins import validated
+from leakaudit.split.spec import SplitSpec
+from leakaudit.threat.knowledge import PRESETS, Adversary
+from leakaudit.trace.recording import RecordingSettings
+from leakaudit.training.settings import TrainingSettings
+
+UNDEFENDED = "none"
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class Section(BaseModel):
+    """Base of every table in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Use(BaseModel):
+    """A plug-in by name; every other key is one of its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str = Field(description="registered name")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is passed to the plug-in."""
+        return dict(self.model_extra or {})
+
+
+class AttackUse(Use):
+    """An attack with its settings, and who mounts it."""
+
+    label: str = Field(default="", description="what the report calls it; unset: its name")
+    adversaries: tuple[str, ...] | None = Field(
+        default=None, description="who mounts it; unset: every adversary"
+    )
+
+    @property
+    def title(self) -> str:
+        """Its label, or its name."""
+        return self.label or self.use
+
+
+class DefenseStack(Section):
+    """One defense setting: defenses in the order a message passes them."""
+
+    label: str = Field(min_length=1, description="what the report calls it")
+    stack: tuple[Use, ...] = Field(default=(), description="in order; empty: undefended")
+
+
+class EngineSettings(Section):
+    """Where cells run."""
+
+    workers: PositiveInt = Field(default=2, description="processes of the local engine")
+    threads: PositiveInt = Field(default=1, description="torch threads per process")
+
+
+class Judgement(Section):
+    """What counts as a leak, and how much is reported."""
+
+    threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.1, description="advantage over blind above which a leak counts"
+    )
+    lpips: Literal["auto", "off"] = Field(
+        default="auto", description="auto: measured where its backbone is found"
+    )
+    lpips_weights: str | None = Field(default=None, description="file or folder of the backbone")
+    dependence: bool = Field(default=True, description="measure mutual-information proxies")
+
+
+class AuditConfiguration(Section):
+    """Everything that determines an audit."""
+
+    title: str = Field(default="Leakage audit", max_length=20_000)
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0, 1), min_length=1)
+    cohort: Use
+    groups: GroupSettings = GroupSettings()
+    victims: PositiveInt | None = Field(
+        default=None, description="attack at most this many training patients; unset: all"
+    )
+    split: SplitSpec
+    training: TrainingSettings = TrainingSettings()
+    recording: RecordingSettings = RecordingSettings()
+    adversaries: tuple[Adversary, ...] = Field(min_length=1)
+    attacks: tuple[AttackUse, ...] = Field(min_length=1)
+    defenses: tuple[DefenseStack, ...] = (DefenseStack(label=UNDEFENDED),)
+    judgement: Judgement = Judgement()
+    engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and isinstance(given.get("adversaries"), list | tuple):
+            given = dict(given)
+            given["adversaries"] = [_expanded(entry) for entry in given["adversaries"]]
+        return given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _distinct("seeds", [str(seed) for seed in self.seeds])
+        _distinct("adversaries", [adversary.name for adversary in self.adversaries])
+        _distinct("attacks", [attack.title for attack in self.attacks])
+        _distinct("defenses", [defense.label for defense in self.defenses])
+        known = {adversary.name for adversary in self.adversaries}
+        for attack in self.attacks:
+            for name in attack.adversaries or ():
+                if name not in known:
+                    raise UnknownNameError.of(f"adversary of {attack.title}", name, known)
+        parties = {*self.split.party_names, "server"}
+        for adversary in self.adversaries:
+            for member in adversary.members:
+                if member not in parties:
+                    raise UnknownNameError.of(f"member of {adversary.name}", member, parties)
+        self.recording.chosen(self.training.epochs)
+        if not any(not defense.stack for defense in self.defenses):
+            raise ConfigurationError(
+                "an audit needs the undefended split: it is the positive control",
+                found=", ".join(defense.label for defense in self.defenses),
+                remedy='add a [[defenses]] table with label = "none" and no stack',
+            )
+        return self
+
+    @property
+    def undefended(self) -> DefenseStack:
+        """The setting without defenses."""
+        return next(defense for defense in self.defenses if not defense.stack)
+
+
+def read_configuration(
+    path: Path, overrides: Mapping[str, Any] | None = None
+) -> tuple[AuditConfiguration, dict[str, Any]]:
+    """Read and validate a configuration file.
+
+    ``${NAME}`` in a string is replaced by the environment variable of that name. A relative
+    ``cohort.path`` is taken from the folder of the file.
+
+    Args:
+        path: TOML file.
+        overrides: dotted key to value, such as ``{"cohort.path": "/data"}``.
+
+    Returns:
+        The configuration, and the file's own content as given.
+
+    Raises:
+        ConfigurationError: not there, not TOML, or a value breaks a rule.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigurationError(
+            "the configuration must be a TOML file",
+            found=str(path),
+            remedy="`leakaudit init DATA_DIR` writes one to start from",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigurationError(
+            f"{path} must be valid TOML", found=str(problem), remedy="mend the line it names"
+        ) from None
+    content = _substituted(given)
+    for key, value in (overrides or {}).items():
+        _set(content, key.split("."), value)
+    cohort = content.get("cohort")
+    if isinstance(cohort, dict) and isinstance(cohort.get("path"), str):
+        cohort["path"] = str((path.parent / Path(cohort["path"]).expanduser()).resolve())
+    return validated(AuditConfiguration, content, what="configuration"), given
+
+
+def _expanded(entry: Any) -> Any:
+    """An adversary written as a preset with changes."""
+    if not isinstance(entry, Mapping) or "preset" not in entry:
+        return entry
+    name = entry["preset"]
+    if name not in PRESETS:
+        raise UnknownNameError.of("adversary preset", str(name), PRESETS)
+    changes = {key: value for key, value in entry.items() if key != "preset"}
+    return PRESETS[name] | changes
+
+
+def _distinct(what: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigurationError(
+            f"{what} must have different labels",
+            found=repeated[0],
+            remedy="give one of them a `label` or `name` of its own",
+        )
+
+
+def _substituted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _substituted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substituted(inner) for inner in value]
+    if isinstance(value, str):
+        return _VARIABLE.sub(_from_environment, value)
+    return value
+
+
+def _from_environment(match: re.Match[str]) -> str:
+    name = match.group(1)
+    if name not in os.environ:
+        raise ConfigurationError(
+            f"the configuration uses the environment variable {name}",
+            found="it is not set",
+            remedy=f"run with {name}=... in front, or write the value into the file",
+        )
+    return os.environ[name]
+
+
+def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        content = content.setdefault(key, {})
+    content[keys[-1]] = value
