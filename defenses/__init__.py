@@ -1,1 +1,1 @@
-"""Defenses that ship with leakaudit: one file each, found through entry points."""
+"""The defenses that ship with leakaudit, one file each; found through entry points."""

@@ -1,0 +1,59 @@
+"""Do not send the features of some levels."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from leakaudit.errors import ConfigurationError
+from leakaudit.exchange.defense import Defense
+from leakaudit.split.spec import SplitSpec
+
+
+class SkipWithholding(Defense):
+    """Do not send the features of some levels: the server's decoder does without these skips.
+
+    Protects: removes the messages, in both directions. What the deeper levels still carry is
+    measured, not claimed.
+    Source: Roth et al. 2022 (Split-U-Net) withhold what leaks most.
+    """
+
+    levels: tuple[int, ...] = Field(
+        min_length=1, description="levels not sent; the deepest at the parties must stay"
+    )
+
+    def reshape(self, split: SplitSpec) -> SplitSpec:
+        """The split without these skips.
+
+        Raises:
+            ConfigurationError: a level does not cross, or is the deepest, or one party is to
+                withhold what others send.
+        """
+        deepest = split.party_levels - 1
+        kept = tuple(level for level in split.crossing if level != deepest)
+        for level in self.levels:
+            if level == deepest:
+                raise ConfigurationError(
+                    "the deepest level at the parties cannot be withheld: nothing would be left",
+                    found=f"level {level}",
+                    remedy=f"withhold out of {list(kept)}, or lower party_levels",
+                )
+            if level not in kept:
+                raise ConfigurationError(
+                    "skip-withholding names levels that cross",
+                    found=f"level {level}; crossing: {list(split.crossing)}",
+                    remedy=f"withhold out of {list(kept)}"
+                    if kept
+                    else "leave skip-withholding out",
+                )
+        if self.parties is not None:
+            raise ConfigurationError(
+                "a level is withheld by all parties or by none: the server's network is one",
+                found=f"parties {list(self.parties)}",
+                remedy="leave `parties` out of skip-withholding",
+            )
+        remaining = tuple(level for level in kept if level not in self.levels)
+        return split.model_copy(update={"skips": remaining})
+
+    def check(self, split: SplitSpec) -> None:
+        """Nothing is left to check: `reshape` saw the split before the levels were gone."""
+        del split

@@ -1,0 +1,302 @@
+"""What holds for every defense that ships here; one row of examples each."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from leakaudit import plugins
+from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.exchange.defense import Defense, Exposure
+from leakaudit.exchange.endpoint import Network, PartyEndpoint
+from leakaudit.exchange.stack import claims, resolve
+from leakaudit.plugins import Kind
+from leakaudit.split.spec import SplitSpec
+
+from .conftest import images_of
+
+Settings = dict[str, Any]
+
+EXAMPLES: dict[str, list[Settings]] = {
+    "none": [{}],
+    "gaussian-noise": [
+        {"noise_multiplier": 0.5},
+        {"noise_multiplier": 2.0, "clip_norm": 1.0, "direction": "both"},
+        {"target_epsilon": 8.0, "clip_norm": 1.0, "parties": ("south",)},
+    ],
+    "dropout": [
+        {"rate": 0.5},
+        {"rate": 0.3, "unit": "channel", "direction": "both"},
+        {"rate": 0.3, "levels": (1,), "parties": ("north",)},
+    ],
+    "skip-withholding": [{"levels": (0,)}],
+    "distance-correlation": [{"weight": 0.5}, {"weight": 2.0, "levels": (0,)}],
+}
+
+REFUSED: dict[str, list[Settings]] = {
+    "none": [{"strength": 1}],
+    "gaussian-noise": [
+        {},
+        {"noise_multiplier": 0.0},
+        {"noise_multiplier": float("inf")},
+        {"noise_multiplier": float("nan")},
+        {"noise_multiplier": -1.0},
+        {"noise_multiplier": 1.0, "target_epsilon": 1.0, "clip_norm": 1.0},
+        {"target_epsilon": 1.0},
+        {"noise_multiplier": 1.0, "clip_norm": 0.0},
+        {"noise_multiplier": 1.0, "clip_norm": 1.0, "delta": 0.0},
+        {"noise_multiplier": 1.0, "direction": "sideways"},
+    ],
+    "dropout": [{}, {"rate": 0.0}, {"rate": 1.0}, {"rate": 0.5, "unit": "pixel"}],
+    "skip-withholding": [{}, {"levels": ()}],
+    "distance-correlation": [{}, {"weight": 0.0}, {"weight": float("inf")}],
+}
+
+# With these settings, and no others above, a claim is due.
+CLAIMING = {"gaussian-noise": [1, 2]}
+
+CASES = [(name, settings) for name, rows in EXAMPLES.items() for settings in rows]
+BAD_CASES = [(name, settings) for name, rows in REFUSED.items() for settings in rows]
+
+
+def _endpoint(
+    name: str, settings: Settings, split: SplitSpec, exposure: Exposure, party: str, seed: int = 3
+) -> PartyEndpoint:
+    return _network(name, settings, split, exposure, seed).party(party)
+
+
+def _network(
+    name: str, settings: Settings, split: SplitSpec, exposure: Exposure, seed: int = 3
+) -> Network:
+    defenses = resolve([plugins.build(Kind.DEFENSE, name, settings)], split, exposure)
+    return Network(split, 1, (16,) * split.dimensions, defenses, seed=seed)
+
+
+def _released(endpoint: PartyEndpoint, images: Tensor, rng: Generator) -> list[Tensor]:
+    """Everything random or not that the guards let out, in both directions, and the loss terms."""
+    features = endpoint(images, rng)
+    returned = [endpoint.returned(level, torch.ones_like(f), rng) for level, f in features.items()]
+    return [*features.values(), *returned, *endpoint.loss_terms(images, features, rng)]
+
+
+def test_every_defense_has_its_rows() -> None:
+    shipped = {
+        entry.name
+        for entry in entry_points(group=Kind.DEFENSE.value)
+        if entry.dist is not None and entry.dist.name == "leakaudit"
+    }
+    assert shipped == set(EXAMPLES) == set(REFUSED)
+
+
+@pytest.mark.parametrize("party", ["north", "south"])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_same_seed_same_messages(
+    name: str,
+    settings: Settings,
+    party: str,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    images = images_of(split, party, seed=1)
+    endpoint = _endpoint(name, settings, split, exposure, party)
+    torch.manual_seed(1)
+    first = _released(endpoint, images, generator(7))
+    torch.manual_seed(2)
+    second = _released(endpoint, images, generator(7))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_the_global_generator_is_left_alone(
+    name: str,
+    settings: Settings,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    before = torch.random.get_rng_state()
+    _released(
+        _endpoint(name, settings, split, exposure, "south"),
+        images_of(split, "south", seed=1),
+        generator(7),
+    )
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_inputs_are_left_as_they_are(
+    name: str,
+    settings: Settings,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    network = _network(name, settings, split, exposure)
+    endpoint = network.party("south")
+    images = images_of(split, "south", seed=1)
+    features = network.party("south").encoder(images)
+    kept = {level: tensor.clone() for level, tensor in features.items()}
+    for guard in endpoint.guards:
+        for level, tensor in features.items():
+            guard.forward_message(level, tensor, generator(1))
+            guard.backward_message(level, tensor, generator(1))
+        guard.loss_term(images, features, generator(1))
+    assert all(torch.equal(features[level], kept[level]) for level in kept)
+    assert torch.equal(images, images_of(split, "south", seed=1))
+
+
+@pytest.mark.parametrize("party", ["north", "south"])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_shapes_are_what_is_sent_and_returned(
+    name: str,
+    settings: Settings,
+    party: str,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    network = _network(name, settings, split, exposure)
+    features = network.party(party)(images_of(split, party, seed=1), generator(7))
+    assert {level: tuple(f.shape[1:]) for level, f in features.items()} == network.sent[party]
+    assert set(features) == set(network.split.crossing)
+    for level, sent in features.items():
+        returned = network.party(party).returned(level, torch.ones_like(sent), generator(7))
+        assert returned.shape == sent.shape
+        assert returned.dtype == sent.dtype
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_the_server_accepts_what_is_sent(
+    name: str,
+    settings: Settings,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    network = _network(name, settings, split, exposure)
+    sent = [
+        network.party(party)(images_of(split, party, seed=1), generator(7))
+        for party in split.party_names
+    ]
+    space = (16,) * split.dimensions
+    assert network.head(network.server(sent, space)).shape == (4, 1, *space)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_gradients_reach_the_encoder_and_are_finite(
+    name: str,
+    settings: Settings,
+    scale: float,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    endpoint = _endpoint(name, settings, split, exposure, "south")
+    images = scale * images_of(split, "south", seed=1)
+    rng = generator(7)
+    features = endpoint(images, rng)
+    loss = sum(f.square().mean() for f in features.values())
+    loss = loss + sum(endpoint.loss_terms(images, features, rng))
+    loss.backward()
+    gradients = [p.grad for p in endpoint.encoder.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+    if scale == 1.0:
+        assert any(g is not None and g.abs().max() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_saved_state_gives_the_same_messages(
+    name: str,
+    settings: Settings,
+    split: SplitSpec,
+    exposure: Exposure,
+    generator: Callable[[int], Generator],
+) -> None:
+    images = images_of(split, "south", seed=1)
+    saved = _network(name, settings, split, exposure, seed=3)
+    other = _network(name, settings, split, exposure, seed=4)
+    other.load_state_dict(saved.state_dict())
+    pairs = zip(
+        _released(saved.party("south"), images, generator(7)),
+        _released(other.party("south"), images, generator(7)),
+        strict=True,
+    )
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_repr_rebuilds_it(name: str, settings: Settings) -> None:
+    defense = plugins.build(Kind.DEFENSE, name, settings)
+    again = eval(repr(defense), {type(defense).__name__: type(defense)})
+    assert again == defense
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_resolved_defense_resolves_to_itself_and_survives_a_record(
+    name: str, settings: Settings, split: SplitSpec, exposure: Exposure
+) -> None:
+    (once,) = resolve([plugins.build(Kind.DEFENSE, name, settings)], split, exposure)
+    (twice,) = resolve([once], split, exposure)
+    rebuilt = type(once).model_validate_json(once.model_dump_json())
+    assert once == twice == rebuilt
+
+
+@pytest.mark.parametrize(("name", "settings"), BAD_CASES)
+def test_settings_out_of_range_are_refused(name: str, settings: Settings) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        plugins.build(Kind.DEFENSE, name, settings)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"skip-withholding"}))
+def test_a_level_that_does_not_cross_is_refused(
+    name: str, split: SplitSpec, exposure: Exposure
+) -> None:
+    defense = plugins.build(Kind.DEFENSE, name, EXAMPLES[name][0] | {"levels": (0, 2)})
+    with pytest.raises(ConfigurationError, match=r"cross.*level 2.*\[0, 1\]"):
+        resolve([defense], split, exposure)
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"skip-withholding"}))
+def test_a_party_that_does_not_exist_is_refused(
+    name: str, split: SplitSpec, exposure: Exposure
+) -> None:
+    defense = plugins.build(Kind.DEFENSE, name, EXAMPLES[name][0] | {"parties": ("nort",)})
+    with pytest.raises(UnknownNameError, match="did you mean 'north'"):
+        resolve([defense], split, exposure)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_claim_exactly_where_one_is_due(
+    name: str, settings: Settings, split: SplitSpec, exposure: Exposure
+) -> None:
+    stack = resolve([plugins.build(Kind.DEFENSE, name, settings)], split, exposure)
+    (claim,) = claims(stack, split, exposure)
+    due = EXAMPLES[name].index(settings) in CLAIMING.get(name, [])
+    assert (claim is not None) == due
+    if claim is not None:
+        assert 0 < claim.epsilon < float("inf")
+        assert all(
+            (
+                claim.mechanism,
+                claim.unit,
+                claim.neighbouring,
+                claim.composition,
+                claim.accountant,
+                claim.trust_model,
+                claim.not_covered,
+            )
+        )
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_it_explains_itself(name: str) -> None:
+    kind: type[Defense] = plugins.load(Kind.DEFENSE, name)
+    assert kind.summary().endswith(".") or kind.summary().endswith(":")
+    assert "Protects:" in (kind.__doc__ or "")
+    assert all(field.description for field in kind.model_fields.values())
