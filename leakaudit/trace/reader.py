@@ -1,0 +1,284 @@
+"""Read a trace back: every shard is checked against its digest before its first tensor is used."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from leakaudit.errors import TraceError
+from leakaudit.exchange.message import Cut, Direction, Message, Route
+from leakaudit.threat.view import WeightUpdate
+from leakaudit.trace.description import (
+    LOG_FILE,
+    LogEntry,
+    TraceDescription,
+    content_sha256,
+    read_description,
+    read_log,
+)
+from leakaudit.trace.files import CheckedFiles
+from leakaudit.trace.rebuilt import RebuiltNetworks
+from leakaudit.trace.recorded import RecordedExchange
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where one message stands."""
+
+    entry: LogEntry
+    name: str
+    step: int
+    route: int
+    samples: Tensor
+
+
+class TraceReader:
+    """A recorded training run.
+
+    A trace of a run that was cut off opens as well: its epochs are those that were sealed.
+
+    Args:
+        folder: that a :class:`leakaudit.trace.writer.TraceWriter` wrote.
+
+    Attributes:
+        description: of the run.
+        epochs: recorded epochs with everything of them on disk, rising.
+        samples: cohort indices of the training samples, rising.
+        patients: pseudonym of the patient that owns each of the samples.
+
+    Raises:
+        TraceError: no trace, of another schema version, damaged, or without a whole epoch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.description: TraceDescription = read_description(folder)
+        self._log = read_log(folder)
+        traced = sorted(self.description.samples, key=lambda entry: entry.sample)
+        self.samples = tuple(entry.sample for entry in traced)
+        self.patients = tuple(entry.patient for entry in traced)
+        self.epochs = tuple(sorted({e.epoch for e in self._log if e.kind == "epoch"}))
+        self._routes = {
+            Route(r.sender, r.receiver, Direction(r.direction), Cut(r.cut), r.level): number
+            for number, r in enumerate(self.description.routes)
+        }
+        self._files = CheckedFiles(folder)
+        self._places: dict[int, tuple[_Place, ...]] = {}
+        self._check_epochs()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended; False where it was cut off."""
+        return self.description.complete
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every kind of message seen, in the order of first crossing."""
+        return tuple(self._routes)
+
+    @property
+    def content_sha256(self) -> str:
+        """One digest of everything recorded: the same run, the same digest."""
+        return content_sha256(self.description, self._log)
+
+    def verify(self) -> None:
+        """Check every file now, not at first use.
+
+        Raises:
+            TraceError: a file is missing, cut short, or altered.
+        """
+        for entry in self._log:
+            if entry.file is not None:
+                self._files.check(entry)
+
+    def messages(self, route: Route, epoch: int, samples: Sequence[int] | None = None) -> Tensor:
+        """What crossed on a route in one epoch.
+
+        Args:
+            route: who sent what to whom.
+            epoch: one of :attr:`epochs`.
+            samples: cohort indices, in the order wanted; unset: all of :attr:`samples`.
+
+        Returns:
+            (n, channels, *space), one row per sample.
+
+        Raises:
+            TraceError: the route or epoch was not recorded; a sample did not cross exactly once;
+                a shard is damaged.
+        """
+        number = self._number(route)
+        self._require(epoch)
+        wanted = self.samples if samples is None else tuple(samples)
+        rows = {sample: row for row, sample in enumerate(wanted)}
+        recorded = self.description.routes[number]
+        result = torch.empty(len(wanted), *recorded.shape, dtype=getattr(torch, recorded.dtype))
+        crossed = [0] * len(wanted)
+        places = [place for place in self._index(epoch) if place.route == number]
+        for place, tensor in self._tensors(places, rows):
+            batch = place.samples.tolist()
+            here = [at for at, sample in enumerate(batch) if sample in rows]
+            targets = [rows[batch[at]] for at in here]
+            result[targets] = tensor[here]
+            for target in targets:
+                crossed[target] += 1
+        wrong = [sample for sample, times in zip(wanted, crossed, strict=True) if times != 1]
+        if wrong:
+            raise TraceError(
+                f"each sample asked for must cross once in epoch {epoch} "
+                f"from {route.sender} to {route.receiver}",
+                found=f"sample {wrong[0]} crossed {crossed[wanted.index(wrong[0])]} times "
+                f"({len(wrong)} of {len(wanted)} samples did not cross once)",
+                remedy="train on every sample once per epoch, or ask for other samples",
+            )
+        return result
+
+    def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]:
+        """Recorded encoder updates whose whole batch is among the samples asked for.
+
+        Args:
+            party: whose encoder.
+            epoch: one of :attr:`epochs`.
+            samples: cohort indices; rows of the result are positions among them.
+        """
+        self._require(epoch)
+        number = self.description.split.party_names.index(party)
+        rows = {sample: row for row, sample in enumerate(samples)}
+        found = []
+        for entry in self._entries("updates", epoch):
+            for (_, owner), parts in _grouped(self._files.load(entry)):
+                batch = parts["samples"].tolist()
+                if int(owner) == number and all(each in rows for each in batch):
+                    positions = torch.tensor([rows[each] for each in batch])
+                    cut = {int(level): each for level, each in _under("cut/", parts).items()}
+                    found.append(WeightUpdate(positions, _under("weights/", parts), cut))
+        return found
+
+    def exchange(self, samples: Sequence[int]) -> RecordedExchange:
+        """The recorded messages of some samples, as a view wants them.
+
+        Args:
+            samples: cohort indices of the victims, in the order of the view.
+        """
+        unknown = [sample for sample in samples if sample not in set(self.samples)]
+        if unknown:
+            raise TraceError(
+                "only training samples were recorded",
+                found=f"sample {unknown[0]}",
+                remedy="ask for samples listed in trace.json",
+            )
+        return RecordedExchange(self, tuple(samples))
+
+    def rebuilt(self, *, trainable: bool = False) -> RebuiltNetworks:
+        """The networks as they were at the end of each recorded epoch.
+
+        Args:
+            trainable: leave gradients on for the weights; off, only inputs can be optimised.
+
+        Raises:
+            TraceError: the trace is of a model that trained elsewhere.
+        """
+        if self.description.network == "own":
+            raise TraceError(
+                "only a split that leakaudit built can be rebuilt from its snapshots",
+                found="a trace of somebody's own model",
+                remedy="mount attacks that need messages alone, or hand in the model yourself",
+            )
+        return RebuiltNetworks(self.description, self._weights, trainable=trainable)
+
+    def replay(self) -> Iterator[Message]:
+        """Every recorded message in the order it crossed, unsealed epochs included."""
+        routes = self.routes
+        for epoch in dict.fromkeys(e.epoch for e in self._log if e.kind == "messages"):
+            for place, tensor in self._tensors(self._index(epoch)):
+                yield Message(routes[place.route], tensor, place.samples, epoch, place.step)
+
+    def _weights(self, epoch: int) -> dict[str, Tensor]:
+        self._require(epoch)
+        return self._files.load(self._entries("snapshot", epoch)[0])
+
+    def _entries(self, kind: str, epoch: int) -> list[LogEntry]:
+        return [entry for entry in self._log if (entry.kind, entry.epoch) == (kind, epoch)]
+
+    def _index(self, epoch: int) -> tuple[_Place, ...]:
+        if epoch not in self._places:
+            places = []
+            for entry in self._entries("messages", epoch):
+                with self._files.opened(entry) as shard:
+                    for name in sorted(shard.keys()):
+                        _, step, route, part = name.split("/")
+                        if part != "tensor":
+                            continue
+                        owners = shard.get_tensor(name.replace("/tensor", "/samples")).clone()
+                        places.append(_Place(entry, name, int(step), int(route), owners))
+            self._places[epoch] = tuple(places)
+        return self._places[epoch]
+
+    def _tensors(
+        self, places: Iterable[_Place], wanted: Container[int] | None = None
+    ) -> Iterator[tuple[_Place, Tensor]]:
+        """The tensors of some places, each shard opened once."""
+        for entry, group in itertools.groupby(places, key=lambda place: place.entry):
+            with self._files.opened(entry) as shard:
+                for place in group:
+                    if wanted is None or any(each in wanted for each in place.samples.tolist()):
+                        yield place, shard.get_tensor(place.name)
+
+    def _check_epochs(self) -> None:
+        missing = sorted(set(self.description.epochs_recorded) - set(self.epochs))
+        if self.complete and missing:
+            raise TraceError(
+                f"a complete trace must hold every epoch it names, and {LOG_FILE} seals each",
+                found=f"epoch {missing[0]} is not sealed in {self.folder}",
+                remedy=f"{LOG_FILE} was cut short; restore it or record the trace again",
+            )
+        if not self.epochs:
+            raise TraceError(
+                "a trace must hold at least one whole epoch",
+                found=f"none in {self.folder}; the run was cut off before its first",
+                remedy="let the training run on, or record an earlier epoch",
+            )
+
+    def _require(self, epoch: int) -> None:
+        if epoch not in self.epochs:
+            raise TraceError(
+                "only recorded epochs can be read",
+                found=f"epoch {epoch}",
+                remedy=f"recorded whole: {', '.join(map(str, self.epochs))}",
+            )
+
+    def _number(self, route: Route) -> int:
+        if route not in self._routes:
+            raise TraceError(
+                "only routes that messages crossed can be read",
+                found=f"{route.direction} from {route.sender} to {route.receiver}, "
+                f"{route.cut} cut, level {route.level}",
+                remedy="see `routes` in trace.json",
+            )
+        return self._routes[route]
+
+
+def replay(folder: Path) -> Iterator[Message]:
+    """Every recorded message in the order it crossed, so that a tap can be run over a trace."""
+    return TraceReader(folder).replay()
+
+
+def _grouped(
+    tensors: Mapping[str, Tensor],
+) -> Iterator[tuple[tuple[str, str], dict[str, Tensor]]]:
+    """Updates of one shard: (order, party number), and its tensors without that prefix."""
+    parts: dict[tuple[str, str], dict[str, Tensor]] = {}
+    for name in sorted(tensors):
+        order, owner, rest = name.split("/", 2)
+        parts.setdefault((order, owner), {})[rest] = tensors[name]
+    yield from parts.items()
+
+
+def _under(prefix: str, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): each for name, each in parts.items() if name.startswith(prefix)
+    }

@@ -1,0 +1,49 @@
+"""The recorded messages of some samples, as a view wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from leakaudit.exchange.message import Cut, Direction, Route
+from leakaudit.split.spec import SERVER
+from leakaudit.threat.view import WeightUpdate
+
+
+class _Reader(Protocol):
+    @property
+    def epochs(self) -> tuple[int, ...]: ...
+
+    def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor: ...
+
+    def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]: ...
+
+
+class RecordedExchange:
+    """A :class:`leakaudit.threat.view.Exchange` over a trace.
+
+    Args:
+        reader: the trace.
+        samples: cohort indices of the victims, in the order of the view.
+    """
+
+    def __init__(self, reader: _Reader, samples: tuple[int, ...]) -> None:
+        self._reader = reader
+        self._samples = samples
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Recorded epochs, rising."""
+        return self._reader.epochs
+
+    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
+        """(n, channels, *space) of one party's link at the encoder cut."""
+        ends = (party, SERVER) if direction is Direction.ACTIVATION else (SERVER, party)
+        route = Route(*ends, direction, Cut.ENCODER, level)
+        return self._reader.messages(route, epoch, self._samples)
+
+    def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        """Recorded encoder updates whose whole batch is among the victims."""
+        return self._reader.updates(party, epoch, self._samples)

@@ -1,0 +1,338 @@
+"""Record a training run as it happens: bounded memory, whole shards, readable after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from leakaudit.errors import EnvironmentProblemError, TraceError
+from leakaudit.exchange.message import Message, Route
+from leakaudit.trace.description import (
+    DESCRIPTION_FILE,
+    LOG_FILE,
+    LogEntry,
+    RecordedRoute,
+    TraceDescription,
+    write_description,
+)
+from leakaudit.trace.shard import SHARD_BYTES, Shard, storable
+
+
+class TraceWriter:
+    """A tap that records what crosses into a folder.
+
+    The caller's order per recorded epoch: the messages, then :meth:`update`, then :meth:`snapshot`,
+    which seals the epoch. Messages of other epochs are passed over. At most three shards are in
+    memory: one being filled, one waiting, one being hashed and written by a thread of its own.
+
+    Args:
+        folder: made where absent.
+        description: of the run; routes are filled in as they are seen.
+        restart: throw away what an interrupted run left in the folder.
+        sync: wait for the disk after each shard: survives a power cut, not only a kill.
+        shard_bytes: bound of a shard; a single message above it gets a shard of its own.
+
+    Raises:
+        TraceError: the folder already holds a trace.
+        EnvironmentProblemError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        description: TraceDescription,
+        *,
+        restart: bool = False,
+        sync: bool = False,
+        shard_bytes: int = SHARD_BYTES,
+    ) -> None:
+        self._folder = folder
+        self._description = description
+        self._sync = sync
+        self._shard_bytes = shard_bytes
+        self._routes: dict[Route, int] = {}
+        self._recorded = frozenset(description.epochs_recorded)
+        self._sealed: set[int] = set()
+        self._files: dict[tuple[str, int], int] = {}
+        self._counts: dict[tuple[str, int], int] = {}
+        self._open: Shard | None = None
+        self._opened: tuple[str, int] = ("", -1)
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._spare: queue.SimpleQueue[Tensor] = queue.SimpleQueue()
+        self._jobs: queue.Queue[tuple[str, int, Shard | None] | None] = queue.Queue(maxsize=1)
+        try:
+            self._prepare(restart=restart)
+            self._log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as problem:
+            raise _unwritable(folder, problem) from None
+        self._thread = threading.Thread(target=self._work, name="trace-writer", daemon=True)
+        self._thread.start()
+
+    def records(self, epoch: int) -> bool:
+        """Whether that epoch is one of those to record."""
+        return epoch in self._recorded
+
+    def __call__(self, message: Message) -> None:
+        """Record one message; it is copied, so the sender may go on to change its tensor.
+
+        Raises:
+            TraceError: its epoch is sealed, or its shape or type differs from earlier ones.
+            EnvironmentProblemError: the disk refused an earlier shard.
+        """
+        if message.epoch not in self._recorded:
+            return
+        self._check_open(message.epoch)
+        route = self._route(message)
+        shard = self._room("messages", message.epoch, (message.tensor,))
+        order = self._next("messages", message.epoch)
+        name = f"{order:08d}/{message.step:06d}/{route:03d}"
+        shard.add_indices(f"{name}/samples", message.samples)
+        shard.add(f"{name}/tensor", message.tensor)
+
+    def update(
+        self,
+        epoch: int,
+        party: str,
+        samples: Tensor,
+        weights: Mapping[str, Tensor],
+        cut: Mapping[int, Tensor],
+    ) -> None:
+        """Record an encoder's weight gradient on a probe batch.
+
+        Args:
+            epoch: a recorded epoch that is not sealed yet; others are passed over.
+            party: whose encoder.
+            samples: (batch,) indices into the cohort.
+            weights: encoder parameter name to its gradient.
+            cut: level to the gradient (batch, channels, *space) that came back at the cut.
+        """
+        if epoch not in self._recorded:
+            return
+        self._check_open(epoch)
+        number = self._description.split.party_names.index(party)
+        name = f"{self._next('updates', epoch):08d}/{number:03d}"
+        gradients = {f"{name}/weights/{parameter}": each for parameter, each in weights.items()}
+        gradients |= {f"{name}/cut/{level}": each for level, each in cut.items()}
+        shard = self._room("updates", epoch, gradients.values())
+        shard.add_indices(f"{name}/samples", samples)
+        for key, gradient in _widest_first(gradients):
+            shard.add(key, gradient)
+
+    def snapshot(self, epoch: int, network: nn.Module) -> None:
+        """Store all weights and keys of a network, and seal the epoch.
+
+        Args:
+            epoch: a recorded epoch; others are passed over.
+            network: usually :class:`leakaudit.exchange.endpoint.Network`, as after the epoch.
+        """
+        if epoch not in self._recorded:
+            return
+        self._check_open(epoch)
+        self._flush()
+        state = network.state_dict()
+        shard = self._room("snapshot", epoch, state.values())
+        for name, tensor in _widest_first(state):
+            shard.add(name, tensor)
+        self.finish_epoch(epoch)
+
+    def finish_epoch(self, epoch: int) -> None:
+        """Seal an epoch without a snapshot: for models that are not rebuilt from the trace."""
+        if epoch not in self._recorded:
+            return
+        self._check_open(epoch)
+        self._flush()
+        self._sealed.add(epoch)
+        self._put(("epoch", epoch, None))
+
+    def close(self) -> None:
+        """Write what is left and mark the trace complete.
+
+        Raises:
+            EnvironmentProblemError: the disk refused a shard.
+            TraceError: a recorded epoch was never sealed.
+        """
+        if self._closed:
+            return
+        self._flush()
+        self._stop()
+        self._raise_failure()
+        missing = sorted(self._recorded - self._sealed)
+        if missing:
+            raise TraceError(
+                "every epoch to record must end with a snapshot before the trace is closed",
+                found=f"epoch {missing[0]} has none",
+                remedy="call snapshot(epoch, network) at the end of each recorded epoch",
+            )
+        self._description = self._description.model_copy(update={"complete": True})
+        write_description(self._folder, self._description)
+
+    def abandon(self) -> None:
+        """Stop without marking the trace complete; what was written stays readable."""
+        if not self._closed:
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trail: TracebackType | None,
+    ) -> None:
+        del problem, trail
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _prepare(self, *, restart: bool) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if (self._folder / DESCRIPTION_FILE).exists():
+            if not restart:
+                raise TraceError(
+                    "a trace is written into a folder that holds none",
+                    found=str(self._folder),
+                    remedy="name another folder, or record with restart to start over",
+                )
+            ours = (DESCRIPTION_FILE, LOG_FILE, "epoch-*.safetensors", ".*.partial")
+            for file in (file for pattern in ours for file in self._folder.glob(pattern)):
+                file.unlink()
+        write_description(self._folder, self._description)
+
+    def _route(self, message: Message) -> int:
+        route, tensor = message.route, message.tensor
+        shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch.")
+        number = self._routes.get(route)
+        if number is not None:
+            known = self._description.routes[number]
+            if (known.shape, known.dtype) != (shape, dtype):
+                raise TraceError(
+                    f"messages of one route must keep shape {known.shape} and type {known.dtype}",
+                    found=f"{shape}, {dtype} from {route.sender} to {route.receiver}",
+                    remedy="bring images or patches to one size before training",
+                )
+            return number
+        if not storable(tensor.dtype):
+            raise TraceError("messages must be of a type that safetensors can hold", found=dtype)
+        seen = RecordedRoute(
+            sender=route.sender,
+            receiver=route.receiver,
+            direction=route.direction.value,
+            cut=route.cut.value,
+            level=route.level,
+            shape=shape,
+            dtype=dtype,
+        )
+        self._routes[route] = len(self._routes)
+        self._description = self._description.model_copy(
+            update={"routes": (*self._description.routes, seen)}
+        )
+        # Written before the first shard that uses the route can appear.
+        write_description(self._folder, self._description)
+        return self._routes[route]
+
+    def _room(self, kind: str, epoch: int, tensors: Collection[Tensor]) -> Shard:
+        """The open shard if these tensors belong and fit into it, else a new one."""
+        if self._open is not None:
+            if self._opened == (kind, epoch) and self._open.fits(*tensors):
+                return self._open
+            self._flush()
+        number = self._files.get((kind, epoch), 0)
+        self._files[kind, epoch] = number + 1
+        file = f"epoch-{epoch:05d}-{kind}-{number:05d}.safetensors"
+        metadata = {"kind": kind, "epoch": str(epoch)}
+        self._open = Shard(file, metadata, self._buffer(sum(tensor.nbytes for tensor in tensors)))
+        self._opened = (kind, epoch)
+        return self._open
+
+    def _buffer(self, needed: int) -> Tensor:
+        if needed <= self._shard_bytes:
+            try:
+                return self._spare.get_nowait()
+            except queue.Empty:
+                pass
+        return torch.empty(max(needed, self._shard_bytes), dtype=torch.uint8)
+
+    def _next(self, kind: str, epoch: int) -> int:
+        order = self._counts.get((kind, epoch), 0)
+        self._counts[kind, epoch] = order + 1
+        return order
+
+    def _flush(self) -> None:
+        if self._open is not None:
+            self._put((*self._opened, self._open))
+            self._open = None
+
+    def _put(self, job: tuple[str, int, Shard | None]) -> None:
+        self._raise_failure()
+        self._jobs.put(job)
+
+    def _check_open(self, epoch: int) -> None:
+        self._raise_failure()
+        if self._closed or epoch in self._sealed:
+            raise TraceError(
+                "an epoch takes no more once its snapshot is stored",
+                found=f"epoch {epoch}",
+                remedy="call update before snapshot, and snapshot after the epoch's last step",
+            )
+
+    def _stop(self) -> None:
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        os.close(self._log)
+
+    def _raise_failure(self) -> None:
+        if self._failure is None:
+            return
+        if isinstance(self._failure, OSError):
+            raise _unwritable(self._folder, self._failure) from self._failure
+        raise self._failure
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            # After a failure jobs are only taken, so that the trainer is never left waiting.
+            if self._failure is None:
+                try:
+                    self._write(*job)
+                except BaseException as problem:
+                    self._failure = problem
+
+    def _write(self, kind: str, epoch: int, shard: Shard | None) -> None:
+        line: dict[str, object] = {"kind": kind, "epoch": epoch}
+        if shard is not None:
+            digest, size = shard.write(self._folder, sync=self._sync)
+            line |= {"file": shard.file, "sha256": digest, "bytes": size}
+            if len(shard.buffer) == self._shard_bytes:
+                self._spare.put(shard.buffer)
+        LogEntry.model_validate(line)
+        os.write(self._log, json.dumps(line).encode() + b"\n")
+        if self._sync:
+            os.fsync(self._log)
+
+
+def _widest_first(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """In an order in which each tensor starts at a multiple of its own item size."""
+    return sorted(tensors.items(), key=lambda item: -item[1].element_size())
+
+
+def _unwritable(folder: Path, problem: OSError) -> EnvironmentProblemError:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    return EnvironmentProblemError(
+        f"the trace's folder must be writable and have room ({problem.strerror})",
+        found=f"{folder}, {free / 2**20:.0f} MiB free",
+        remedy="free disk space or name another folder; finished shards are kept",
+    )
