@@ -1,0 +1,105 @@
+"""What limits this audit, gravest first: page one prints the first, section 11 all of them."""
+
+from __future__ import annotations
+
+from .blocks import Callout, Rich, say
+from .evidence_index import Index
+from .wording import count, joined, number
+
+FEW_PATIENTS = 30
+"""Below this a 95 % interval of a rate of 0 still reaches above 11 of 100 (Wilson)."""
+
+
+def caveats(index: Index) -> list[tuple[str, Rich]]:
+    """Title and text of every limit, the one that endangers the conclusion most first."""
+    record = index.record
+    found: list[tuple[str, Rich]] = []
+    failed = [control for control in record.controls if not control.passed]
+    if failed:
+        found.append(
+            (
+                "A control failed",
+                say(
+                    f"{count(len(failed), 'control')} did not give the known answer "
+                    f"({joined(sorted({f'{c.kind}, {c.attack}' for c in failed}))}). Verdicts that "
+                    "rest on these attacks cannot be relied on, in either direction."
+                ),
+            )
+        )
+    if not record.controls:
+        found.append(
+            (
+                "No control was run",
+                say("Without a run whose answer is known, a small number may mean a weak attack."),
+            )
+        )
+    invalid = [v for v in record.verdicts if v.verdict == "attack invalid"]
+    if invalid:
+        found.append(
+            (
+                "Attacks that gave no usable result",
+                say(f"{count(len(invalid), 'verdict')} rest on an attack that failed: see below."),
+            )
+        )
+    patients = len(record.cohort.victims)
+    if patients < FEW_PATIENTS:
+        found.append(
+            (
+                "Few patients",
+                say(
+                    f"Only {count(patients, 'patient')} were attacked. Intervals are wide, and a "
+                    "leak that affects one patient in ten could be missed."
+                ),
+            )
+        )
+    rising = unconverged(index)
+    if rising:
+        found.append(
+            (
+                "Attacks that were still getting better",
+                say(
+                    f"{count(len(rising), 'effort curve')} had not flattened when the attack "
+                    "stopped: more effort may leak more. They are named in section 11."
+                ),
+            )
+        )
+    unmounted = [n for a in record.adversaries for n in a.not_mountable]
+    if unmounted:
+        found.append(
+            (
+                "Attacks that could not be mounted",
+                say(
+                    f"{count(len(unmounted), 'attack')} need more than the stated knowledge. An "
+                    "actor who knows more than was assumed may learn more."
+                ),
+            )
+        )
+    found.append(
+        (
+            "Only these attacks",
+            say(
+                "A result that reads \u201cnot broken by these attacks\u201d speaks of the attacks "
+                "of section 6 at the effort of section 7. Stronger attacks may exist."
+            ),
+        )
+    )
+    return found
+
+
+def biggest_caveat(index: Index) -> Callout:
+    """The first limit, for page one."""
+    title, text = caveats(index)[0]
+    return Callout(f"The biggest caveat: {title[0].lower()}{title[1:]}", text, "caution")
+
+
+def unconverged(index: Index) -> list[str]:
+    """Findings behind verdicts whose effort curve still rose, in words."""
+    found = []
+    for verdict in index.record.verdicts:
+        finding = index.finding(verdict)
+        if finding is not None and finding.converged is False:
+            found.append(
+                f"{verdict.adversary} on {verdict.asset} of {verdict.victim}, {verdict.defense}: "
+                f"{finding.attack}, {finding.metric} {number(finding.estimate.mean)} at the end"
+            )
+    return found

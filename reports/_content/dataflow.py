@@ -1,0 +1,149 @@
+"""Section 3: the split and what crosses in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakaudit.record.model import SERVER, Cost, Route
+
+from .._figures.dataflow import PartyBox, data_flow
+from .blocks import Block, Cell, Column, Figure, Paragraph, Section, Table, Terms, say
+from .evidence_index import Index
+from .wording import count, joined, levels_text, size
+
+
+def split_section(index: Index) -> Section:
+    """Parties, levels, messages with shapes and bytes, labels, epochs."""
+    record = index.record
+    split = record.split
+    labels = "the server" if split.labels_at == SERVER else f"party {split.labels_at}"
+    shared = {
+        "vertical": "the parties hold different images of the same patients",
+        "horizontal": "the parties hold the same kinds of image of different patients; "
+        "their encoder weights are averaged each round",
+    }[split.orientation]
+    blocks: list[Block] = [
+        Paragraph(
+            say(
+                f"The split is {split.orientation}: {shared}. Each party runs the first "
+                f"{count(split.party_levels, 'level')} of a {split.dimensions}-D U-Net encoder and "
+                "sends feature maps to the server, which runs the rest; gradients come back."
+            )
+        )
+    ]
+    cost = _cost(index)
+    if cost is not None:
+        blocks.append(_diagram(index, cost))
+    blocks.append(
+        Terms(
+            (
+                ("Channels per level", say(", ".join(map(str, split.channels)))),
+                ("Skip connections that cross", say(levels_text(split.skips))),
+                ("Labels", say(f"held by {labels}")),
+                ("Training", say(count(split.epochs, "epoch"))),
+                (
+                    "Epochs whose messages were kept for the attacks",
+                    say(", ".join(map(str, split.recorded_epochs)) or "none"),
+                ),
+                ("Weights at the server", say(f"{split.server_parameters:,}")),
+                (
+                    "How long messages are kept in production",
+                    say("not known to the tool: to be stated by the parties"),
+                ),
+            )
+        )
+    )
+    if record.costs:
+        blocks.append(_messages(record.costs))
+    return Section("3", "The split and its data flow", tuple(blocks))
+
+
+def _cost(index: Index) -> Cost | None:
+    costs = index.record.costs
+    return next((c for c in costs if c.setting == index.undefended), costs[0] if costs else None)
+
+
+def _diagram(index: Index, cost: Cost) -> Figure:
+    split = index.record.split
+    boxes = []
+    for party in split.parties:
+        outward = [r for r in cost.routes if r.sender == party.name]
+        inward = [r for r in cost.routes if r.receiver == party.name]
+        notes = [f"holds {joined(party.modalities)}", f"{party.parameters:,} weights"]
+        if split.labels_at == party.name:
+            notes.append("holds the labels")
+        boxes.append(
+            PartyBox(
+                party.name,
+                tuple(notes),
+                _stream(outward, "sends features"),
+                _stream(inward, "is sent gradients", shapes=False),
+            )
+        )
+    server = [f"{split.server_parameters:,} weights"]
+    if split.labels_at == SERVER:
+        server.append("holds the labels")
+    text = (
+        f"{count(len(boxes), 'party', 'parties')} on the left send feature maps to the server on the "
+        "right and are sent gradients; shapes and sizes are in the table below."
+    )
+    return Figure(
+        "data-flow",
+        say(
+            "What crosses, per patient and epoch, under the setting ",
+            cost.setting,
+            ". Shapes are channels × space of one sample; L0 is full resolution.",
+        ),
+        data_flow("Data flow of the split", boxes, server),
+        text,
+    )
+
+
+def _stream(routes: Sequence[Route], verb: str, *, shapes: bool = True) -> tuple[str, ...]:
+    if not routes:
+        return ()
+    pieces = [f"{verb}: {size(sum(r.bytes_per_patient for r in routes))}"]
+    for route in sorted(routes, key=lambda r: (r.cut, r.level)) if shapes else ():
+        cut = "" if route.cut == "encoder" else " (head)"
+        pieces.append(f"L{route.level}{cut} {shape_text(route.shape)}")
+    return tuple(pieces)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """`16×64×64`."""
+    return "×".join(map(str, shape))
+
+
+def _messages(costs: Sequence[Cost]) -> Table:
+    rows = []
+    for cost in costs:
+        grouped: dict[tuple[str, str, int, tuple[int, ...], str], list[Route]] = {}
+        for route in cost.routes:
+            key = (route.direction, route.cut, route.level, route.shape, route.dtype)
+            grouped.setdefault(key, []).append(route)
+        for (direction, cut, level, shape, dtype), routes in sorted(grouped.items()):
+            ends = [r.sender if direction == "activation" else r.receiver for r in routes]
+            rows.append(
+                (
+                    Cell(say(cost.setting)),
+                    Cell(say(f"{direction}, {cut}")),
+                    Cell(say(str(level)), order=level),
+                    Cell(say(joined(list(dict.fromkeys(ends))))),
+                    Cell(say(f"{shape_text(shape)} {dtype}")),
+                    Cell(say(size(routes[0].bytes_per_patient)), order=routes[0].bytes_per_patient),
+                )
+            )
+    return Table(
+        "messages",
+        say("Messages by setting. Bytes are per patient, party and epoch."),
+        (
+            Column("Setting", weight=1.3),
+            Column("Message", weight=1.3),
+            Column("Level", numeric=True, weight=0.5),
+            Column("Parties", weight=1.4),
+            Column("Shape of one sample", weight=1.5),
+            Column("Bytes", numeric=True, weight=0.8),
+        ),
+        tuple(rows),
+        sortable=True,
+    )

@@ -1,0 +1,320 @@
+"""Section 7: the estimates, per actor, with everything needed to doubt them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakaudit.record.model import Finding, Verdict
+
+from .._figures.distribution import Row, distribution
+from .._figures.effort import Curve, effort_curves
+from .blocks import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Panels,
+    Paragraph,
+    Section,
+    Subheading,
+    Table,
+    say,
+    strong,
+)
+from .evidence_index import Index, Question, actor, owner
+from .frequencies import patient_means
+from .gallery import gallery
+from .level_matrix import level_matrix
+from .subgroups import subgroups
+from .wording import ASSET, interval, levels_text, number, percent, places_of
+
+
+def evidence(index: Index, shots: dict[str, bytes]) -> Section:
+    """Verdicts and pictures per question, then every estimate."""
+    blocks: list[Block] = []
+    for question in index.questions:
+        blocks += _question(index, question)
+    blocks.append(Subheading("Gallery", "gallery"))
+    blocks += gallery(index, shots)
+    blocks += _dependence(index)
+    blocks += [
+        Subheading("Every estimate", "every-estimate"),
+        _all(index),
+    ]
+    return Section("7", "Evidence", tuple(blocks))
+
+
+def _question(index: Index, question: Question) -> list[Block]:
+    key = f"{question.key}-{index.questions.index(question)}"
+    blocks: list[Block] = [
+        Subheading(f"{actor(question.adversary)}: {ASSET[question.asset]}", key),
+        _verdicts(index, question, key),
+    ]
+    drawn = level_matrix(index, question, key)
+    if drawn is not None:
+        blocks.append(drawn)
+    figures = [f for f in (_effort(index, question, key),) if f is not None]
+    if figures:
+        blocks.append(
+            Panels(
+                f"effort-{key}",
+                say(
+                    "Effort: quality of the attack by the steps it spent, one panel per victim. A "
+                    "curve that is flat at its end has converged; bands are 95 % intervals."
+                ),
+                tuple(figures[0]),
+            )
+        )
+    spread = _distribution(index, question, key)
+    if spread is not None:
+        blocks.append(spread)
+    table = subgroups(index, question, key)
+    if table is not None:
+        blocks.append(table)
+    return blocks
+
+
+def _verdicts(index: Index, question: Question, key: str) -> Table:
+    rows = []
+    for verdict in index.verdicts(question):
+        finding = index.finding(verdict)
+        rows.append(
+            (
+                Cell(say(strong(verdict.defense))),
+                Cell(say(owner(verdict.victim))),
+                Cell(say(_attack(verdict))),
+                *_values(index, finding),
+                _advantage(verdict),
+                _tail(finding),
+                Cell(say(""), verdict=verdict.verdict),
+                Cell(say(verdict.reason)),
+            )
+        )
+    return Table(
+        f"verdicts-{key}",
+        say(
+            "Verdicts with the strongest attack behind each. Value: of the attack; blind: the same "
+            "actor without the messages; advantage: 0 is blind, 1 is perfect."
+        ),
+        (
+            Column("Setting", weight=1.2),
+            Column("Victim", weight=0.8),
+            Column("Strongest attack", weight=1.5),
+            Column("Value", numeric=True, weight=1.2),
+            Column("Blind", numeric=True, weight=0.6),
+            Column("Ceiling", numeric=True, weight=0.7),
+            Column("Advantage", numeric=True, weight=1.1),
+            Column("Worst patient", numeric=True, weight=0.9),
+            Column("Verdict", weight=1.2),
+            Column("Because", weight=1.6),
+        ),
+        tuple(rows),
+        sortable=True,
+    )
+
+
+def _attack(verdict: Verdict) -> str:
+    if verdict.attack is None:
+        return "none mounted"
+    return f"{verdict.attack}, {levels_text(verdict.levels)}"
+
+
+def _values(index: Index, finding: Finding | None) -> tuple[Cell, Cell, Cell]:
+    if finding is None:
+        nothing = Cell(say("not measured"))
+        return nothing, nothing, nothing
+    places = places_of(finding.metric)
+    region = "" if finding.region == "whole" else f" in the {finding.region}"
+    label = f"{index.metric_label(finding.metric)}{region}"
+    blind = finding.chance if finding.asset == "identity" else None
+    if blind is None and finding.blind is not None:
+        blind = finding.blind.mean
+    return (
+        Cell(
+            say(
+                f"{label} ",
+                strong(number(finding.estimate.mean, places)),
+                f" ({interval(finding.estimate, places)})",
+            ),
+            order=finding.estimate.mean,
+        ),
+        Cell(say("not measured" if blind is None else number(blind, places)), order=blind),
+        Cell(
+            say("none" if finding.ceiling is None else number(finding.ceiling, places)),
+            order=finding.ceiling,
+        ),
+    )
+
+
+def _advantage(verdict: Verdict) -> Cell:
+    if verdict.advantage is None:
+        return Cell(say("not measured"))
+    return Cell(
+        say(strong(number(verdict.advantage.mean)), f" ({interval(verdict.advantage)})"),
+        order=verdict.advantage.mean,
+    )
+
+
+def _tail(finding: Finding | None) -> Cell:
+    if finding is None or finding.estimate.worst is None:
+        return Cell(say("not measured"))
+    worst = finding.estimate.worst
+    who = f" ({worst.patient})" if worst.patient else ""
+    return Cell(say(f"{number(worst.value, places_of(finding.metric))}{who}"), order=worst.value)
+
+
+def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
+    by_victim: dict[str, list[Finding]] = {}
+    for verdict in index.verdicts(question):
+        finding = index.finding(verdict)
+        if finding is not None and len(finding.curve) > 1:
+            by_victim.setdefault(finding.victim, []).append(finding)
+    figures: list[Figure] = []
+    for victim, findings in by_victim.items():
+        label = index.metric_label(findings[0].metric)
+        same = [f for f in findings if f.metric == findings[0].metric]
+        curves = [
+            Curve(
+                f.defense + ("" if f.converged else " (still rising)"),
+                tuple(
+                    (p.effort, p.estimate.mean, p.estimate.lower, p.estimate.upper) for p in f.curve
+                ),
+            )
+            for f in same
+        ]
+        blind = same[0].blind.mean if same[0].blind is not None else None
+        title = f"{ASSET[question.asset]} of {owner(victim)}"
+        told = "; ".join(
+            f"{c.label}: {number(c.points[0][1])} after {c.points[0][0]} steps, "
+            f"{number(c.points[-1][1])} after {c.points[-1][0]}"
+            for c in curves
+        )
+        figures.append(
+            Figure(
+                f"effort-{key}-{len(figures)}", say(title),
+                effort_curves(title, curves, blind, label), f"{title}. {told}.", title=title,
+            )
+        )  # fmt: skip
+    return figures or None
+
+
+def _distribution(index: Index, question: Question, key: str) -> Figure | None:
+    setting = index.undefended or (index.settings[0] if index.settings else "")
+    worst = index.worst(question, setting)
+    if worst is None or index.finding(worst) is None or question.asset == "identity":
+        return None
+    found = [
+        finding
+        for verdict in index.verdicts(question)
+        if verdict.victim == worst.victim and (finding := index.finding(verdict)) is not None
+    ]
+    found = [f for f in found if (f.metric, f.region) == (found[0].metric, found[0].region)]
+    rows = [
+        Row(
+            f.defense,
+            patient_means(f.values),
+            f.estimate.mean,
+            None if f.estimate.worst is None else f.estimate.worst.value,
+            None if f.blind is None else f.blind.mean,
+        )
+        for f in found
+    ]
+    label = index.metric_label(found[0].metric)
+    title = f"{ASSET[question.asset].capitalize()} of {owner(worst.victim)}, every patient"
+    told = "; ".join(
+        f"{r.label}: median {number(float(np.nanmedian(r.values)))}, worst "
+        f"{'unknown' if r.worst is None else number(r.worst)}"
+        for r in rows
+    )
+    return Figure(
+        f"patients-{key}",
+        say(
+            f"{title}: {label} by setting. A bar is the mean, a red triangle the patient who leaks "
+            "most, the dashed line the blind mean."
+        ),
+        distribution(title, rows, f"{label}; {found[0].direction} leaks more"),
+        f"{title}. {told}.",
+    )
+
+
+def _dependence(index: Index) -> list[Block]:
+    entries = index.record.dependence
+    if not entries:
+        return []
+    rows = tuple(
+        (
+            Cell(say(d.defense)),
+            Cell(say(d.party)),
+            Cell(say(str(d.level)), order=d.level),
+            Cell(say(d.metric)),
+            Cell(say(f"{number(d.value)}{'' if d.unit == '1' else ' ' + d.unit}"), order=d.value),
+            Cell(say("none" if d.saturation is None else number(d.saturation)), order=d.saturation),
+            Cell(say(f"{d.pairs:,}"), order=d.pairs),
+        )
+        for d in entries
+    )
+    return [
+        Subheading("Dependence between images and messages", "dependence"),
+        Paragraph(
+            say(
+                "Proxies for mutual information on held-out patients. A good reconstruction can go "
+                "with a low proxy: no verdict is read from these alone."
+            )
+        ),
+        Table(
+            "dependence-table",
+            say("Higher is more dependent. No estimate can exceed its saturation."),
+            (
+                Column("Setting", weight=1.4), Column("Party"), Column("Level", numeric=True),
+                Column("Estimator", weight=1.3), Column("Value", numeric=True),
+                Column("Saturation", numeric=True), Column("Pairs", numeric=True),
+            ),
+            rows,
+            sortable=True,
+        ),
+    ]  # fmt: skip
+
+
+def _all(index: Index) -> Table:
+    rows = []
+    level = 0.95
+    for f in index.record.findings:
+        places = places_of(f.metric)
+        level = f.estimate.level
+        advantage = f.advantage
+        rows.append(
+            (
+                Cell(say(f.defense)),
+                Cell(say(f.adversary)),
+                Cell(say(f"{ASSET[f.asset]} of {owner(f.victim)}")),
+                Cell(say(f.attack)),
+                Cell(say(levels_text(f.levels))),
+                Cell(say(f"{index.metric_label(f.metric)}, {f.region}")),
+                Cell(say(number(f.estimate.mean, places)), order=f.estimate.mean),
+                Cell(say(interval(f.estimate, places))),
+                Cell(
+                    say("" if f.blind is None else number(f.blind.mean, places)),
+                    order=None if f.blind is None else f.blind.mean,
+                ),
+                Cell(
+                    say("" if advantage is None else number(advantage.mean)),
+                    order=None if advantage is None else advantage.mean,
+                ),
+            )
+        )
+    return Table(
+        "all-findings",
+        say(
+            f"All {len(rows):,} estimates, mean over patients with {percent(level)} intervals. Sort "
+            "by a heading; type to filter."
+        ),
+        (
+            Column("Setting"), Column("Actor"), Column("Asset"), Column("Attack"),
+            Column("Levels"), Column("Metric, region"), Column("Value", numeric=True),
+            Column("Interval"), Column("Blind", numeric=True), Column("Advantage", numeric=True),
+        ),
+        tuple(rows),
+        sortable=True,
+        filterable=True,
+        screen_only=True,
+    )  # fmt: skip

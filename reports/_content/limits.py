@@ -1,0 +1,115 @@
+"""Section 11: what was not attacked, what failed, and the smallest leak that could be seen."""
+
+from __future__ import annotations
+
+from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
+from .caveats import caveats, unconverged
+from .evidence_index import Index, actor
+from .frequencies import wilson
+from .wording import ASSET, count, number
+
+SHOWN = 40
+"""Entries of a list on paper; the record holds the rest."""
+
+
+def limits(index: Index) -> Section:
+    """Everything that stands between the evidence and certainty."""
+    record = index.record
+    blocks: list[Block] = [
+        Items(tuple(say(strong(f"{title}. "), *text) for title, text in caveats(index))),
+        Subheading("Smallest leak that could have been seen", "smallest"),
+        *_smallest(index),
+        Subheading("Attacks that had not converged", "unconverged"),
+    ]
+    rising = unconverged(index)
+    if rising:
+        blocks.append(Items(tuple(say(entry) for entry in rising[:SHOWN])))
+        if len(rising) > SHOWN:
+            blocks.append(Paragraph(say(f"and {len(rising) - SHOWN:,} more, in the record.")))
+    else:
+        unknown = [f for v in record.verdicts if (f := index.finding(v)) and f.converged is None]
+        text = "Every effort curve behind a verdict was flat at its end."
+        if unknown:
+            text = f"For {count(len(unknown), 'verdict')} convergence was not measured."
+        blocks.append(Paragraph(say(text)))
+    blocks.append(Subheading("What failed or was not available", "failures"))
+    if record.failures or record.not_available:
+        rows = [
+            (Cell(say(f.stage)), Cell(say(f.where)), Cell(say(f.kind)), Cell(say(f.reason)))
+            for f in record.failures
+        ]
+        rows += [
+            (Cell(say("metric")), Cell(say(name)), Cell(say("not available")), Cell(say(how)))
+            for name, how in sorted(record.not_available.items())
+            if name not in {f.where for f in record.failures}
+        ]
+        blocks.append(
+            Table(
+                "failure-list",
+                say("A failure is never counted as a number."),
+                (
+                    Column("Stage", weight=0.7), Column("Where", weight=1.2),
+                    Column("Kind", weight=0.9), Column("Reason, and how to mend it", weight=2.4),
+                ),
+                tuple(rows),
+            )
+        )  # fmt: skip
+    else:
+        blocks.append(Paragraph(say("Nothing failed.")))
+    missing = sum(value is None for f in record.findings for seed in f.values for value in seed)
+    if missing:
+        blocks.append(
+            Paragraph(say(f"{missing:,} per-patient values are missing; they are left out."))
+        )
+    return Section("11", "Limits", tuple(blocks))
+
+
+def _smallest(index: Index) -> list[Block]:
+    patients = len(index.record.cohort.victims)
+    if not patients:
+        return [Paragraph(say("No patient was attacked."))]
+    _, top = wilson(0, patients)
+    blocks: list[Block] = [
+        Paragraph(
+            say(
+                f"With {count(patients, 'patient')}, an attack that picks out nobody still leaves "
+                f"room for up to {number(100 * top, 1)} of 100 (95 % interval). For advantages, "
+                "half the width of the interval is what chance alone can hide:"
+            )
+        )
+    ]
+    rows = []
+    for question in index.questions:
+        for setting in index.settings:
+            widths = [
+                ((v.advantage.upper - v.advantage.lower) / 2, v)
+                for v in index.verdicts(question, setting)
+                if v.advantage is not None
+                and v.advantage.lower is not None
+                and v.advantage.upper is not None
+            ]
+            if widths:
+                half, verdict = max(widths, key=lambda pair: pair[0])
+                rows.append(
+                    (
+                        Cell(say(f"{actor(question.adversary)}, {ASSET[question.asset]}")),
+                        Cell(say(setting)),
+                        Cell(say(number(half)), order=half),
+                        Cell(say(number(verdict.threshold)), order=verdict.threshold),
+                        Cell(say("yes" if half < verdict.threshold else "no: too few patients")),
+                    )
+                )
+    if rows:
+        blocks.append(
+            Table(
+                "smallest-leak",
+                say("Smallest advantage that could have been told from none, widest victim."),
+                (
+                    Column("Actor, asset", weight=1.4), Column("Setting", weight=1.3),
+                    Column("Smallest", numeric=True), Column("X", numeric=True, weight=0.6),
+                    Column("Could X be seen", weight=1.2),
+                ),
+                tuple(rows),
+            )
+        )  # fmt: skip
+    return blocks

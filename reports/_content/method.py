@@ -1,0 +1,201 @@
+"""Section 6: the attacks, what they were held against, and how verdicts come about."""
+
+from __future__ import annotations
+
+from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
+from .evidence_index import Index, actor
+from .wording import ASSET, count, interval, levels_text, number
+
+
+def method(index: Index) -> Section:
+    """Attacks, metrics, baselines, controls, statistics."""
+    record = index.record
+    blocks: list[Block] = [_attacks(index), *_defenses(index)]
+    if record.metrics:
+        blocks += [
+            Subheading("How to read the numbers", "reading"),
+            _metrics(index),
+        ]
+    blocks += [
+        Subheading("Baselines and controls", "controls"),
+        Paragraph(
+            say(
+                "The ",
+                strong("blind baseline"),
+                " is the best that the same actor does without the messages: the mean image, the "
+                "nearest of its own patients, or its own modality. ",
+                strong("Advantage"),
+                " is (value \u2212 blind) / (ceiling \u2212 blind): 0 is no better than blind, 1 is "
+                "a perfect attack, below 0 is worse than blind. ",
+                strong("Controls"),
+                " are runs whose answer is known: on the open, undefended split the attack must "
+                "leak; on shuffled pairs it must not.",
+            )
+        ),
+        _controls(index),
+        Paragraph(say("How a verdict comes about:")),
+        Items(
+            (
+                say(strong("leak shown"), ": the whole interval of the advantage lies above X."),
+                say(
+                    strong("not broken by these attacks"),
+                    ": the interval lies below X, the same attack leaks on the open split, finds "
+                    "nothing on shuffled pairs, and its effort curve is flat.",
+                ),
+                say(strong("inconclusive"), ": neither; more patients, seeds or effort may tell."),
+                say(strong("not tested"), ": no attack could be mounted, so nothing is known."),
+                say(strong("attack invalid"), ": a control failed or the attack broke down."),
+            )
+        ),
+        Paragraph(
+            say(
+                f"X is {_thresholds(index)}. The unit is the patient: slices of one patient are not "
+                f"independent. {_statistics(index)}"
+            )
+        ),
+    ]
+    return Section("6", "Method", tuple(blocks))
+
+
+def _attacks(index: Index) -> Table:
+    return Table(
+        "attacks",
+        say("Attacks, with the criterion of WP216 they speak to."),
+        (
+            Column("Attack", weight=1.2),
+            Column("What it does", weight=2),
+            Column("Goal", weight=0.8),
+            Column("Criterion", weight=0.9),
+            Column("Settings", weight=1.3),
+            Column("Source", weight=1.2),
+        ),
+        tuple(
+            (
+                Cell(say(strong(attack.label))),
+                Cell(say(attack.summary)),
+                Cell(say(ASSET[attack.goal])),
+                Cell(say(attack.criterion)),
+                Cell(say(settings_text(attack.settings))),
+                Cell(say(attack.source)),
+            )
+            for attack in index.record.attacks
+        ),
+    )
+
+
+def settings_text(settings: dict[str, object]) -> str:
+    """`steps 1600, channels 32`."""
+    return ", ".join(f"{key} {value}" for key, value in sorted(settings.items())) or "defaults"
+
+
+def _defenses(index: Index) -> list[Block]:
+    record = index.record
+    rows = []
+    for defense in record.defenses:
+        claims = "; ".join(
+            f"{c.mechanism}: epsilon {number(c.epsilon)}, delta {c.delta:.1e} per {c.unit} "
+            f"({c.neighbouring}; {c.composition}; {c.accountant}; {c.trust_model}). Not covered: "
+            f"{c.not_covered}"
+            for c in defense.claims
+        )
+        rows.append(
+            (
+                Cell(say(strong(defense.label))),
+                Cell(say(defense.summary)),
+                Cell(say(claims or f"none: {defense.no_claim_because or 'no reason given'}")),
+            )
+        )
+    return [
+        Table(
+            "defenses",
+            say("Defense settings. The attacks are trained through them, knowing what they do."),
+            (
+                Column("Setting", weight=1.2),
+                Column("What it does", weight=1.6),
+                Column("Formal guarantee", weight=2),
+            ),
+            tuple(rows),
+        )
+    ]
+
+
+def _metrics(index: Index) -> Table:
+    rows = []
+    for metric in index.record.metrics:
+        low = "no lower end" if metric.lowest is None else number(metric.lowest)
+        high = "no upper end" if metric.highest is None else number(metric.highest)
+        unit = "" if metric.unit == "1" else f" {metric.unit}"
+        rows.append(
+            (
+                Cell(say(strong(metric.label))),
+                Cell(say(f"{metric.direction} is worse")),
+                Cell(say(f"{low} to {high}{unit}")),
+                Cell(say("blind" if metric.chance is None else number(metric.chance))),
+                Cell(say("none" if metric.ceiling is None else number(metric.ceiling))),
+                Cell(say(metric.meaning)),
+                Cell(say(metric.remedy)),
+            )
+        )
+    return Table(
+        "metrics",
+        say(
+            "Metrics of leakage: which way is worse, the range, guessing, and a perfect attack. "
+            "Where guessing reads \u201cblind\u201d it was measured and stands beside each number."
+        ),
+        (
+            Column("Metric", weight=1.1),
+            Column("Direction", weight=0.9),
+            Column("Range", weight=1),
+            Column("Guessing", weight=0.8),
+            Column("Ceiling", weight=0.7),
+            Column("What it means for a patient", weight=2),
+            Column("What to do about it", weight=2),
+        ),
+        tuple(rows),
+    )
+
+
+def _controls(index: Index) -> Table:
+    rows = []
+    for control in index.record.controls:
+        who = next(
+            (actor(a) for a in index.record.adversaries if a.name == control.adversary),
+            control.adversary,
+        )
+        shown = control.advantage
+        value = "failed" if shown is None else f"{number(shown.mean)} ({interval(shown)})"
+        rows.append(
+            (
+                Cell(say(control.kind)),
+                Cell(say(f"{who}: {control.attack}, {levels_text(control.levels)}")),
+                Cell(say(value), order=None if shown is None else shown.mean),
+                Cell(say(strong("as known" if control.passed else "NOT as known"))),
+                Cell(say(control.reason)),
+            )
+        )
+    return Table(
+        "control-runs",
+        say(f"{count(len(rows), 'control')}. The number is the advantage over blind."),
+        (
+            Column("Control", weight=0.7),
+            Column("Attack", weight=2),
+            Column("Advantage", numeric=True, weight=1.2),
+            Column("Answer", weight=0.9),
+            Column("In words", weight=2),
+        ),
+        tuple(rows),
+    )
+
+
+def _thresholds(index: Index) -> str:
+    values = sorted({verdict.threshold for verdict in index.record.verdicts})
+    if not values:
+        return "not set"
+    return " or ".join(number(value) for value in values) + " (set in the configuration)"
+
+
+def _statistics(index: Index) -> str:
+    record = index.record
+    methods = sorted({finding.estimate.method for finding in record.findings})
+    seeds = count(len(record.seeds), "seed")
+    return f"Intervals: {'; '.join(methods) or 'none'}; {seeds} of training and attack."

@@ -1,0 +1,85 @@
+"""Section 9: likelihood by a printed rule; severity is left to people."""
+
+from __future__ import annotations
+
+from leakaudit.record.model import Verdict
+
+from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
+from .evidence_index import Index, actor, owner
+from .wording import ASSET, number
+
+LARGE = 0.5
+"""Half of the way from the blind guess to a perfect attack."""
+
+
+def likelihood(verdict: Verdict) -> str:
+    """The class of likelihood that the evidence supports."""
+    if verdict.verdict == "none shown":
+        return "low against these attacks"
+    if verdict.verdict != "leak shown":
+        return "unknown"
+    lower = verdict.advantage.lower if verdict.advantage is not None else None
+    return "high" if lower is not None and lower >= LARGE else "moderate"
+
+
+def risk(index: Index) -> Section:
+    """Inherent risk is that of the undefended split; residual, that of each setting."""
+    rows = []
+    for question in index.questions:
+        bare = index.worst(question, index.undefended) if index.undefended else None
+        for setting in index.settings:
+            if setting == index.undefended and len(index.settings) > 1:
+                continue
+            worst = index.worst(question, setting)
+            rows.append(
+                (
+                    Cell(say(strong(actor(question.adversary)))),
+                    Cell(say(f"{ASSET[question.asset]}{_whose(worst)}")),
+                    Cell(say("not audited" if bare is None else likelihood(bare))),
+                    Cell(say(setting)),
+                    Cell(say("no verdict" if worst is None else likelihood(worst))),
+                    Cell(say("")),
+                )
+            )
+    return Section(
+        "9",
+        "Inherent and residual risk",
+        (
+            Paragraph(say("Likelihood follows from the evidence by this rule, and by no other:")),
+            Items(
+                (
+                    say(
+                        strong("high"),
+                        f": leak shown, and the interval of the advantage starts at "
+                        f"{number(LARGE)} or above;",
+                    ),
+                    say(strong("moderate"), ": leak shown, below that;"),
+                    say(
+                        strong("unknown"),
+                        ": inconclusive, not tested, or attack invalid. Unknown is not low;",
+                    ),
+                    say(strong("low against these attacks"), ": not broken by these attacks."),
+                )
+            ),
+            Table(
+                "risk",
+                say(
+                    "Inherent: the undefended split. Residual: with the setting. Severity, the harm "
+                    "to a person if it happens, is for people to fill in."
+                ),
+                (
+                    Column("Actor"),
+                    Column("Asset", weight=1.2),
+                    Column("Inherent likelihood"),
+                    Column("Setting", weight=1.2),
+                    Column("Residual likelihood"),
+                    Column("Severity (people)"),
+                ),
+                tuple(rows),
+            ),
+        ),
+    )
+
+
+def _whose(verdict: Verdict | None) -> str:
+    return "" if verdict is None else f" of {owner(verdict.victim)}"

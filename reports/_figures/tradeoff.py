@@ -1,0 +1,122 @@
+"""The trade-off map: Dice against leakage, every point with the cross of its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .axes import Scale, horizontal, round_range, ticks, vertical
+from .svg import MARKERS, SERIES_ROLES, Drawing, shorten, width_of
+
+WIDTH, HEIGHT = 360.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 348.0, 44.0, 256.0
+LABEL = 10.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value and its interval; the ends are None where there is none."""
+
+    value: float
+    lower: float | None
+    upper: float | None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval, or the value twice."""
+        return (
+            self.value if self.lower is None else self.lower,
+            self.value if self.upper is None else self.upper,
+        )
+
+
+@dataclass(frozen=True)
+class Point:
+    """One defense setting."""
+
+    label: str
+    leakage: Span
+    dice: Span
+    undefended: bool
+
+
+def trade_off(
+    title: str, points: Sequence[Point], references: Sequence[tuple[str, float]], dice_label: str
+) -> str:
+    """One actor's map.
+
+    Args:
+        title: for screen readers.
+        points: the settings, in the order of the legend.
+        references: label and Dice of what is possible without a split.
+        dice_label: what the vertical axis measures.
+    """
+    drawing = Drawing(WIDTH, HEIGHT, title)
+    leakages = [end for point in points for end in point.leakage.ends]
+    low, high = round_range([0.0, *leakages], pad=0.1)
+    x = Scale(low, high, LEFT, RIGHT)
+    dices = [end for point in points for end in point.dice.ends] + [v for _, v in references]
+    y = Scale(*round_range(dices, pad=0.12), BOTTOM, TOP)
+    vertical(drawing, y, LEFT, ticks(y.low, y.high), right=RIGHT, label=dice_label)
+    horizontal(
+        drawing, x, BOTTOM, ticks(low, high), top=TOP,
+        label="leakage: 0 is the blind guess, 1 a perfect attack",
+    )  # fmt: skip
+    taken: list[tuple[float, float, float, float]] = []
+    for label, value in references:
+        at = y(value)
+        drawing.line(LEFT, at, RIGHT, at, "muted", dash="2 3")
+        text = shorten(label, 26)
+        clear = not any(abs(at - 4 - (box[1] + box[3]) / 2) < LABEL for box in taken)
+        place = at - 4 if clear else at + 11
+        drawing.text(RIGHT, place, text, role="muted", size=LABEL, anchor="end")
+        taken.append((RIGHT - width_of(text, LABEL), place - LABEL, RIGHT, place + 2))
+    drawing.line(x(0), TOP, x(0), BOTTOM, "muted", width=1.4)
+    drawing.text(x(0) + 4, BOTTOM - 6, "blind", role="muted", size=LABEL)
+    taken.append((x(0), BOTTOM - 18, x(0) + 34, BOTTOM))
+    drawing.arrow(RIGHT - 14, TOP - 10, RIGHT - 34, TOP - 26, "accent")
+    drawing.text(RIGHT - 38, TOP - 22, "better", role="accent", anchor="end", bold=True)
+    for point in points:
+        px, py = x(point.leakage.value), y(point.dice.value)
+        taken.append((px - 6, py - 6, px + 6, py + 6))
+    for series, point in enumerate(points):
+        _cross(drawing, x, y, point, series, taken)
+    return drawing.text_svg()
+
+
+def _cross(
+    drawing: Drawing,
+    x: Scale,
+    y: Scale,
+    point: Point,
+    series: int,
+    taken: list[tuple[float, float, float, float]],
+) -> None:
+    role = SERIES_ROLES[series % len(SERIES_ROLES)]
+    px, py = x(point.leakage.value), y(point.dice.value)
+    left, right = (x(end) for end in point.leakage.ends)
+    low, high = (y(end) for end in point.dice.ends)
+    drawing.line(left, py, right, py, role, width=1.6)
+    drawing.line(px, low, px, high, role, width=1.6)
+    hint = f"{point.label}: leakage {point.leakage.value:.2f}, Dice {point.dice.value:.2f}"
+    drawing.marker(px, py, MARKERS[series % len(MARKERS)], role, r=5, hint=hint)
+    text = shorten(point.label, 24) + (" (undefended)" if point.undefended else "")
+    wide = width_of(text, LABEL)
+    spots = [
+        (px + 9, py - 7), (px - 9 - wide, py - 7), (px + 9, py + 14), (px - 9 - wide, py + 14),
+        (px - wide / 2, py - 16), (px - wide / 2, py + 24), (px - wide / 2, py - 30),
+    ]  # fmt: skip
+    boxes = [(sx, sy - LABEL, sx + wide, sy + 2) for sx, sy in spots]
+    fits = [
+        (spot, box)
+        for spot, box in zip(spots, boxes, strict=True)
+        if box[0] >= LEFT - 30 and box[2] <= WIDTH and box[1] > TOP - 6 and box[3] < BOTTOM
+    ]
+    free = [pair for pair in fits if not any(_meet(pair[1], other) for other in taken)]
+    spot, box = (free or fits or [(spots[0], boxes[0])])[0]
+    taken.append(box)
+    drawing.text(*spot, text, role=role, size=LABEL, bold=point.undefended)
+
+
+def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,0 +1,117 @@
+"""The report's first page as markdown: for a terminal, a CI step summary, a pull request."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from leakaudit.record.model import Record
+from leakaudit.record.report import Report
+
+from ._content import document
+from ._content.blocks import Block, Callout, Card, Document, Items, Paragraph, Rich, Table
+from ._content.wording import WORD
+from ._file import write_whole
+
+SECTIONS = ("1", "10", "11")
+TABLES = ("answers", "effects", "utility")
+"""Tables short enough for a summary, by the start of their key."""
+ROWS = 60
+LIMIT = 900_000
+"""Bytes: a CI step summary holds 1 MiB."""
+SYMBOL = {
+    "leak shown": "\u25b2",
+    "none shown": "\u25cb",
+    "inconclusive": "\u25d0",
+    "not tested": "\u2013",
+    "attack invalid": "\u2715",
+}
+SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=-])")
+# A full stop or a colon between letters would make a link; an at sign would call a person.
+LINKS = re.compile(r"(?<=\w)([.:@/])(?=\w)|(@)")
+
+
+class MarkdownReport(Report):
+    """A short summary in markdown, without pictures."""
+
+    file_name: ClassVar[str] = "summary.md"
+
+    def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
+        """Write `summary.md`."""
+        text = summary(document(record, folder, before))
+        return write_whole(folder / self.file_name, text.encode())
+
+
+def summary(content: Document) -> str:
+    """Page one, the recommendations and the limits, under 1 MiB."""
+    wanted = SECTIONS + tuple(s.number for s in content.sections if s.number == "13")
+    parts = [f"# Leakage audit: {escaped(content.title)}", escaped(content.subtitle)]
+    for section in content.sections:
+        if section.number == "10":
+            tables = [b for b in content.blocks() if isinstance(b, Table) and b.key == "utility"]
+            parts += [part for table in tables for part in _block(table)]
+        if section.number in wanted:
+            parts.append(f"## {section.title}")
+            parts += [part for block in section.blocks for part in _block(block)]
+    parts.append(
+        f"Audit `{_plain(content.audit_id)}`, {escaped(content.created)}, record SHA-256 "
+        f"`{_plain(content.content_sha256)}`. The whole report: report.html, report.pdf."
+    )
+    text = "\n\n".join(parts) + "\n"
+    raw = text.encode()
+    if len(raw) > LIMIT:
+        text = raw[:LIMIT].decode(errors="ignore") + "\n\nCut here: see report.html.\n"
+    return text
+
+
+def escaped(text: str) -> str:
+    """Text that markdown prints as it is: no markup, no HTML, no link, no mention."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = SPECIAL.sub(r"\\\1", text)
+    return LINKS.sub(lambda m: f"&#{ord(m.group(1) or m.group(2))};", text)
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "'")
+
+
+def _rich(text: Rich) -> str:
+    return "".join(
+        f"**{escaped(s.text.strip())}**{' ' if s.text.endswith(' ') else ''}"
+        if s.style == "strong" and s.text.strip()
+        else escaped(s.text)
+        for s in text
+    )
+
+
+def _block(block: Block) -> list[str]:
+    if isinstance(block, Paragraph):
+        return [_rich(block.text)]
+    if isinstance(block, Items):
+        return ["\n".join(f"- {_rich(entry)}" for entry in block.entries)]
+    if isinstance(block, Callout):
+        return [f"> **{escaped(block.title)}** {_rich(block.text)}"]
+    if isinstance(block, Card):
+        mark = f": {SYMBOL[block.verdict]} {WORD[block.verdict]}" if block.verdict else ""
+        inner = [part for entry in block.blocks for part in _block(entry)]
+        return [f"### {escaped(block.title)}{mark}", *inner]
+    if isinstance(block, Table) and block.key.startswith(TABLES):
+        return [_table(block)]
+    return []
+
+
+def _table(block: Table) -> str:
+    lines = [
+        "| " + " | ".join(escaped(c.title) for c in block.columns) + " |",
+        "|" + "|".join(" ---: " if c.numeric else " --- " for c in block.columns) + "|",
+    ]
+    for row in block.rows[:ROWS]:
+        cells = [
+            (f"{SYMBOL[c.verdict]} {WORD[c.verdict]} " if c.verdict else "") + _rich(c.text)
+            for c in row
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(block.rows) > ROWS:
+        lines.append(f"| {len(block.rows) - ROWS} more in report.html |")
+    return "\n".join(lines)
