@@ -1,5 +1,16 @@
 """How sure an audit may be: intervals over patients and seeds, comparisons, verdicts."""
 
+from leakaudit.statistics.comparison import (
+    Comparison,
+    Outcome,
+    Strongest,
+    against_baseline,
+    against_budget,
+    compare,
+    holm,
+    strongest,
+    terciles,
+)
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.estimate import (
     Cells,
@@ -8,5 +19,38 @@ from leakaudit.statistics.estimate import (
     estimate,
     estimate_cells,
 )
+from leakaudit.statistics.rates import (
+    Bounds,
+    clopper_pearson,
+    estimate_rate,
+    percentile_bounds,
+    wilson,
+)
+from leakaudit.statistics.verdict import Controls, Judgement, Verdict, judge
 
-__all__ = ["Cells", "Direction", "Estimate", "cells_of", "estimate", "estimate_cells"]
+__all__ = [
+    "Bounds",
+    "Cells",
+    "Comparison",
+    "Controls",
+    "Direction",
+    "Estimate",
+    "Judgement",
+    "Outcome",
+    "Strongest",
+    "Verdict",
+    "against_baseline",
+    "against_budget",
+    "cells_of",
+    "clopper_pearson",
+    "compare",
+    "estimate",
+    "estimate_cells",
+    "estimate_rate",
+    "holm",
+    "judge",
+    "percentile_bounds",
+    "strongest",
+    "terciles",
+    "wilson",
+]

@@ -1,0 +1,143 @@
+"""Intervals for rates and percentiles, where a mean's interval would lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from leakaudit.errors import DataError
+from leakaudit.statistics.direction import Direction
+from leakaudit.statistics.estimate import LEVEL, Estimate, cells_of, estimate_cells
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The ends of a statement; None where the sample is too small to give one."""
+
+    lower: float | None
+    upper: float | None
+
+
+def clopper_pearson(hits: float, trials: int, *, level: float = LEVEL) -> Bounds:
+    """The exact two-sided interval of a rate; conservative, never too narrow.
+
+    For the one-sided reading "0 of 100 is at most 3 %" take ``level=0.9``: its upper end is the
+    one-sided 95 % bound.
+
+    Args:
+        hits: successes, 0 to ``trials``; fractions (means over a patient's slices) are allowed.
+        trials: independent trials: patients, not slices.
+        level: confidence.
+
+    Source: Clopper and Pearson 1934, Biometrika 26.
+
+    Raises:
+        DataError: no trials, or hits outside 0 to trials.
+    """
+    _check(hits, trials)
+    tail = (1 - level) / 2
+    lower = float(stats.beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
+    upper = float(stats.beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    return Bounds(lower, upper)
+
+
+def wilson(hits: float, trials: int, *, level: float = LEVEL) -> Bounds:
+    """The score interval of a rate: narrower than the exact one, right on average.
+
+    Source: Wilson 1927, J. Am. Stat. Assoc. 22.
+
+    Raises:
+        DataError: no trials, or hits outside 0 to trials.
+    """
+    _check(hits, trials)
+    z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2
+    rate = hits / trials
+    centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = np.sqrt(z2 * (rate * (1 - rate) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return Bounds(max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
+def _check(hits: float, trials: int) -> None:
+    if trials < 1 or not 0 <= hits <= trials:
+        raise DataError("a rate has 0 to n hits of n >= 1 trials", found=f"{hits} of {trials}")
+
+
+def estimate_rate(
+    hits: npt.ArrayLike,
+    patients: Sequence[str],
+    seeds: Sequence[int] | None = None,
+    *,
+    direction: Direction = Direction.HIGHER,
+    level: float = LEVEL,
+) -> Estimate:
+    """A rate over patients, such as re-identification; defined even at 0 of n.
+
+    A patient's queries are averaged first, and the patients are the trials. A mean of values in
+    [0, 1] varies at most as much as single hits do, so Clopper-Pearson on the patients is
+    conservative. Where seeds disagree more than that, the interval of :func:`estimate` is wider,
+    and the wider end of the two is given. Trials are asked of several patients: one patient gives
+    no interval.
+
+    Args:
+        hits: (n,) 1 where the query succeeded, 0 where not, NaN where missing.
+        patients: (n,) whose query it is.
+        seeds: (n,) under which seed of training and attack.
+        direction: which way is leak.
+        level: confidence.
+
+    Raises:
+        DataError: a hit lies outside [0, 1].
+    """
+    numbers = np.asarray(hits, dtype=np.float64)
+    if np.any((numbers < 0) | (numbers > 1)):
+        raise DataError("a hit is 0 or 1, or a share between them", found=numbers.tolist()[:5])
+    cells = cells_of(numbers, patients, seeds)
+    plain = estimate_cells(cells, direction=direction, level=level, limits=(0.0, 1.0))
+    if plain.n_patients < 2:
+        return plain
+    total, trials = float(cells.by_patient.sum()), plain.n_patients
+    exact = clopper_pearson(total, trials, level=level)
+    one_sided = clopper_pearson(total, trials, level=2 * level - 1)
+    return replace(
+        plain,
+        lower=_outer(min, plain.lower, exact.lower),
+        upper=_outer(max, plain.upper, exact.upper),
+        at_least=_outer(min, plain.at_least, one_sided.lower),
+        at_most=_outer(max, plain.at_most, one_sided.upper),
+        method=f"rate over patients, Clopper-Pearson or wider; {plain.n_seeds} seed(s)",
+        undefined="",
+    )
+
+
+def _outer(pick: Callable[[Iterable[float]], float], *ends: float | None) -> float:
+    return pick(end for end in ends if end is not None)
+
+
+def percentile_bounds(values: npt.ArrayLike, quantile: float, *, level: float = LEVEL) -> Bounds:
+    """One-sided bounds of a percentile over patients, from order statistics alone.
+
+    Args:
+        values: (n,) one value per patient, without NaN.
+        quantile: such as 0.95.
+        level: confidence of each bound by itself.
+
+    Returns:
+        None at the end that so few patients cannot bound: the upper bound of a 95th percentile
+        takes 59 patients.
+
+    Source: David and Nagaraja 2003, Order Statistics, section 7.1.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(ordered)
+    below = stats.binom.cdf(np.arange(n), n, quantile)  # P(at most k of n lie below the percentile)
+    # The k-th smallest (k from 0) exceeds the percentile with probability P(Bin <= k).
+    above = np.flatnonzero(below >= level)
+    under = np.flatnonzero(below <= 1 - level)
+    return Bounds(
+        lower=float(ordered[under[-1]]) if len(under) else None,
+        upper=float(ordered[above[0]]) if len(above) else None,
+    )

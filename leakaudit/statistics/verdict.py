@@ -1,0 +1,140 @@
+"""The five verdicts an audit may give on one attack, and the conditions of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leakaudit.statistics.estimate import Estimate
+
+MIN_PATIENTS = 10
+MIN_SEEDS = 2
+
+
+class Verdict(StrEnum):
+    """What the evidence allows to say; there is no sixth, and none of them is "safe"."""
+
+    LEAK_SHOWN = "leak shown"
+    NONE_SHOWN = "none shown above X"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested"
+    ATTACK_INVALID = "attack invalid"
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Runs whose answer is known. None: the control was not run.
+
+    Attributes:
+        open_leaks: the same attack leaks on the undefended split, as it must.
+        shuffled_silent: it finds nothing on shuffled pairs, as it must.
+        effort_flat: more steps or more auxiliary patients no longer help it.
+    """
+
+    open_leaks: bool | None
+    shuffled_silent: bool | None
+    effort_flat: bool | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and the sentence that justifies it.
+
+    Attributes:
+        verdict: one of the five.
+        reason: why, in plain words.
+        above: the X of "none shown above X": the advantage that could have been missed.
+    """
+
+    verdict: Verdict
+    reason: str
+    above: float | None = None
+
+
+def judge(
+    advantage: Estimate | None,
+    controls: Controls,
+    *,
+    threshold: float,
+    no_leak: float = 0.0,
+    min_patients: int = MIN_PATIENTS,
+    min_seeds: int = MIN_SEEDS,
+) -> Judgement:
+    """Turn evidence into a verdict.
+
+    A leak is shown where the advantage over the blind baseline surely exceeds ``no_leak`` and the
+    attack finds nothing on shuffled pairs; that needs no positive control, for the leak itself is
+    one. "None shown" needs everything: patients, seeds, both controls, a flat effort curve, and an
+    upper bound within ``threshold``.
+
+    Args:
+        advantage: the attack's advantage, higher is leak, 0 is the blind baseline and 1 a total
+            leak; None where the attack was not run.
+        controls: how the control runs came out.
+        threshold: X, the advantage above which a leak counts.
+        no_leak: advantage that counts as none; 0, or the shuffled control's own upper bound.
+        min_patients: fewer never yield "none shown".
+        min_seeds: fewer never yield "none shown".
+    """
+    if advantage is None:
+        return Judgement(Verdict.NOT_TESTED, "the attack was not run")
+    if advantage.mean is None:
+        return Judgement(Verdict.ATTACK_INVALID, "the attack gave no usable value")
+    if controls.shuffled_silent is False:
+        return Judgement(
+            Verdict.ATTACK_INVALID,
+            "the attack also 'finds' patients in shuffled pairs, so its finding is an artefact",
+        )
+    if advantage.at_least is None or advantage.at_most is None:
+        return Judgement(Verdict.INCONCLUSIVE, f"the interval is {advantage.undefined}")
+    if advantage.at_least > no_leak:
+        if controls.shuffled_silent is None:
+            return Judgement(
+                Verdict.INCONCLUSIVE,
+                "the advantage is above the blind baseline, but shuffled pairs were not tried",
+            )
+        return Judgement(
+            Verdict.LEAK_SHOWN,
+            f"the advantage is at least {advantage.at_least:.2f}, above {no_leak:.2f}",
+        )
+    if controls.open_leaks is False:
+        return Judgement(
+            Verdict.ATTACK_INVALID,
+            "the attack finds nothing even on the undefended split, so its silence says nothing",
+        )
+    missing = _missing(advantage, controls, threshold, min_patients, min_seeds)
+    if missing:
+        return Judgement(Verdict.INCONCLUSIVE, "; ".join(missing))
+    return Judgement(
+        Verdict.NONE_SHOWN,
+        f"the advantage is at most {advantage.at_most:.2f}, within {threshold:.2f}; "
+        "both controls hold and more effort did not help",
+        above=advantage.at_most,
+    )
+
+
+def _missing(
+    advantage: Estimate,
+    controls: Controls,
+    threshold: float,
+    min_patients: int,
+    min_seeds: int,
+) -> list[str]:
+    """What keeps "none shown" from being said."""
+    missing = []
+    # Whatever a caller sets, one patient or one seed is never enough.
+    if advantage.n_patients < max(2, min_patients):
+        missing.append(f"{advantage.n_patients} patients, {max(2, min_patients)} are needed")
+    if advantage.n_seeds < max(MIN_SEEDS, min_seeds):
+        missing.append(f"{advantage.n_seeds} seed(s), {max(MIN_SEEDS, min_seeds)} are needed")
+    if controls.open_leaks is None:
+        missing.append("the undefended split was not attacked")
+    if controls.shuffled_silent is None:
+        missing.append("shuffled pairs were not tried")
+    if controls.effort_flat is None:
+        missing.append("the effort curve was not measured")
+    elif not controls.effort_flat:
+        missing.append("more effort still helped the attack")
+    if advantage.at_most is None or not advantage.at_most <= threshold:  # a NaN threshold too
+        missing.append(f"an advantage above {threshold:.2f} cannot be excluded")
+    return missing

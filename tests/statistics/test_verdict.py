@@ -1,0 +1,72 @@
+"""The five verdicts and what each asks for."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from leakaudit.statistics import Controls, Direction, Verdict, estimate, judge
+
+GOOD = Controls(open_leaks=True, shuffled_silent=True, effort_flat=True)
+
+
+def advantage(mean, n_patients=30, n_seeds=2, spread=0.05):
+    rng = np.random.default_rng(0)
+    names = [f"p{i}" for i in range(n_patients)]
+    values = rng.normal(mean, spread, n_patients * n_seeds)
+    seeds = [run for run in range(n_seeds) for _ in names]
+    return estimate(values, names * n_seeds, seeds, direction=Direction.HIGHER)
+
+
+def verdict(figure, controls=GOOD, threshold=0.1):
+    return judge(figure, controls, threshold=threshold).verdict
+
+
+def test_the_five():
+    assert verdict(advantage(0.4)) is Verdict.LEAK_SHOWN
+    assert verdict(advantage(0.0)) is Verdict.NONE_SHOWN
+    assert verdict(advantage(0.0), threshold=0.001) is Verdict.INCONCLUSIVE
+    assert verdict(None) is Verdict.NOT_TESTED
+    assert verdict(advantage(0.4), Controls(True, False, True)) is Verdict.ATTACK_INVALID
+
+
+def test_a_leak_needs_the_shuffled_control_and_no_other():
+    figure = advantage(0.4)
+    assert verdict(figure, Controls(None, True, None)) is Verdict.LEAK_SHOWN
+    assert verdict(figure, Controls(True, None, True)) is Verdict.INCONCLUSIVE
+
+
+def test_silence_counts_only_from_an_attack_that_can_speak():
+    assert verdict(advantage(0.0), Controls(False, True, True)) is Verdict.ATTACK_INVALID
+
+
+@pytest.mark.parametrize(
+    ("n_patients", "n_seeds"), [(0, 2), (1, 1), (1, 2), (5, 2), (30, 1), (30, 2)]
+)
+@pytest.mark.parametrize("mean", [-0.2, 0.0, 0.05, 0.4])
+def test_none_shown_needs_everything(mean, n_patients, n_seeds):
+    figure = advantage(mean, n_patients, n_seeds)
+    for answers in itertools.product([True, False, None], repeat=3):
+        for threshold in (0.1, float("nan")):
+            controls = Controls(*answers)
+            result = judge(figure, controls, threshold=threshold, min_patients=0, min_seeds=0)
+            assert result.reason
+            if result.verdict is Verdict.NONE_SHOWN:
+                assert controls == GOOD
+                assert n_patients >= 2
+                assert n_seeds >= 2
+                assert result.above == figure.at_most <= threshold
+
+
+def test_too_few_patients_or_seeds_is_said():
+    assert "9 patients, 10 are needed" in judge(advantage(0.0, 9), GOOD, threshold=0.1).reason
+    assert "1 seed(s), 2 are" in judge(advantage(0.0, n_seeds=1), GOOD, threshold=0.1).reason
+
+
+def test_a_whisper_above_the_baseline_is_still_a_leak():
+    """Within the threshold X, but surely above nothing: it is shown, not excused."""
+    figure = advantage(0.05, spread=0.01)
+    assert figure.at_least > 0
+    assert verdict(figure, threshold=0.1) is Verdict.LEAK_SHOWN
+    noisy_control = judge(figure, GOOD, threshold=0.1, no_leak=0.08)
+    assert noisy_control.verdict is Verdict.NONE_SHOWN
