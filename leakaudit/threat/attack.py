@@ -40,11 +40,13 @@ class Guess:
             probabilities; otherwise scores, one row per victim sample.
         effort: optimiser steps spent in all.
         trail: guesses on the way, by rising effort; without the final one.
+        rows: (n,) which of the view's samples the guess speaks of; None for all of them.
     """
 
     values: Tensor
     effort: int
     trail: tuple[Checkpoint, ...] = ()
+    rows: Tensor | None = None
 
 
 Guesses = Mapping[Target, Guess]
@@ -62,6 +64,8 @@ class Attack(Plugin):
     criterion: ClassVar[Criterion]
     family: ClassVar[str]
     source: ClassVar[str]
+    per_level: ClassVar[bool] = True
+    """Whether each level is also attacked on its own, beside all levels together."""
 
     @property
     def goal(self) -> Asset:
