@@ -104,7 +104,7 @@ def resampled(
         array,
         shape,
         order=0 if nearest else 1,
-        mode="constant",
+        mode="edge",
         anti_aliasing=not nearest,
         preserve_range=True,
     )

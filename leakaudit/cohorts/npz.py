@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from leakaudit.cohorts.cohort import Cohort
 from leakaudit.errors import DataError
 
 _REQUIRED = ("image", "mask", "patient")
+
+# A TypeError is a lone .npy array under the wrong name: numpy gives no archive.
+_UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -124,9 +128,10 @@ class NpzSlices(SliceSource):
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of the file; object arrays, which need pickle, are refused."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # An own handle: numpy leaves the file open when it turns out to be no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+    except _UNREADABLE as problem:
         raise DataError(
             "a .npz file must be readable without pickle",
             found=f"{path}: {problem}",
