@@ -1,0 +1,136 @@
+"""The blind baseline: the best an adversary does without the messages.
+
+Candidates are fitted on some of the adversary's own patients and chosen on the others, never on
+the victims: the mean image, the most typical image, and, for a party, a network that predicts the
+victim's modality or mask from the party's own images of the same patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from monai.networks.nets.basic_unet import BasicUNet
+from torch import Generator, Tensor, nn
+
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Target, View
+from leakaudit.training.loss import segmentation_loss
+
+_STEPS = 200
+_BATCH = 16
+_FEATURES = (16, 16, 32, 32, 32, 16)
+
+Guesser = Callable[[Tensor], Tensor]
+"""Own images (n, own modalities, *space), possibly none of them, to guesses (n, ...)."""
+Fit = Callable[[Tensor, Tensor], Guesser]
+"""Own images and truth of auxiliary patients to a guesser."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blind:
+    """What the adversary would guess without any message.
+
+    Attributes:
+        values: as a guess of the same target, one row per attacked sample.
+        method: which candidate was best.
+    """
+
+    values: Tensor
+    method: str
+
+
+def blind_guess(view: View, target: Target, rng: Generator) -> Blind:
+    """The best guess of a target without messages.
+
+    Args:
+        view: whose auxiliary patients and own images may be used.
+        target: images or masks.
+        rng: of the choice of held-out patients and the network's batches.
+
+    Raises:
+        NotMountableError: the adversary has no auxiliary patients.
+    """
+    masks = target.asset == "masks"
+    truth = view.auxiliary_masks().float() if masks else view.auxiliary_images(target.victim)
+    own, victims_own = _own_images(view, len(truth))
+    candidates: dict[str, Fit] = {"mean": _mean, "most typical": _most_typical}
+    if own.shape[1]:
+        candidates["own images"] = lambda images, known: _network(images, known, masks, rng)
+    fit, choose = _halves(view.auxiliary_patients, rng)
+    errors = {
+        name: _error(candidate(own[fit], truth[fit])(own[choose]), truth[choose])
+        for name, candidate in candidates.items()
+    }
+    best = min(errors, key=errors.__getitem__)
+    return Blind(candidates[best](own, truth)(victims_own), best)
+
+
+def _own_images(view: View, auxiliary: int) -> tuple[Tensor, Tensor]:
+    """The adversary's own modalities of auxiliary patients and of victims; maybe none."""
+    if not view.members or Knowledge.OWN_IMAGES not in view.knowledge:
+        return torch.empty(auxiliary, 0, *view.space), torch.empty(len(view), 0, *view.space)
+    return (
+        torch.cat([view.auxiliary_images(name) for name in view.members], dim=1),
+        torch.cat([view.own_images(name) for name in view.members], dim=1),
+    )
+
+
+def _halves(patients: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Rows to fit on and rows to choose on, no patient in both."""
+    owners = torch.unique(patients)
+    order = owners[torch.randperm(len(owners), generator=rng)]
+    chosen = torch.isin(patients, order[: max(1, len(owners) // 3)])
+    if bool(chosen.all()):
+        # One auxiliary patient: nothing is held out, and the mean serves as well as any.
+        everyone = torch.arange(len(patients))
+        return everyone, everyone
+    return (~chosen).nonzero()[:, 0], chosen.nonzero()[:, 0]
+
+
+def _error(guess: Tensor, truth: Tensor) -> float:
+    return float(nn.functional.mse_loss(guess, truth))
+
+
+def _mean(own: Tensor, truth: Tensor) -> Guesser:
+    del own
+    mean = truth.mean(dim=0, keepdim=True)
+    return lambda images: mean.expand(len(images), *mean.shape[1:])
+
+
+def _most_typical(own: Tensor, truth: Tensor) -> Guesser:
+    del own
+    distance = (truth - truth.mean(dim=0)).flatten(1).pow(2).sum(dim=1)
+    typical = truth[distance.argmin()][None]
+    return lambda images: typical.expand(len(images), *typical.shape[1:])
+
+
+def _network(own: Tensor, truth: Tensor, masks: bool, rng: Generator) -> Guesser:
+    """A small U-Net from the adversary's own modalities to the target."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
+        network: nn.Module = BasicUNet(
+            own.dim() - 2, own.shape[1], truth.shape[1], features=_FEATURES,
+            norm=("instance", {"affine": True}),
+        )  # fmt: skip
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
+    for _ in range(_STEPS):
+        rows = torch.randint(len(own), (min(_BATCH, len(own)),), generator=rng)
+        optimiser.zero_grad(set_to_none=True)
+        output = network(own[rows])
+        if masks:
+            loss = segmentation_loss(output, truth[rows])
+        else:
+            loss = nn.functional.l1_loss(output, truth[rows])
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+    def guess(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            outputs = torch.cat([network(chunk) for chunk in torch.split(images, 64)])
+        return outputs.sigmoid() if masks else outputs.clamp(0, 1)
+
+    return guess

@@ -1,0 +1,93 @@
+"""Cells: the points of an audit, each named by the hash of all that determines its result."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+import leakaudit
+from leakaudit.audit.configuration import Section, Use
+from leakaudit.cohorts.groups import GroupSettings
+from leakaudit.plugins import Kind, load
+from leakaudit.record.store import canonical
+from leakaudit.split.spec import SplitSpec
+from leakaudit.threat.knowledge import Adversary
+from leakaudit.trace.recording import RecordingSettings
+from leakaudit.training.settings import TrainingSettings
+
+# Raise when the meaning of a finished cell's files changes.
+CELL_VERSION = 1
+
+
+class CohortChoice(Section):
+    """Which patients, in which groups; the fingerprint pins the voxels themselves."""
+
+    cohort: Use
+    groups: GroupSettings
+    fingerprint: str
+
+
+class TrainingCell(Section):
+    """Train one split under one defense setting with one seed, and record it.
+
+    References (``pooled``, ``alone``) are training cells without recording.
+    """
+
+    kind: Literal["training"] = "training"
+    choice: CohortChoice
+    split: SplitSpec
+    defenses: tuple[Use, ...] = ()
+    training: TrainingSettings
+    recording: RecordingSettings | None = Field(default=None, description="unset: no trace")
+    dependence: bool = False
+    seed: int
+
+    def key(self) -> str:
+        """Name of the cell's folder."""
+        digests = [plugin_digest(Kind.DEFENSE, use.use) for use in self.defenses]
+        return _key(self, digests)
+
+
+class AttackCell(Section):
+    """One attack by one adversary on one recorded training."""
+
+    kind: Literal["attack"] = "attack"
+    choice: CohortChoice
+    source: str = Field(description="key of the training cell, or content hash of a foreign trace")
+    adversary: Adversary
+    attack: Use
+    seed: int
+    shuffled: bool = Field(default=False, description="negative control: mismatched pairs")
+    victims: int | None = Field(description="attack at most this many training patients")
+    lpips: str | None = Field(description="backbone file; null: not measured")
+    pictures: bool = Field(description="keep what is needed for the gallery")
+
+    def key(self) -> str:
+        """Name of the cell's folder."""
+        return _key(self, [plugin_digest(Kind.ATTACK, self.attack.use)])
+
+
+def plugin_digest(kind: Kind, name: str) -> str:
+    """SHA-256 over a plug-in's file and the private modules beside it.
+
+    A changed attack must not reuse its old results, nor make others forget theirs.
+    """
+    file = Path(inspect.getfile(load(kind, name)))
+    digest = hashlib.sha256(file.read_bytes())
+    for sibling in sorted(file.parent.glob("_*.py")):
+        digest.update(sibling.read_bytes())
+    return digest.hexdigest()
+
+
+def _key(cell: Section, digests: list[str]) -> str:
+    content: dict[str, Any] = {
+        "cell": cell.model_dump(mode="json"),
+        "plugins": digests,
+        "cells": CELL_VERSION,
+        "leakaudit": leakaudit.__version__,
+    }
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:20]

@@ -1,0 +1,93 @@
+"""Per-patient values of several seeds to the record's estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from leakaudit.record.model import Estimate, Tail
+from leakaudit.statistics import Cells, Direction, cells_of, estimate_cells
+from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics.rates import estimate_rate
+
+Table = tuple[tuple[float | None, ...], ...]
+"""Per seed, per patient; None is missing."""
+Doubles = npt.NDArray[np.float64]
+
+RATES = frozenset({"re-identification"})
+
+
+def as_array(table: Table) -> Doubles:
+    """(seeds, patients) with NaN for what is missing."""
+    return np.array(
+        [[np.nan if value is None else value for value in row] for row in table], dtype=np.float64
+    )
+
+
+def as_table(values: Doubles) -> Table:
+    """The inverse of :func:`as_array`."""
+    return tuple(
+        tuple(None if np.isnan(value) else float(value) for value in row) for row in values
+    )
+
+
+def cells(values: Doubles, patients: Sequence[str]) -> Cells:
+    """(seeds, patients) as the statistics want them."""
+    seeds = np.repeat(np.arange(len(values)), len(patients)).tolist()
+    return cells_of(values.ravel(), list(patients) * len(values), seeds)
+
+
+def figure(
+    values: Doubles,
+    patients: Sequence[str],
+    *,
+    direction: Direction,
+    rate: bool = False,
+    level: float = 0.95,
+) -> Figure:
+    """A mean over patients, or a rate, with its interval."""
+    if rate:
+        seeds = np.repeat(np.arange(len(values)), len(patients)).tolist()
+        return estimate_rate(
+            values.ravel(), list(patients) * len(values), seeds, direction=direction, level=level
+        )
+    return estimate_cells(cells(values, patients), direction=direction, level=level)
+
+
+def scaled(given: Figure, zero: float, one: float) -> Figure:
+    """The same figure on a scale where ``zero`` is 0 and ``one`` is 1: an advantage."""
+    span = one - zero
+
+    def to(value: float | None) -> float | None:
+        return None if value is None else (value - zero) / span
+
+    ends = (given.lower, given.upper), (given.at_least, given.at_most)
+    (lower, upper), (least, most) = (pair if span > 0 else pair[::-1] for pair in ends)
+    return replace(
+        given, mean=to(given.mean), lower=to(lower), upper=to(upper), at_least=to(least),
+        at_most=to(most), worst=to(given.worst), tail=to(given.tail), direction=Direction.HIGHER,
+    )  # fmt: skip
+
+
+def recorded(given: Figure, samples: int | None = None) -> Estimate | None:
+    """A figure as the record holds it; None where not even a mean is defined."""
+    if given.mean is None:
+        return None
+    return Estimate(
+        mean=given.mean,
+        lower=given.lower,
+        upper=given.upper,
+        level=given.level,
+        one_sided_lower=given.at_least,
+        one_sided_upper=given.at_most,
+        patients=given.n_patients,
+        samples=samples or given.n_samples,
+        seeds=given.n_seeds,
+        worst=None if given.worst is None else Tail(value=given.worst, patient=given.worst_patient),
+        p95=None if given.tail is None else Tail(value=given.tail),
+        method=given.method,
+        undefined_because=given.undefined or None,
+    )

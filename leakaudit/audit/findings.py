@@ -1,0 +1,197 @@
+"""From attack cells to findings: seeds side by side, estimates, advantages, effort curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakaudit.audit.attack_cell import AttackResult, TargetScores
+from leakaudit.audit.estimates import (
+    RATES,
+    Doubles,
+    as_array,
+    as_table,
+    figure,
+    recorded,
+    scaled,
+)
+from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.plan import AttackId
+from leakaudit.plugins import Kind, load
+from leakaudit.record.model import Asset, CurvePoint, Estimate, Finding, Region
+from leakaudit.statistics import Direction
+from leakaudit.statistics import Estimate as Figure
+
+# The end of an effort curve is flat when its last stretch gained less than this share of the way
+# from blind to a total leak.
+FLAT_GAIN = 0.02
+
+
+@dataclass(frozen=True, order=True)
+class FindingId:
+    """What one finding speaks of; ``shuffled`` ones become controls, not findings."""
+
+    setting: str
+    adversary: str
+    attack: str
+    shuffled: bool
+    victim: str
+    asset: Asset
+    levels: tuple[int, ...]
+    metric: str
+    region: Region
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One finding's values over all seeds.
+
+    Attributes:
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+        patients: pseudonyms, in order.
+        curve: effort to (seeds, patients).
+        samples: samples behind the values, over all seeds.
+        chance: value of guessing; None where undefined.
+    """
+
+    values: Doubles
+    blind: Doubles
+    patients: tuple[str, ...]
+    curve: Mapping[int, Doubles]
+    samples: int
+    chance: float | None
+
+
+def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
+    """Put the seeds of the same finding side by side."""
+    scores: dict[FindingId, list[tuple[AttackResult, TargetScores]]] = defaultdict(list)
+    for attack, result in results:
+        for score in result.scores:
+            key = FindingId(
+                attack.training.setting, attack.adversary, attack.attack, attack.shuffled,
+                score.victim, score.asset, score.levels, score.metric, score.region,
+            )  # fmt: skip
+            scores[key].append((result, score))
+    return {key: _series(each) for key, each in scores.items()}
+
+
+def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
+    efforts = set.intersection(*({point.effort for point in score.curve} for _, score in each))
+    return Series(
+        values=as_array(tuple(score.values for _, score in each)),
+        blind=as_array(tuple(score.blind for _, score in each)),
+        patients=each[0][0].patients,
+        curve={
+            effort: as_array(
+                tuple(
+                    next(point.values for point in score.curve if point.effort == effort)
+                    for _, score in each
+                )
+            )
+            for effort in sorted(efforts)
+        },
+        samples=sum(score.samples for _, score in each),
+        chance=each[0][1].chance,
+    )
+
+
+def direction_of(metric: str) -> Direction:
+    """Which way is leak."""
+    return Direction.HIGHER if metric == "dice" else Direction(load(Kind.METRIC, metric).direction)
+
+
+def ceiling_of(metric: str, patients: int) -> float | None:
+    """The value of a perfect attack."""
+    if metric == "dice":
+        return 1.0
+    ceiling: float | None = load(Kind.METRIC, metric)().ceiling(patients)
+    return ceiling
+
+
+def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
+    """The attack's own quality."""
+    return figure(
+        series.values, series.patients, direction=direction_of(key.metric),
+        rate=key.metric in RATES, level=level,
+    )  # fmt: skip
+
+
+def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure | None:
+    """How far from blind towards a total leak, patient by patient.
+
+    (value - blind) / (ceiling - mean blind): the differences are each patient's own, the scale is
+    common. A scale of its own for every patient would let one whose blind baseline is nearly
+    perfect outweigh all others. None where blind is already perfect or there is no ceiling.
+    """
+    ceiling = ceiling_of(key.metric, len(series.patients))
+    if ceiling is None or np.isnan(series.blind).all():
+        return None
+    if key.metric in RATES and series.chance is not None:
+        if series.chance >= ceiling:
+            return None
+        return scaled(value_figure(key, series, level), series.chance, ceiling)
+    span = ceiling - float(np.nanmean(series.blind))
+    if abs(span) < 1e-9:
+        return None
+    return figure(
+        (series.values - series.blind) / span, series.patients, direction=Direction.HIGHER,
+        level=level,
+    )  # fmt: skip
+
+
+def converged(key: FindingId, series: Series) -> bool | None:
+    """Whether the effort curve is flat at its end; None where it was not measured."""
+    if len(series.curve) < 2:
+        return None
+    ceiling = ceiling_of(key.metric, len(series.patients))
+    before, last = list(series.curve.values())[-2:]
+    if ceiling is None:
+        return None
+    span = ceiling - float(np.nanmean(series.blind))
+    gain = float(np.nanmean(last - before))
+    return gain / span < FLAT_GAIN if abs(span) > 1e-9 else None
+
+
+def finding(key: FindingId, series: Series) -> Finding | None:
+    """The record's entry; None where the metric is undefined for every patient."""
+    estimate = recorded(value_figure(key, series), series.samples)
+    if estimate is None:
+        return None
+    direction = direction_of(key.metric)
+    advantage = advantage_figure(key, series)
+    points = (
+        (effort, recorded(figure(values, series.patients, direction=direction)))
+        for effort, values in series.curve.items()
+    )
+    blind: Estimate | None = recorded(
+        figure(series.blind, series.patients, direction=direction, rate=key.metric in RATES)
+    )
+    return Finding(
+        defense=key.setting,
+        adversary=key.adversary,
+        victim=key.victim,
+        asset=key.asset,
+        attack=key.attack,
+        levels=key.levels,
+        metric=key.metric,
+        region=key.region,
+        direction="higher" if direction is Direction.HIGHER else "lower",
+        ceiling=ceiling_of(key.metric, len(series.patients)),
+        chance=series.chance,
+        estimate=estimate,
+        blind=blind,
+        advantage=None if advantage is None else recorded(advantage),
+        values=as_table(series.values),
+        blind_values=as_table(series.blind),
+        curve=tuple(CurvePoint(effort=effort, estimate=point) for effort, point in points if point),
+        converged=converged(key, series),
+    )
+
+
+def is_primary(key: FindingId) -> bool:
+    """Whether controls and verdicts are read from it."""
+    return PRIMARY.get(key.asset) == (key.metric, key.region)

@@ -1,0 +1,198 @@
+"""Hold guesses against the truth. Only the judge has it; attacks never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from leakaudit.metrics import (
+    ImageMetric,
+    MeanSquaredError,
+    PeakSignalToNoise,
+    ReIdentification,
+    StructuralSimilarity,
+)
+from leakaudit.record.model import Asset, Region
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# Share of full scale above which a voxel is not background.
+FOREGROUND = 0.05
+PRIMARY: dict[Asset, tuple[str, Region]] = {
+    "images": ("ssim", "foreground"),
+    "masks": ("dice", "whole"),
+    "identity": ("re-identification", "whole"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What the attacked samples really look like.
+
+    Attributes:
+        images: (n, modalities, *space) of the victim party.
+        masks: (n, regions, *space) bool.
+        foreground: (n, *space) inside the head.
+        lesion: (n, *space) inside any region.
+        patients: (n,) pseudonyms.
+        positions: (n,) slice or patch number within the patient.
+        typical: (modalities, *space) mean image of other patients: common anatomy.
+    """
+
+    images: Floats
+    masks: Mask
+    foreground: Mask
+    lesion: Mask
+    patients: npt.NDArray[np.str_]
+    positions: npt.NDArray[np.int64]
+    typical: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """One metric's values, one per unit (sample or patient).
+
+    Attributes:
+        asset: what was recovered; re-identification speaks of identity.
+        metric: registered name.
+        region: where it was measured.
+        values: (units,), NaN where undefined.
+        owners: (units,) pseudonym of each unit's patient.
+        chance: value of guessing; None where undefined.
+    """
+
+    asset: Asset
+    metric: str
+    region: Region
+    values: Doubles
+    owners: npt.NDArray[np.str_]
+    chance: float | None = None
+
+
+def foreground_of(images: Floats) -> Mask:
+    """(n, *space): voxels inside the head, ventricles included.
+
+    Args:
+        images: (n, all modalities, *space).
+    """
+    bright: Mask = np.asarray((images > FOREGROUND).any(axis=1))
+    return np.stack([ndimage.binary_fill_holes(sample) for sample in bright])
+
+
+def score_images(
+    truth: Truth, guess: Floats, metrics: Sequence[ImageMetric], rows: npt.NDArray[np.int64]
+) -> Iterator[Score]:
+    """All image metrics in all regions, and whether the patient can be picked out.
+
+    Args:
+        truth: of every attacked sample.
+        guess: (len(rows), modalities, *space) in [0, 1].
+        metrics: to apply.
+        rows: which attacked samples the guess speaks of.
+    """
+    dimensions = truth.foreground.ndim - 1
+    owners = truth.patients[rows]
+    regions: dict[Region, Mask | None] = {
+        "whole": None,
+        "foreground": truth.foreground[rows],
+        "lesion": truth.lesion[rows],
+    }
+    for metric in metrics:
+        for region, mask in regions.items():
+            if mask is None or metric.takes_masks:
+                values = metric(truth.images[rows], guess, mask, dimensions=dimensions)
+                yield Score("images", metric.name, region, values, owners)
+    yield reidentification(truth, guess, rows)
+
+
+def primary_of_images(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Score:
+    """The one metric effort curves and verdicts are read from."""
+    values = StructuralSimilarity(threads=1)(
+        truth.images[rows], guess, truth.foreground[rows], dimensions=truth.foreground.ndim - 1
+    )
+    return Score("images", *PRIMARY["images"], values, truth.patients[rows])
+
+
+def image_metrics() -> list[ImageMetric]:
+    """Those that need no download."""
+    return [StructuralSimilarity(threads=1), PeakSignalToNoise(), MeanSquaredError()]
+
+
+def score_masks(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Score:
+    """Dice over all voxels and regions of each patient: one unit per patient.
+
+    Args:
+        truth: of every attacked sample.
+        guess: (len(rows), regions, *space) probabilities.
+        rows: which attacked samples the guess speaks of.
+    """
+    guessed, real = guess > 0.5, truth.masks[rows]
+    flat = (len(rows), -1)
+    both = (guessed & real).reshape(flat).sum(axis=1)
+    total = guessed.reshape(flat).sum(axis=1) + real.reshape(flat).sum(axis=1)
+    owners, number = np.unique(truth.patients[rows], return_inverse=True)
+    intersections = np.bincount(number, both)
+    sums = np.bincount(number, total)
+    values = np.full(len(owners), np.nan)
+    np.divide(2.0 * intersections, sums, out=values, where=sums > 0)
+    return Score("masks", *PRIMARY["masks"], values, owners)
+
+
+def reidentification(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Score:
+    """Whether a reconstruction points at its own patient among all attacked patients.
+
+    Each patient is represented by one other slice than the attacked one: for the patient itself
+    its neighbouring slice, for everybody else the slice nearest to that position. The candidate
+    with the highest correlation, common anatomy removed, is picked; ties are shared.
+    """
+    images = _centred(truth.images, truth.typical)
+    guesses = _centred(guess, truth.typical)
+    owners = truth.patients
+    names = np.unique(owners)
+    distances = np.full((len(rows), len(names)), np.nan)
+    for unit, row in enumerate(rows):
+        mine = np.flatnonzero((owners == owners[row]) & (np.arange(len(owners)) != row))
+        if not len(mine):
+            continue
+        reference = mine[np.argmin(np.abs(truth.positions[mine] - truth.positions[row]))]
+        rank = _rank(owners, truth.positions, reference)
+        candidates = [
+            reference if name == owners[row] else _ranked(owners, truth.positions, name, rank)
+            for name in names
+        ]
+        # Rounded, so that candidates alike but for arithmetic noise share their place.
+        distances[unit] = np.round(1.0 - images[candidates] @ guesses[unit], 9)
+    metric = ReIdentification()
+    hits = metric(distances, owners[rows].tolist(), names.tolist())
+    chance = metric.chance(len(names))
+    return Score("identity", *PRIMARY["identity"], hits, owners[rows], chance=chance)
+
+
+def _ranked(
+    owners: npt.NDArray[np.str_], positions: npt.NDArray[np.int64], name: str, rank: int
+) -> int:
+    """A patient's slice of that rank, or the last one."""
+    theirs = np.flatnonzero(owners == name)
+    theirs = theirs[np.argsort(positions[theirs], kind="stable")]
+    return int(theirs[min(rank, len(theirs) - 1)])
+
+
+def _rank(owners: npt.NDArray[np.str_], positions: npt.NDArray[np.int64], row: int) -> int:
+    """How many slices of the same patient lie before this one."""
+    same = owners == owners[row]
+    return int((positions[same] < positions[row]).sum())
+
+
+def _centred(images: Floats, typical: Floats) -> Doubles:
+    """Flattened, without common anatomy, of unit length; zero where nothing is left."""
+    flat = (images - typical).reshape(len(images), -1).astype(np.float64)
+    flat -= flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    directions: Doubles = np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-9)
+    return directions

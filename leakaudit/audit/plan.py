@@ -1,0 +1,172 @@
+"""From a configuration to the cells that answer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
+from leakaudit.audit.configuration import AuditConfiguration, DefenseStack
+from leakaudit.audit.materials import Materials
+from leakaudit.cohorts.cohort import Group
+from leakaudit.plugins import Kind, build
+from leakaudit.training.loop import alone, pooled
+
+POOLED = "pooled"
+
+
+@dataclass(frozen=True)
+class TrainingId:
+    """Which training: the label of a defense setting or reference, and a seed."""
+
+    setting: str
+    seed: int
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class AttackId:
+    """Which attack on which training by whom."""
+
+    training: TrainingId
+    adversary: str
+    attack: str
+    shuffled: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of an audit; results are found under ``folder / cell.key()``."""
+
+    trainings: dict[TrainingId, TrainingCell] = field(default_factory=dict)
+    attacks: dict[AttackId, AttackCell] = field(default_factory=dict)
+
+    def folder(self, cells: Path, cell: TrainingCell | AttackCell) -> Path:
+        """Where a finished cell stands."""
+        return cells / cell.key()
+
+
+def make_plan(
+    configuration: AuditConfiguration, choice: CohortChoice, given: Materials, lpips: str | None
+) -> Plan:
+    """Lay out every training and every attack.
+
+    Plug-ins are built here once, so that a wrong name or setting stops the audit before it starts.
+
+    Args:
+        configuration: what was asked for.
+        choice: the cohort, pinned by its fingerprint.
+        given: the same, loaded.
+        lpips: backbone file, where LPIPS is to be measured.
+
+    Raises:
+        ConfigurationError: a plug-in or setting does not exist or is out of range.
+    """
+    for attack in configuration.attacks:
+        build(Kind.ATTACK, attack.use, attack.settings)
+    for stack in configuration.defenses:
+        for use in stack.stack:
+            build(Kind.DEFENSE, use.use, use.settings)
+    plan = Plan()
+    attackable = bool(given.groups.indices[Group.AUXILIARY].size)
+    for stack in configuration.defenses:
+        for seed in configuration.seeds:
+            identity = TrainingId(stack.label, seed)
+            plan.trainings[identity] = _training(configuration, choice, stack, seed)
+            if attackable:
+                source = plan.trainings[identity].key()
+                _add_attacks(plan, configuration, choice, given, lpips, identity, source)
+    for reference in configuration.training.references:
+        _add_reference(plan, configuration, choice, reference)
+    return plan
+
+
+def foreign_plan(
+    configuration: AuditConfiguration,
+    choice: CohortChoice,
+    given: Materials,
+    lpips: str | None,
+    *,
+    setting: str,
+    seed: int,
+    digest: str,
+) -> Plan:
+    """Attacks alone, on a trace that was recorded elsewhere.
+
+    Args:
+        configuration: adversaries and attacks are taken from it.
+        choice: the cohort, pinned by its fingerprint.
+        given: the same, loaded.
+        lpips: backbone file, where LPIPS is to be measured.
+        setting: label under which the trace's defenses are reported.
+        seed: the trace's own.
+        digest: content hash of the trace.
+    """
+    plan = Plan()
+    identity = TrainingId(setting, seed)
+    _add_attacks(plan, configuration, choice, given, lpips, identity, digest)
+    return plan
+
+
+def _training(
+    configuration: AuditConfiguration, choice: CohortChoice, stack: DefenseStack, seed: int
+) -> TrainingCell:
+    return TrainingCell(
+        choice=choice,
+        split=configuration.split,
+        defenses=stack.stack,
+        training=configuration.training.model_copy(update={"references": ()}),
+        recording=configuration.recording,
+        dependence=configuration.judgement.dependence,
+        seed=seed,
+    )
+
+
+def _add_reference(
+    plan: Plan, configuration: AuditConfiguration, choice: CohortChoice, reference: str
+) -> None:
+    split = configuration.split
+    settings = (
+        {POOLED: pooled(split)}
+        if reference == POOLED
+        else {f"alone: {name}": alone(split, name) for name in split.party_names}
+    )
+    for label, whole in settings.items():
+        for seed in configuration.seeds:
+            plan.trainings[TrainingId(label, seed, reference=True)] = TrainingCell(
+                choice=choice,
+                split=whole,
+                training=configuration.training.model_copy(update={"references": ()}),
+                seed=seed,
+            )
+
+
+def _add_attacks(
+    plan: Plan,
+    configuration: AuditConfiguration,
+    choice: CohortChoice,
+    given: Materials,
+    lpips: str | None,
+    identity: TrainingId,
+    source: str,
+) -> None:
+    undefended = identity.setting == configuration.undefended.label
+    first = identity.seed == configuration.seeds[0]
+    for adversary in configuration.adversaries:
+        for attack in configuration.attacks:
+            if attack.adversaries is not None and adversary.name not in attack.adversaries:
+                continue
+            cell = AttackCell(
+                choice=choice,
+                source=source,
+                adversary=adversary,
+                attack=attack.model_copy(update={"label": "", "adversaries": None}),
+                seed=identity.seed,
+                victims=configuration.victims,
+                lpips=lpips,
+                pictures=given.cohort.shareable and first,
+            )
+            plan.attacks[AttackId(identity, adversary.name, attack.title)] = cell
+            if undefended and first:
+                control = cell.model_copy(update={"shuffled": True, "pictures": False})
+                plan.attacks[AttackId(identity, adversary.name, attack.title, True)] = control

@@ -1,0 +1,218 @@
+"""Run a training cell: train, record, measure how well it segments and what it sent."""
+
+from __future__ import annotations
+
+import math
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leakaudit.audit.cells import TrainingCell
+from leakaudit.audit.configuration import Section
+from leakaudit.audit.dependence import Proxy, measure_dependence
+from leakaudit.audit.materials import Materials, materials
+from leakaudit.cohorts.cohort import Group
+from leakaudit.exchange.defense import Defense, Exposure
+from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.stack import claims, resolve
+from leakaudit.plugins import Kind, build
+from leakaudit.record.model import ClaimSummary, Route
+from leakaudit.split.spec import SplitSpec
+from leakaudit.trace.description import AppliedDefense, TraceDescription, TracedSample
+from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.writer import TraceWriter
+from leakaudit.training.data import Holdings, hold
+from leakaudit.training.evaluation import evaluate
+from leakaudit.training.loop import predictor, train
+
+TRACE_FOLDER = "trace"
+RESULT_FILE = "result.json"
+
+Report = Callable[[str, float], None]
+"""Told what a cell is doing, and the fraction done, 0 to 1."""
+
+
+class RegionUtility(Section):
+    """Segmentation of one region by one seed; null is undefined."""
+
+    dice: dict[str, float | None]
+    hd95: dict[str, float | None]
+    dice_over_all_pixels: float | None
+
+
+class TrainingResult(Section):
+    """What a training cell leaves behind besides its trace."""
+
+    utility: dict[str, RegionUtility]
+    losses: tuple[float, ...]
+    seconds_per_step: float
+    peak_memory_bytes: int
+    routes: tuple[Route, ...]
+    parameters: dict[str, int]
+    stack: tuple[AppliedDefense, ...]
+    claims: tuple[ClaimSummary | None, ...]
+    crossing: tuple[int, ...]
+    recorded_epochs: tuple[int, ...]
+    dependence: tuple[Proxy, ...] = ()
+
+
+def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingResult:
+    """Train and record into ``folder``.
+
+    Raises:
+        ConfigurationError: a defense cannot stand in this split.
+        EnvironmentProblemError: the device or the disk is not there.
+    """
+    given = materials(cell.choice)
+    rows = given.rows(Group.TRAINING)
+    defenses = tuple(build(Kind.DEFENSE, use.use, use.settings) for use in cell.defenses)
+    exposure = exposure_of(given, cell)
+    defenses = resolve(defenses, cell.split, exposure)
+    holdings = hold(given.cohort, cell.split)
+    recorder: TraceWriter | None = None
+    probes: tuple[int, ...] = ()
+    if cell.recording is not None:
+        description = _description(cell, given, defenses)
+        recorder = TraceWriter(folder / TRACE_FOLDER, description, restart=True)
+        probes = _probes(given, cell.recording.weight_updates)
+    try:
+        trained = train(
+            holdings, rows, cell.split, defenses, cell.training, seed=cell.seed,
+            recorder=recorder, probes=probes,
+            progress=lambda done, total, _: report("training", done / total),
+        )  # fmt: skip
+    except BaseException:
+        if recorder is not None:
+            recorder.abandon()
+        raise
+    if recorder is not None:
+        recorder.close()
+    device = cell.training.device
+    scores = evaluate(
+        predictor(trained.network, holdings, seed=cell.seed, device=device),
+        given.rows(Group.VALIDATION), given.masks, given.cohort.patients,
+        tuple(given.cohort.regions),
+    )  # fmt: skip
+    reader = TraceReader(folder / TRACE_FOLDER) if recorder is not None else None
+    return TrainingResult(
+        utility={
+            region: RegionUtility(
+                dice=score.dice, hd95=score.hd95, dice_over_all_pixels=score.dice_over_all_pixels
+            )
+            for region, score in scores.items()
+        },
+        losses=trained.losses,
+        seconds_per_step=trained.seconds_per_step,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        routes=_routes(reader, len(rows) / exposure.patients),
+        parameters=_parameters(trained.network),
+        stack=tuple(_applied(defense, use.use)
+                    for defense, use in zip(defenses, cell.defenses, strict=True)),
+        claims=tuple(
+            None if claim is None else ClaimSummary.model_validate(vars(claim))
+            for claim in claims(defenses, cell.split, exposure)
+        ),
+        crossing=trained.network.split.crossing,
+        recorded_epochs=reader.epochs if reader is not None else (),
+        dependence=_dependence(cell, reader, given, holdings, trained.network.split, report),
+    )  # fmt: skip
+
+
+def exposure_of(given: Materials, cell: TrainingCell) -> Exposure:
+    """How often each training patient is released in this training."""
+    owners = given.cohort.patients[given.rows(Group.TRAINING).numpy()]
+    counts = np.unique(owners, return_counts=True)[1]
+    return Exposure(
+        epochs=cell.training.epochs,
+        samples_per_patient=int(counts.max()),
+        patients=len(counts),
+        steps_per_epoch=math.ceil(len(owners) / cell.training.batch_size),
+        batch_size=cell.training.batch_size,
+    )
+
+
+def _description(
+    cell: TrainingCell, given: Materials, defenses: tuple[Defense, ...]
+) -> TraceDescription:
+    if cell.recording is None:
+        raise ValueError("a cell without recording has no trace")
+    rows = given.groups.indices[Group.TRAINING]
+    return TraceDescription(
+        split=cell.split,
+        regions=tuple(given.cohort.regions),
+        space=given.cohort.space,
+        defenses=tuple(
+            _applied(defense, use.use) for defense, use in zip(defenses, cell.defenses, strict=True)
+        ),
+        seed=cell.seed,
+        cohort_fingerprint=cell.choice.fingerprint,
+        training=cell.training.model_dump(mode="json"),
+        epochs_trained=cell.training.epochs,
+        epochs_recorded=cell.recording.chosen(cell.training.epochs),
+        samples=tuple(
+            TracedSample(sample=int(row), patient=str(given.cohort.patients[row])) for row in rows
+        ),
+    )
+
+
+def _applied(defense: Defense, name: str) -> AppliedDefense:
+    return AppliedDefense(name=name, settings=defense.model_dump(mode="json", exclude_unset=False))
+
+
+def _probes(given: Materials, count: int) -> tuple[int, ...]:
+    """Samples for probed updates: patient after patient, so that few probes cover many patients."""
+    rows = given.groups.indices[Group.TRAINING]
+    owners = given.cohort.patients[rows]
+    rank = np.zeros(len(rows), dtype=np.int64)
+    for owner in np.unique(owners):
+        mine = np.flatnonzero(owners == owner)
+        # The middle sample of a patient first: it shows more brain than the ends.
+        rank[mine] = np.argsort(np.argsort(np.abs(np.arange(len(mine)) - len(mine) // 2)))
+    return tuple(int(row) for row in rows[np.argsort(rank, kind="stable")][:count])
+
+
+def _routes(reader: TraceReader | None, samples_per_patient: float) -> tuple[Route, ...]:
+    if reader is None:
+        return ()
+    return tuple(
+        Route(
+            sender=route.sender,
+            receiver=route.receiver,
+            direction=route.direction,
+            cut=route.cut,
+            level=route.level,
+            shape=route.shape,
+            dtype=route.dtype,
+            bytes_per_patient=samples_per_patient
+            * math.prod(route.shape)
+            * getattr(torch, route.dtype).itemsize,
+        )
+        for route in reader.description.routes
+    )
+
+
+def _parameters(network: Network) -> dict[str, int]:
+    counts = {
+        name: sum(p.numel() for p in network.party(name).parameters())
+        for name in network.split.party_names
+    }
+    server = (*network.server.parameters(), *network.head.parameters())
+    return counts | {"server": sum(parameter.numel() for parameter in server)}
+
+
+def _dependence(
+    cell: TrainingCell,
+    reader: TraceReader | None,
+    given: Materials,
+    holdings: Holdings,
+    split: SplitSpec,
+    report: Report,
+) -> tuple[Proxy, ...]:
+    if reader is None or not cell.dependence:
+        return ()
+    report("dependence", 1.0)
+    rows = given.victim_rows(None)
+    return measure_dependence(reader, rows, holdings, split)

@@ -1,0 +1,181 @@
+"""Controls and verdicts: what the evidence allows to say about each actor, victim and asset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from leakaudit.audit.estimates import recorded
+from leakaudit.audit.findings import (
+    FindingId,
+    Series,
+    advantage_figure,
+    converged,
+    is_primary,
+)
+from leakaudit.audit.judge import PRIMARY
+from leakaudit.record.model import Asset, Control, Verdict, VerdictValue
+from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics.verdict import Controls, judge
+from leakaudit.statistics.verdict import Verdict as Said
+
+_WORDS: dict[Said, VerdictValue] = {
+    Said.LEAK_SHOWN: "leak shown",
+    Said.NONE_SHOWN: "none shown",
+    Said.INCONCLUSIVE: "inconclusive",
+    Said.NOT_TESTED: "not tested",
+    Said.ATTACK_INVALID: "attack invalid",
+}
+
+
+def controls(
+    gathered: Mapping[FindingId, Series], undefended: str
+) -> dict[tuple[FindingId, str], Control]:
+    """The open and the shuffled control of every attacked target, by its undefended finding.
+
+    Args:
+        gathered: all series, shuffled ones included.
+        undefended: label of the setting without defenses.
+    """
+    found: dict[tuple[FindingId, str], Control] = {}
+    for key, series in gathered.items():
+        if not is_primary(key) or key.setting != undefended:
+            continue
+        advantage = advantage_figure(key, series)
+        kind = "shuffled" if key.shuffled else "open"
+        at_least = None if advantage is None else advantage.at_least
+        leaks = at_least is not None and at_least > 0
+        if key.shuffled:
+            mean = 0.0 if advantage is None or advantage.mean is None else advantage.mean
+            passed = not leaks and (at_least is not None or mean <= 0)
+            reason = (
+                "finds nothing when messages are handed to the wrong patients, as it must"
+                if passed
+                else "finds patients in other patients' messages: its findings are artefacts"
+            )
+        else:
+            passed = leaks
+            reason = (
+                "leaks on the undefended split, as it must"
+                if passed
+                else "does not surely beat the blind baseline even on the undefended split"
+            )
+        found[replace(key, shuffled=False), kind] = Control(
+            kind="shuffled" if key.shuffled else "open",
+            adversary=key.adversary,
+            victim=key.victim,
+            asset=key.asset,
+            attack=key.attack,
+            levels=key.levels,
+            metric=key.metric,
+            advantage=None if advantage is None else recorded(advantage),
+            passed=passed,
+            reason=reason,
+        )
+    return found
+
+
+def verdicts(
+    gathered: Mapping[FindingId, Series],
+    known: Mapping[tuple[FindingId, str], Control],
+    questions: Iterable[tuple[str, str, str, Asset, str]],
+    *,
+    undefended: str,
+    threshold: float,
+) -> tuple[Verdict, ...]:
+    """One verdict per question, from the strongest attack that was mounted.
+
+    Args:
+        gathered: all series.
+        known: the controls.
+        questions: (setting, adversary, victim, asset, why nothing was mounted if nothing was).
+        undefended: label of the setting without defenses.
+        threshold: advantage above which a leak counts.
+    """
+    given = []
+    for setting, adversary, victim, asset, absent in questions:
+        candidates = {
+            key: series
+            for key, series in gathered.items()
+            if is_primary(key) and not key.shuffled
+            and (key.setting, key.adversary, key.victim, key.asset)
+            == (setting, adversary, victim, asset)
+        }  # fmt: skip
+        given.append(
+            _verdict(candidates, gathered, known, (setting, adversary, victim, asset), absent,
+                     undefended, threshold)
+        )  # fmt: skip
+    return tuple(given)
+
+
+def _verdict(
+    candidates: Mapping[FindingId, Series],
+    gathered: Mapping[FindingId, Series],
+    known: Mapping[tuple[FindingId, str], Control],
+    question: tuple[str, str, str, Asset],
+    absent: str,
+    undefended: str,
+    threshold: float,
+) -> Verdict:
+    setting, adversary, victim, asset = question
+    figures = {
+        key: measured
+        for key, series in candidates.items()
+        if (measured := advantage_figure(key, series)) is not None and measured.mean is not None
+    }
+    if not figures:
+        return Verdict(
+            defense=setting, adversary=adversary, victim=victim, asset=asset, attack=None,
+            verdict="attack invalid" if candidates else "not tested", threshold=threshold,
+            reason=absent if not candidates else "no attack gave a usable value",
+        )  # fmt: skip
+    best = max(figures, key=lambda key: figures[key].mean or 0.0)
+    corrected = _corrected(candidates, figures, best)
+    baseline = replace(best, setting=undefended)
+    opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
+    judged = judge(
+        corrected,
+        Controls(
+            open_leaks=None if opened is None else opened.passed,
+            shuffled_silent=None if mixed is None else mixed.passed,
+            effort_flat=_effort_flat(best, gathered),
+        ),
+        threshold=threshold,
+    )
+    return Verdict(
+        defense=setting, adversary=adversary, victim=victim, asset=asset, attack=best.attack,
+        levels=best.levels, metric=best.metric, region=best.region,
+        verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(corrected),
+        reason=judged.reason,
+    )  # fmt: skip
+
+
+def _corrected(
+    candidates: Mapping[FindingId, Series], figures: Mapping[FindingId, Figure], best: FindingId
+) -> Figure:
+    """The strongest attack's figure, its bounds corrected for having been picked of many.
+
+    As :func:`leakaudit.statistics.comparison.strongest`: the lower bounds at Bonferroni's level,
+    the greatest of the plain upper bounds.
+    """
+    strict = 1 - 0.05 / len(figures)
+    strict_figures = [advantage_figure(key, candidates[key], strict) for key in figures]
+    lows = [f.at_least for f in strict_figures if f is not None and f.at_least is not None]
+    highs = [f.at_most for f in figures.values()]
+    most = None if any(high is None for high in highs) else max(high or 0.0 for high in highs)
+    return replace(
+        figures[best],
+        at_least=max(lows) if lows else None,
+        at_most=most,
+        method=f"{figures[best].method}; bounds corrected for picking one of {len(figures)}",
+    )
+
+
+def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool | None:
+    """Whether the attack had converged; identity is read off images, and so is its effort."""
+    metric, region = PRIMARY["images"]
+    of_images = replace(best, asset="images", metric=metric, region=region)
+    for key in (best, of_images):
+        if key in gathered and gathered[key].curve:
+            return converged(key, gathered[key])
+    return None

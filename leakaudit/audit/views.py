@@ -1,0 +1,104 @@
+"""Build the view of one adversary on one recorded training: grants decide what goes in."""
+
+from __future__ import annotations
+
+import torch
+
+from leakaudit.audit.materials import Materials
+from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import TraceError
+from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.threat.attack import Attack
+from leakaudit.threat.knowledge import Adversary, Knowledge, Position
+from leakaudit.threat.view import Auxiliary, Target, View, seen_from
+from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.rebuilt import build_defenses
+from leakaudit.training.data import Holdings
+
+
+def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[Target, ...]:
+    """What an attack goes for: whose images, or the masks, and through which levels.
+
+    Args:
+        attack: under its settings.
+        adversary: who never attacks itself.
+        split: after defenses.
+    """
+    levels: list[tuple[int, ...]] = [split.crossing]
+    if attack.per_level and len(split.crossing) > 1:
+        levels = [*((level,) for level in split.crossing), split.crossing]
+    if attack.goal == "masks":
+        victims = [split.labels_at] if split.labels_at not in adversary.members else []
+        if adversary.position is Position.SERVER and split.labels_at == SERVER:
+            victims = []
+    elif adversary.position is Position.WIRE:
+        victims = list(adversary.members or split.party_names)
+    else:
+        victims = [name for name in split.party_names if name not in adversary.members]
+    return tuple(Target(victim, attack.goal, each) for victim in victims for each in levels)
+
+
+def build_view(
+    reader: TraceReader,
+    given: Materials,
+    holdings: Holdings,
+    adversary: Adversary,
+    attack: Attack,
+    victims: int | None,
+) -> View:
+    """Everything the adversary may see, and nothing it may not.
+
+    Args:
+        reader: the recorded training.
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+        adversary: position and grants.
+        attack: decides the targets.
+        victims: attack at most this many training patients.
+
+    Raises:
+        TraceError: the trace was recorded on other samples than this cohort's training group.
+    """
+    rows = given.victim_rows(victims)
+    if not set(rows.tolist()) <= set(reader.samples):
+        raise TraceError(
+            "a trace must hold every attacked sample",
+            found=f"{len(set(rows.tolist()) - set(reader.samples))} of {len(rows)} missing",
+            remedy="use the cohort and groups the trace was recorded with",
+        )
+    rebuilt = reader.rebuilt()
+    split = rebuilt.network(reader.epochs[-1]).split
+    knowledge = seen_from(adversary, split) | adversary.granted
+    auxiliary = given.rows(Group.AUXILIARY)
+    granted = Knowledge.AUXILIARY_IMAGES in knowledge
+    some = auxiliary if granted else auxiliary[:0]
+    return View(
+        adversary=adversary,
+        knowledge=knowledge if len(auxiliary) else knowledge & ~_AUXILIARY,
+        split=split,
+        modalities={party.name: len(party.modalities) for party in split.parties},
+        regions=len(given.cohort.regions),
+        space=given.cohort.space,
+        defenses=build_defenses(reader.description),
+        targets=targets_of(attack, adversary, split),
+        patients=holdings.patients[rows],
+        _exchange=reader.exchange(rows.tolist()),
+        _rebuilt=rebuilt,
+        _auxiliary=Auxiliary(
+            images={name: images[some] for name, images in holdings.images.items()},
+            masks=holdings.masks[some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]],
+            patients=holdings.patients[some],
+        ),
+        _own_images={name: holdings.images[name][rows] for name in adversary.members
+                     if name != SERVER} if Knowledge.OWN_IMAGES in knowledge else {},
+        _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
+    )  # fmt: skip
+
+
+_AUXILIARY = Knowledge.AUXILIARY_IMAGES | Knowledge.AUXILIARY_LABELS
+
+
+def typical_image(given: Materials, channels: list[int]) -> torch.Tensor:
+    """(modalities, *space) mean image of the auxiliary patients: common anatomy."""
+    rows = given.groups.indices[Group.AUXILIARY]
+    return torch.from_numpy(given.cohort.images[rows][:, channels].mean(axis=0))

@@ -1,0 +1,95 @@
+"""What a worker does with one cell: run it in a partial folder, then put it in place whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from leakaudit.audit.cells import AttackCell, TrainingCell
+
+RESULT_FILE = "result.json"
+PROGRESS_TOPIC = "leakaudit-progress"
+
+
+def finished(folder: Path) -> bool:
+    """Whether a cell stands whole in its folder."""
+    return (folder / RESULT_FILE).is_file()
+
+
+def work_training(cell_json: str, folder: str, threads: int) -> None:
+    """Run a training cell, unless it is finished."""
+    from leakaudit.audit.training_cell import run_training
+
+    cell = TrainingCell.model_validate_json(cell_json)
+    target = Path(folder)
+    if finished(target):
+        return
+    _limit(threads)
+    partial = _partial(target)
+    result = run_training(cell, partial, _reporter(target.name))
+    _put(partial, target, result.model_dump_json())
+
+
+def work_attack(cell_json: str, trace: str, folder: str, threads: int, after: object) -> None:
+    """Run an attack cell, unless it is finished.
+
+    Args:
+        cell_json: the cell.
+        trace: folder of the recorded training.
+        folder: where the finished cell is to stand.
+        threads: torch threads.
+        after: the training's result, so that the engine runs this one later.
+    """
+    from leakaudit.audit.attack_cell import run_attack
+
+    del after
+    cell = AttackCell.model_validate_json(cell_json)
+    target = Path(folder)
+    if finished(target):
+        return
+    _limit(threads)
+    partial = _partial(target)
+    result = run_attack(cell, Path(trace), partial, _reporter(target.name))
+    _put(partial, target, result.model_dump_json())
+
+
+def clear_partial(cells: Path) -> None:
+    """Remove what an interrupted run left unfinished."""
+    for folder in cells.glob(".partial-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _partial(target: Path) -> Path:
+    folder = target.parent / f".partial-{target.name}-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _put(partial: Path, target: Path, result: str) -> None:
+    (partial / RESULT_FILE).write_text(result, encoding="utf-8")
+    if finished(target):
+        # A worker that was believed dead finished the same cell first.
+        shutil.rmtree(partial)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def _limit(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _reporter(name: str) -> Callable[[str, float], None]:
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def report(stage: str, fraction: float) -> None:
+        worker.log_event(PROGRESS_TOPIC, {"cell": name, "stage": stage, "fraction": fraction})
+
+    return report
