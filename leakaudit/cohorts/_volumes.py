@@ -152,6 +152,8 @@ class VolumeSource(DiskSource):
             volumes, labels, spacing, note = _read_case(case, modalities, allowed)
             cut = self._slices if self.samples == "slices" else self._patches
             images, picked, positions = cut(volumes, labels, spacing)
+            # Two patients' volumes must not be in memory at once.
+            del volumes, labels
             yield PatientSamples(case.original, images, picked, positions, note)
 
     def _slices(
