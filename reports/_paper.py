@@ -53,7 +53,8 @@ class Paper:
         """Everything the template reads."""
         return {
             "title": on_paper(content.title),
-            "description": f"What the messages of a split leak, to whom. {on_paper(content.subtitle)}",
+            "description": "What the messages of a split leak, to whom. "
+            "{on_paper(content.subtitle)}",
             "subtitle": on_paper(
                 f"{content.subtitle} · audit {content.audit_id} · {content.created}"
             ),

@@ -27,9 +27,9 @@ SYMBOL = {
     "not tested": "\u2013",
     "attack invalid": "\u2715",
 }
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=-])")
-# A full stop or a colon between letters would make a link; an at sign would call a person.
-LINKS = re.compile(r"(?<=\w)([.:@/])(?=\w)|(@)")
+SPECIAL = re.compile(r"([\\`*_\[\]|~$]|#(?=\d)|^[-+=#](?=[\s#=+-]|$)|(?<=^\d)[.)](?=\s))")
+LINKS = re.compile(r"(?<=\w)(\.)(?=[^\W\d])|(:)(?=//)|(@)")
+"""A full stop between letters, or a colon before slashes, would make a link; an at sign a call."""
 
 
 class MarkdownReport(Report):

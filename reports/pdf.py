@@ -20,8 +20,6 @@ from ._content import document
 from ._file import write_whole
 from ._paper import Paper, font_folder
 
-STANDARDS = ["a-3a", "ua-1"]
-
 
 class PdfReport(Report):
     """A PDF for signing and filing, with audit.json attached."""
@@ -50,7 +48,7 @@ class PdfReport(Report):
                     root=root,
                     font_paths=[font_folder()],
                     ignore_system_fonts=True,
-                    pdf_standards=STANDARDS,
+                    pdf_standards=["a-3a", "ua-1"],
                     timestamp=_timestamp(record),
                 )
             except typst.TypstError as problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .blocks import Callout, Rich, say
-from .evidence_index import Index
+from .evidence_index import Index, target
 from .wording import count, joined, number
 
 FEW_PATIENTS = 30
@@ -99,7 +99,8 @@ def unconverged(index: Index) -> list[str]:
         finding = index.finding(verdict)
         if finding is not None and finding.converged is False:
             found.append(
-                f"{verdict.adversary} on {verdict.asset} of {verdict.victim}, {verdict.defense}: "
+                f"{verdict.adversary} on {target(verdict.asset, verdict.victim)}, "
+                f"{verdict.defense}: "
                 f"{finding.attack}, {finding.metric} {number(finding.estimate.mean)} at the end"
             )
     return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from leakaudit.record.model import Record
 
 from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say, strong
-from .evidence_index import Index, actor, owner
+from .evidence_index import Index, actor, target
 from .repeat import flattened
-from .wording import ASSET, WORD, number, signed
+from .wording import WORD, number, signed
 
 
 def changes(index: Index, before: Record) -> Section:
@@ -45,7 +45,7 @@ def changes(index: Index, before: Record) -> Section:
             rows.append(
                 (
                     Cell(say(actor(question.adversary))),
-                    Cell(say(f"{ASSET[question.asset]} of {owner(verdict.victim)}")),
+                    Cell(say(target(question.asset, verdict.victim))),
                     Cell(say(verdict.defense)),
                     Cell(say("not audited") if was is None else say(""),
                          verdict=None if was is None else was.verdict),
@@ -71,9 +71,11 @@ def changes(index: Index, before: Record) -> Section:
         blocks.append(
             Items(
                 tuple(
-                    say(f"No longer audited: {v.adversary}, {v.asset} of {v.victim}, {v.defense} "
-                        f"(was {WORD[v.verdict]}"
-                        f"{'' if v.advantage is None else ', ' + number(v.advantage.mean)}).")
+                    say(
+                        f"No longer audited: {v.adversary}, {target(v.asset, v.victim)}, "
+                        f"{v.defense} (was {WORD[v.verdict]}"
+                        f"{'' if v.advantage is None else ', ' + number(v.advantage.mean)})."
+                    )
                     for v in gone
                 )
             )

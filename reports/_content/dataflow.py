@@ -11,6 +11,8 @@ from .blocks import Block, Cell, Column, Figure, Paragraph, Section, Table, Term
 from .evidence_index import Index
 from .wording import count, joined, levels_text, size
 
+TIMES = "\u00d7"
+
 
 def split_section(index: Index) -> Section:
     """Parties, levels, messages with shapes and bytes, labels, epochs."""
@@ -84,15 +86,15 @@ def _diagram(index: Index, cost: Cost) -> Figure:
     if split.labels_at == SERVER:
         server.append("holds the labels")
     text = (
-        f"{count(len(boxes), 'party', 'parties')} on the left send feature maps to the server on the "
-        "right and are sent gradients; shapes and sizes are in the table below."
+        f"{count(len(boxes), 'party', 'parties')} on the left send feature maps to the server on "
+        "the right and are sent gradients; shapes and sizes are in the table below."
     )
     return Figure(
         "data-flow",
         say(
             "What crosses, per patient and epoch, under the setting ",
             cost.setting,
-            ". Shapes are channels × space of one sample; L0 is full resolution.",
+            ". Shapes are channels by space of one sample; L0 is full resolution.",
         ),
         data_flow("Data flow of the split", boxes, server),
         text,
@@ -102,7 +104,7 @@ def _diagram(index: Index, cost: Cost) -> Figure:
 def _stream(routes: Sequence[Route], verb: str, *, shapes: bool = True) -> tuple[str, ...]:
     if not routes:
         return ()
-    pieces = [f"{verb}: {size(sum(r.bytes_per_patient for r in routes))}"]
+    pieces = [f"{verb}: {size(sum(r.bytes_per_patient for r in routes))} per patient, epoch"]
     for route in sorted(routes, key=lambda r: (r.cut, r.level)) if shapes else ():
         cut = "" if route.cut == "encoder" else " (head)"
         pieces.append(f"L{route.level}{cut} {shape_text(route.shape)}")
@@ -110,8 +112,8 @@ def _stream(routes: Sequence[Route], verb: str, *, shapes: bool = True) -> tuple
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """`16×64×64`."""
-    return "×".join(map(str, shape))
+    """Channels and space with multiplication signs between."""
+    return TIMES.join(map(str, shape))
 
 
 def _messages(costs: Sequence[Cost]) -> Table:

@@ -18,15 +18,16 @@ from .blocks import (
     Section,
     Subheading,
     Table,
+    muted,
     say,
     strong,
 )
-from .evidence_index import Index, Question, actor, owner
-from .frequencies import patient_means
+from .evidence_index import Index, Question, actor, owner, target
+from .frequencies import patient_means, table_of
 from .gallery import gallery
 from .level_matrix import level_matrix
 from .subgroups import subgroups
-from .wording import ASSET, interval, levels_text, number, percent, places_of
+from .wording import ASSET, interval, joined, levels_text, number, percent, places_of
 
 
 def evidence(index: Index, shots: dict[str, bytes]) -> Section:
@@ -48,8 +49,12 @@ def _question(index: Index, question: Question) -> list[Block]:
     key = f"{question.key}-{index.questions.index(question)}"
     blocks: list[Block] = [
         Subheading(f"{actor(question.adversary)}: {ASSET[question.asset]}", key),
-        _verdicts(index, question, key),
     ]
+    found = index.verdicts(question)
+    if all(verdict.verdict == "not tested" for verdict in found):
+        reasons = joined(list(dict.fromkeys(v.reason.rstrip(".") for v in found)))
+        return [*blocks, Paragraph(say(strong("Not tested"), f" under any setting: {reasons}."))]
+    blocks.append(_verdicts(index, question, key))
     drawn = level_matrix(index, question, key)
     if drawn is not None:
         blocks.append(drawn)
@@ -82,12 +87,11 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
             (
                 Cell(say(strong(verdict.defense))),
                 Cell(say(owner(verdict.victim))),
-                Cell(say(_attack(verdict))),
-                *_values(index, finding),
+                Cell(say(_attack(index, verdict, finding))),
+                *_values(finding),
                 _advantage(verdict),
                 _tail(finding),
-                Cell(say(""), verdict=verdict.verdict),
-                Cell(say(verdict.reason)),
+                Cell(say(muted(verdict.reason)), verdict=verdict.verdict),
             )
         )
     return Table(
@@ -97,42 +101,42 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
             "actor without the messages; advantage: 0 is blind, 1 is perfect."
         ),
         (
-            Column("Setting", weight=1.2),
-            Column("Victim", weight=0.8),
-            Column("Strongest attack", weight=1.5),
-            Column("Value", numeric=True, weight=1.2),
-            Column("Blind", numeric=True, weight=0.6),
-            Column("Ceiling", numeric=True, weight=0.7),
-            Column("Advantage", numeric=True, weight=1.1),
-            Column("Worst patient", numeric=True, weight=0.9),
-            Column("Verdict", weight=1.2),
-            Column("Because", weight=1.6),
+            Column("Setting", weight=1.05),
+            Column("Victim", weight=0.65),
+            Column("Strongest attack", weight=1.3),
+            Column("Value", numeric=True, weight=1.3),
+            Column("Blind", numeric=True, weight=0.55),
+            Column("Ceiling", numeric=True, weight=0.65),
+            Column("Advantage", numeric=True, weight=1.3),
+            Column("Worst", numeric=True, weight=0.7),
+            Column("Verdict", weight=1.9),
         ),
         tuple(rows),
         sortable=True,
     )
 
 
-def _attack(verdict: Verdict) -> str:
+def _attack(index: Index, verdict: Verdict, finding: Finding | None) -> str:
     if verdict.attack is None:
         return "none mounted"
-    return f"{verdict.attack}, {levels_text(verdict.levels)}"
+    text = f"{verdict.attack}, {levels_text(verdict.levels)}"
+    if finding is None:
+        return text
+    region = "" if finding.region == "whole" else f" in the {finding.region}"
+    return f"{text}; {index.metric_label(finding.metric)}{region}"
 
 
-def _values(index: Index, finding: Finding | None) -> tuple[Cell, Cell, Cell]:
+def _values(finding: Finding | None) -> tuple[Cell, Cell, Cell]:
     if finding is None:
         nothing = Cell(say("not measured"))
         return nothing, nothing, nothing
     places = places_of(finding.metric)
-    region = "" if finding.region == "whole" else f" in the {finding.region}"
-    label = f"{index.metric_label(finding.metric)}{region}"
     blind = finding.chance if finding.asset == "identity" else None
     if blind is None and finding.blind is not None:
         blind = finding.blind.mean
     return (
         Cell(
             say(
-                f"{label} ",
                 strong(number(finding.estimate.mean, places)),
                 f" ({interval(finding.estimate, places)})",
             ),
@@ -183,7 +187,7 @@ def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
             for f in same
         ]
         blind = same[0].blind.mean if same[0].blind is not None else None
-        title = f"{ASSET[question.asset]} of {owner(victim)}"
+        title = target(question.asset, victim)
         told = "; ".join(
             f"{c.label}: {number(c.points[0][1])} after {c.points[0][0]} steps, "
             f"{number(c.points[-1][1])} after {c.points[-1][0]}"
@@ -212,7 +216,7 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
     rows = [
         Row(
             f.defense,
-            patient_means(f.values),
+            patient_means(table_of(f.values)),
             f.estimate.mean,
             None if f.estimate.worst is None else f.estimate.worst.value,
             None if f.blind is None else f.blind.mean,
@@ -220,7 +224,7 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
         for f in found
     ]
     label = index.metric_label(found[0].metric)
-    title = f"{ASSET[question.asset].capitalize()} of {owner(worst.victim)}, every patient"
+    title = f"{_first_up(target(question.asset, worst.victim))}, every patient"
     told = "; ".join(
         f"{r.label}: median {number(float(np.nanmedian(r.values)))}, worst "
         f"{'unknown' if r.worst is None else number(r.worst)}"
@@ -235,6 +239,10 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
         distribution(title, rows, f"{label}; {found[0].direction} leaks more"),
         f"{title}. {told}.",
     )
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _dependence(index: Index) -> list[Block]:
@@ -286,7 +294,7 @@ def _all(index: Index) -> Table:
             (
                 Cell(say(f.defense)),
                 Cell(say(f.adversary)),
-                Cell(say(f"{ASSET[f.asset]} of {owner(f.victim)}")),
+                Cell(say(target(f.asset, f.victim))),
                 Cell(say(f.attack)),
                 Cell(say(levels_text(f.levels))),
                 Cell(say(f"{index.metric_label(f.metric)}, {f.region}")),
@@ -305,7 +313,8 @@ def _all(index: Index) -> Table:
     return Table(
         "all-findings",
         say(
-            f"All {len(rows):,} estimates, mean over patients with {percent(level)} intervals. Sort "
+            f"All {len(rows):,} estimates, mean over patients with {percent(level)} intervals. "
+            f"Sort "
             "by a heading; type to filter."
         ),
         (

@@ -18,7 +18,7 @@ from leakaudit.record.model import (
     VerdictValue,
 )
 
-from .wording import GRAVITY, joined
+from .wording import ASSET, GRAVITY, SHORT, joined
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,21 @@ class Index:
 
     @cached_property
     def questions(self) -> tuple[Question, ...]:
-        """Every actor and asset that has a verdict, in the order of the record."""
+        """Every actor and asset that has a verdict, what was attacked first."""
         order: tuple[Asset, ...] = ("identity", "images", "masks", "membership", "attribute")
         asked = {(v.adversary, v.asset) for v in self.record.verdicts}
+        attacked = {(v.adversary, v.asset) for v in self.record.verdicts if v.attack is not None}
         return tuple(
             Question(adversary, asset)
             for adversary in self.record.adversaries
+            for mounted in (True, False)
             for asset in order
-            if (adversary.name, asset) in asked
+            if (adversary.name, asset) in asked and ((adversary.name, asset) in attacked) is mounted
         )
+
+    def title(self, setting: str) -> str:
+        """A setting's name for readers: `none` is a word of the configuration."""
+        return "no defense" if setting == self.undefended else setting
 
     def verdicts(self, question: Question, setting: str | None = None) -> tuple[Verdict, ...]:
         """The verdicts on a question, for one setting or all."""
@@ -160,6 +166,8 @@ class Index:
 
     def metric_label(self, name: str | None) -> str:
         """A metric's name for readers."""
+        if name in SHORT:
+            return SHORT[name]
         known = self.metric(name)
         return known.label if known is not None else (name or "none")
 
@@ -180,6 +188,8 @@ def owner(victim: str) -> str:
     return "the server" if victim == SERVER else victim
 
 
-def asset_of(verdict: Verdict) -> str:
-    """What is attacked and whose, as a table writes it."""
-    return "labels at the server" if verdict.victim == SERVER else verdict.victim
+def target(asset: Asset, victim: str) -> str:
+    """What is attacked and whose it is."""
+    if victim == SERVER:
+        return f"{ASSET[asset]} held by the server"
+    return f"{ASSET[asset]} of {victim}"

@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from leakaudit.record.model import Finding
+from leakaudit.statistics import wilson
 
 Floats = npt.NDArray[np.float64]
+NO_ROOM = 1e-9
+"""A blind guess this close to perfect leaves nothing to gain: the advantage is undefined."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +38,34 @@ class Frequency:
     patients: int
 
 
-def patient_means(values: Sequence[Sequence[float | None]]) -> Floats:
-    """(patients,) mean over seeds of what was measured; NaN where no seed measured it."""
-    table = np.array([[np.nan if v is None else v for v in seed] for seed in values], dtype=float)
+def table_of(values: Sequence[Sequence[float | None]]) -> Floats:
+    """(seeds, patients) with NaN for what is missing."""
+    return np.array([[np.nan if v is None else v for v in seed] for seed in values], dtype=float)
+
+
+def patient_means(table: Floats) -> Floats:
+    """(patients,) mean over the seeds that measured them; NaN where none did."""
     seen = np.isfinite(table)
+    means: Floats = np.full(table.shape[1], np.nan)
     total = np.where(seen, table, 0.0).sum(axis=0)
-    means: Floats = np.full(len(total), np.nan)
     np.divide(total, seen.sum(axis=0), out=means, where=seen.any(axis=0))
     return means
 
 
-def patient_advantages(finding: Finding) -> Floats | None:
-    """(patients,) share of the way from the blind guess to a perfect attack; None if undefined."""
-    values = patient_means(finding.values)
+def advantages(finding: Finding) -> Floats | None:
+    """(seeds, patients) way from the blind guess to a perfect attack; None where undefined."""
+    values = table_of(finding.values)
     if finding.ceiling is None:
         return None
     # A patient's own blind guess at identity is 0 or 1: the chance level is the fair yardstick.
     if finding.chance is not None and (finding.asset == "identity" or not finding.blind_values):
         blind = np.full_like(values, finding.chance)
     elif finding.blind_values is not None:
-        blind = patient_means(finding.blind_values)
+        blind = table_of(finding.blind_values)
     else:
         return None
     room = finding.ceiling - blind
-    usable = np.abs(room) > 1e-9
+    usable = np.abs(room) > NO_ROOM
     return np.divide(values - blind, room, out=np.full_like(values, np.nan), where=usable)
 
 
@@ -82,28 +89,20 @@ def picked_out(finding: Finding) -> Frequency | None:
 
 def beaten_blind(finding: Finding, threshold: float) -> Frequency | None:
     """How many of 100 patients were rebuilt better than blind by more than the threshold."""
-    advantages = patient_advantages(finding)
-    if advantages is None:
+    table = advantages(finding)
+    if table is None:
         return None
-    advantages = advantages[np.isfinite(advantages)]
-    if not len(advantages):
+    means = patient_means(table)
+    means = means[np.isfinite(means)]
+    if not len(means):
         return None
-    hits, patients = int((advantages > threshold).sum()), len(advantages)
-    low, high = wilson(hits, patients)
+    hits, patients = int((means > threshold).sum()), len(means)
+    bounds = wilson(hits, patients)
     return Frequency(
         of_100=round(100 * hits / patients),
-        low_of_100=math.floor(100 * low),
-        high_of_100=math.ceil(100 * high),
+        low_of_100=None if bounds.lower is None else math.floor(100 * bounds.lower),
+        high_of_100=None if bounds.upper is None else math.ceil(100 * bounds.upper),
         guessing_of_100=None,
         share=hits / patients,
         patients=patients,
     )
-
-
-def wilson(hits: int, trials: int, z: float = 1.959963985) -> tuple[float, float]:
-    """95 % score interval of a rate (Wilson 1927, equation 6)."""
-    rate = hits / trials
-    centre = rate + z * z / (2 * trials)
-    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)

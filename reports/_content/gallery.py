@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from leakaudit.record.model import Picture
 
 from .blocks import Block, Callout, Gallery, Paragraph, Shot, say
-from .evidence_index import Index, actor, owner
-from .wording import ASSET, number
+from .evidence_index import Index, actor, target
+from .wording import number
 
 ROWS = {
     "worst": "worst: leaks most",
@@ -41,7 +41,8 @@ def gallery(index: Index, shots: dict[str, bytes]) -> list[Block]:
             Callout(
                 "Pictures left out",
                 say(
-                    f"{len(lost)} of {len(record.pictures)} pictures are missing beside the record, "
+                    f"{len(lost)} of {len(record.pictures)} pictures are missing beside the "
+                    f"record, "
                     "differ from what the record says of them, or would make this file too large."
                 ),
                 "caution",
@@ -107,7 +108,7 @@ def _one(
     return Gallery(
         key,
         say(
-            f"{who}, {ASSET[first.asset]} of {owner(first.victim)}, {first.attack}, setting "
+            f"{who}, {target(first.asset, first.victim)}, {first.attack}, setting "
             f"{first.defense}. Rows are chosen by rule, not by eye. Under each picture: {measure} "
             "against the truth. Blind is made without the messages; the decoy is another patient."
         ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from leakaudit.statistics import wilson
+
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .caveats import caveats, unconverged
 from .evidence_index import Index, actor
-from .frequencies import wilson
 from .wording import ASSET, count, number
 
 SHOWN = 40
@@ -68,7 +69,7 @@ def _smallest(index: Index) -> list[Block]:
     patients = len(index.record.cohort.victims)
     if not patients:
         return [Paragraph(say("No patient was attacked."))]
-    _, top = wilson(0, patients)
+    top = wilson(0, patients).upper or 1.0
     blocks: list[Block] = [
         Paragraph(
             say(

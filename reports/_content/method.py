@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from leakaudit.record.model import MetricSummary
+
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .evidence_index import Index, actor
 from .wording import ASSET, count, interval, levels_text, number
@@ -25,7 +27,8 @@ def method(index: Index) -> Section:
                 " is the best that the same actor does without the messages: the mean image, the "
                 "nearest of its own patients, or its own modality. ",
                 strong("Advantage"),
-                " is (value \u2212 blind) / (ceiling \u2212 blind): 0 is no better than blind, 1 is "
+                " is (value \u2212 blind) / (ceiling \u2212 blind): 0 is no better than blind, "
+                "1 is "
                 "a perfect attack, below 0 is worse than blind. ",
                 strong("Controls"),
                 " are runs whose answer is known: on the open, undefended split the attack must "
@@ -49,7 +52,8 @@ def method(index: Index) -> Section:
         ),
         Paragraph(
             say(
-                f"X is {_thresholds(index)}. The unit is the patient: slices of one patient are not "
+                f"X is {_thresholds(index)}. The unit is the patient: slices of one patient are "
+                f"not "
                 f"independent. {_statistics(index)}"
             )
         ),
@@ -122,12 +126,12 @@ def _defenses(index: Index) -> list[Block]:
 def _metrics(index: Index) -> Table:
     rows = []
     for metric in index.record.metrics:
-        low = "no lower end" if metric.lowest is None else number(metric.lowest)
-        high = "no upper end" if metric.highest is None else number(metric.highest)
-        unit = "" if metric.unit == "1" else f" {metric.unit}"
+        low = "no lower end" if metric.lowest is None else f"{metric.lowest:g}"
+        high = "no upper end" if metric.highest is None else f"{metric.highest:g}"
+        unit = "" if metric.unit in {"", "1"} else f" {metric.unit}"
         rows.append(
             (
-                Cell(say(strong(metric.label))),
+                Cell(say(strong(index.metric_label(metric.name)), _long(index, metric))),
                 Cell(say(f"{metric.direction} is worse")),
                 Cell(say(f"{low} to {high}{unit}")),
                 Cell(say("blind" if metric.chance is None else number(metric.chance))),
@@ -155,6 +159,11 @@ def _metrics(index: Index) -> Table:
     )
 
 
+def _long(index: Index, metric: MetricSummary) -> str:
+    short = index.metric_label(metric.name)
+    return "" if metric.label in {short, metric.name} else f", {metric.label}"
+
+
 def _controls(index: Index) -> Table:
     rows = []
     for control in index.record.controls:
@@ -169,7 +178,7 @@ def _controls(index: Index) -> Table:
                 Cell(say(control.kind)),
                 Cell(say(f"{who}: {control.attack}, {levels_text(control.levels)}")),
                 Cell(say(value), order=None if shown is None else shown.mean),
-                Cell(say(strong("as known" if control.passed else "NOT as known"))),
+                Cell(say(strong("as expected" if control.passed else "NOT as expected"))),
                 Cell(say(control.reason)),
             )
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leakaudit.record.model import AdversarySummary, Verdict
 
-from .._figures.icons import hundred
+from .._figures.icons import Hundred, hundreds
 from .blocks import (
     Block,
     Callout,
@@ -21,11 +23,11 @@ from .blocks import (
     strong,
 )
 from .caveats import biggest_caveat
-from .evidence_index import Index, Question, actor, owner
+from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import Frequency, beaten_blind, picked_out
 from .gallery import worst_row
 from .tradeoff import map_of
-from .wording import ASSET, WORD, count, interval, number
+from .wording import ASSET, WORD, count, interval, joined, number
 
 GOAL = {
     "identity": "Pick out whose image it is",
@@ -36,15 +38,20 @@ GOAL = {
 }
 
 
+NO_NUMBER = {"not tested", "attack invalid"}
+"""Verdicts behind which there is no number to print."""
+
+
 def one_page(index: Index, shots: dict[str, bytes]) -> Section:
     """The page that a reader who reads one page reads."""
     record = index.record
     blocks: list[Block] = [
         Paragraph(
             say(
-                "What each actor could learn about patients from the messages of this split, as far "
-                "as the attacks of section 6 show. Each answer speaks of the victim that leaks most. "
-                "Higher is worse in every figure on this page."
+                "What each actor could learn about patients from the messages of this split, as "
+                "far as the attacks of section 6 show: "
+                f"{count(len(record.cohort.victims), 'patient')} attacked, each answer for the "
+                "victim that leaks most. Higher is worse."
             ),
             lead=True,
         ),
@@ -59,19 +66,32 @@ def one_page(index: Index, shots: dict[str, bytes]) -> Section:
                 "caution",
             )
         )
-    pictures = [
-        figure
-        for figure in (
-            _icons(index),
-            map_of(index, index.questions[0]) if index.questions else None,
-        )
-        if figure is not None
-    ]
-    blocks += pictures
+    drawn = _pictures(index)
+    if drawn is not None:
+        blocks.append(drawn)
     row = worst_row(index, shots)
     if row is not None:
         blocks.append(row)
     return Section("1", "In plain words", tuple(blocks))
+
+
+def _pictures(index: Index) -> Panels | None:
+    """The first question as people and as a trade-off."""
+    question = next((q for q in index.questions if _icons(index, q) is not None), None)
+    if question is None:
+        return None
+    found = [f for f in (_icons(index, question), map_of(index, question)) if f is not None]
+    done = "picked out" if question.asset == "identity" else "rebuilt clearly better than blind"
+    return Panels(
+        "page-one",
+        say(
+            strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
+            f"One hundred patients: dark is {done}, pale reaches to the upper end of the 95 % "
+            "interval, grey is the rest. The map sets leakage against Dice: further left leaks "
+            "less, further up segments better; section 8 has a map for every actor.",
+        ),
+        tuple(replace(f, key=f"{f.key}-page-one", title="") for f in found),
+    )
 
 
 def _card(index: Index, adversary: AdversarySummary) -> Card:
@@ -94,31 +114,35 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
     start = "Without a defense: " if setting == index.undefended else f"With {setting}: "
     if worst is None:
         return say(start, f"no verdict on {ASSET[question.asset]}.")
-    if worst.verdict in {"not tested", "attack invalid"}:
-        return say(
-            start, f"{ASSET[question.asset]} of {owner(worst.victim)}: ",
-            strong(WORD[worst.verdict]), ". ", worst.reason.rstrip("."), ".",
-        )  # fmt: skip
+    what = target(question.asset, worst.victim)
+    word = strong(WORD[worst.verdict])
+    if worst.verdict in NO_NUMBER:
+        reason = worst.reason.rstrip(".")
+        return say(start, what, ": ", word, f". {reason[:1].upper()}{reason[1:]}.")
     found = frequency(index, worst)
-    if found is None:
+    if found is None or worst.verdict == "none shown":
         return say(
-            start, f"{ASSET[question.asset]} of {owner(worst.victim)}: ",
-            strong(WORD[worst.verdict]), f", advantage {_advantage(worst)}.",
+            start, what, ": ", word, f". Advantage {_advantage(worst)}, where 0 is the blind guess "
+            "and 1 a perfect attack.",
         )  # fmt: skip
-    who = actor(question.adversary)
+    doubt = " Inconclusive: chance could do it." if worst.verdict == "inconclusive" else ""
     if question.asset == "identity":
+        who = actor(question.adversary)
         guess = found.guessing_of_100
         guessing = "" if guess is None else f"; guessing gives {_guess(index, worst, guess)}"
         return say(
             start, "of 100 patients, ", who[0].lower() + who[1:], " could pick out ",
-            strong(str(found.of_100)), f" from what {owner(worst.victim)} sends{guessing}. ",
-            _range(found),
+            strong(str(found.of_100)), f"{_range(found)} from what {owner(worst.victim)} "
+            f"sends{guessing}.", doubt,
         )  # fmt: skip
     return say(
-        start, "for ", strong(f"{found.of_100} of 100"), f" patients the attack rebuilt the "
-        f"{ASSET[question.asset]} of {owner(worst.victim)} clearly better than the best guess made "
-        f"without the messages (advantage above {number(worst.threshold)}). ", _range(found),
+        start, "for ", strong(f"{found.of_100} of 100"), f" patients{_range(found)} the attack "
+        f"rebuilt the {what} clearly better than the best guess without the messages.", doubt,
     )  # fmt: skip
+
+
+def _x(index: Index) -> str:
+    return joined(sorted({number(v.threshold) for v in index.record.verdicts}), "or")
 
 
 def _guess(index: Index, verdict: Verdict, guess: int) -> str:
@@ -130,11 +154,8 @@ def _guess(index: Index, verdict: Verdict, guess: int) -> str:
 
 def _range(found: Frequency) -> str:
     if found.low_of_100 is None or found.high_of_100 is None:
-        return f"No interval: {count(found.patients, 'patient')} only."
-    return (
-        f"With 95 % confidence between {found.low_of_100} and {found.high_of_100} of 100 "
-        f"({count(found.patients, 'patient')} attacked)."
-    )
+        return f" (no interval: {count(found.patients, 'patient')})"
+    return f" (95 % interval {found.low_of_100} to {found.high_of_100})"
 
 
 def frequency(index: Index, verdict: Verdict) -> Frequency | None:
@@ -164,50 +185,34 @@ def _table(index: Index, adversary: AdversarySummary, questions: list[Question])
                 continue
             found = frequency(index, worst)
             tail = ""
-            if worst.verdict not in {"not tested", "attack invalid"} and found is not None:
+            if worst.verdict == "none shown":
+                tail = "" if worst.advantage is None else f"advantage {_advantage(worst)}"
+            elif worst.verdict not in NO_NUMBER and found is not None:
                 tail = f"{found.of_100} of 100 patients"
             cells.append(Cell(say(tail), verdict=worst.verdict))
         rows.append(tuple(cells))
     return Table(
         f"answers-{index.record.adversaries.index(adversary)}",
-        say("The same question under every setting that was audited, for its worst victim."),
-        (Column("Could this actor ...", weight=1.2), *(Column(s) for s in index.settings)),
+        say(
+            "Every setting that was audited, worst victim. Clearly better: advantage above "
+            f"{_x(index)}."
+        ),
+        (
+            Column("Could this actor \u2026", weight=1.2),
+            *(Column(index.title(setting)) for setting in index.settings),
+        ),
         tuple(rows),
     )
 
 
-def _icons(index: Index) -> Panels | None:
-    question = next((q for q in index.questions if q.asset == "identity"), None)
-    question = question or next(iter(index.questions), None)
-    if question is None:
-        return None
-    figures: list[Figure] = []
+def _icons(index: Index, question: Question) -> Figure | None:
+    groups = []
     for setting in index.settings:
         worst = index.worst(question, setting)
         found = frequency(index, worst) if worst is not None else None
-        if worst is None or found is None:
-            continue
-        text = f"{setting}: {found.of_100} of 100 patients"
-        if found.high_of_100 is not None:
-            text += f", at most {found.high_of_100}"
-        figures.append(
-            Figure(
-                f"icons-{len(figures)}",
-                say(),
-                hundred(text, found.of_100, found.high_of_100),
-                text,
-                title=text,
-            )
-        )
-    if not figures:
+        if worst is not None and found is not None and worst.verdict not in NO_NUMBER:
+            groups.append(Hundred(index.title(setting), found.of_100, found.high_of_100))
+    if not groups:
         return None
-    done = "picked out" if question.asset == "identity" else "rebuilt better than blind"
-    return Panels(
-        "icons",
-        say(
-            strong("One hundred patients. "),
-            f"{actor(question.adversary)}, {ASSET[question.asset]}: dark is {done}, pale reaches to "
-            "the upper end of the 95 % interval, grey is the rest.",
-        ),
-        tuple(figures),
-    )
+    told = "; ".join(f"{g.label}: {g.of_100} of 100 patients" for g in groups)
+    return Figure("icons", say(), hundreds(told, groups), f"{told}.")

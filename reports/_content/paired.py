@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
+from leakaudit.errors import DataError
 from leakaudit.record.model import Finding, Utility
+from leakaudit.statistics import Cells, Direction, compare
 
-from .frequencies import Floats, patient_advantages, patient_means
+from .frequencies import Floats, advantages, table_of
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean over patients of (with - without), with its interval.
+    """Mean over patients of (with - without), with its 95 % interval.
 
     Attributes:
-        mean: of the per-patient differences; seeds are averaged first.
-        lower: lower end of the 95 % interval; None for fewer than two patients.
+        mean: of the per-patient differences.
+        lower: lower end of the interval; None where undefined.
         upper: upper end.
         patients: patients measured under both settings.
     """
@@ -37,31 +39,43 @@ class Difference:
         return self.lower <= other.upper and other.lower <= self.upper
 
 
+def cells(table: Floats, seeds: Sequence[int]) -> Cells:
+    """A (seeds, patients) table as the statistics take it; patients by their place."""
+    seen = np.isfinite(table)
+    some, runs = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
+    kept = table[runs][:, some]
+    return Cells(
+        values=kept,
+        patients=tuple(f"{place:07d}" for place in some.tolist()),
+        seeds=tuple(seeds[run] for run in runs.tolist()),
+        n_samples=int(np.isfinite(kept).sum()),
+        n_missing=int(table.size - seen.sum()),
+    )
+
+
 def difference(with_it: Floats, without: Floats) -> Difference | None:
-    """Student's t interval of the paired differences; None where no patient has both."""
-    if with_it.shape != without.shape:
+    """The paired difference; None where no patient was measured under both."""
+    today = cells(with_it, range(len(with_it)))
+    before = cells(without, range(len(without)))
+    try:
+        found = compare(today, before, direction=Direction.HIGHER).difference
+    except DataError:
         return None
-    gaps = with_it - without
-    gaps = gaps[np.isfinite(gaps)]
-    if not len(gaps):
+    if found.mean is None:
         return None
-    mean = float(gaps.mean())
-    if len(gaps) < 2:
-        return Difference(mean, None, None, len(gaps))
-    half = float(stdtrit(len(gaps) - 1, 0.975) * gaps.std(ddof=1) / np.sqrt(len(gaps)))
-    return Difference(mean, mean - half, mean + half, len(gaps))
+    return Difference(found.mean, found.lower, found.upper, found.n_patients)
 
 
 def leakage_difference(with_it: Finding, without: Finding) -> Difference | None:
     """Change in advantage over blind; in the metric itself where no advantage is defined."""
-    pair = patient_advantages(with_it), patient_advantages(without)
+    pair = advantages(with_it), advantages(without)
     if pair[0] is not None and pair[1] is not None:
         return difference(pair[0], pair[1])
     if with_it.metric != without.metric or with_it.region != without.region:
         return None
-    return difference(patient_means(with_it.values), patient_means(without.values))
+    return difference(table_of(with_it.values), table_of(without.values))
 
 
 def utility_difference(with_it: Utility, without: Utility) -> Difference | None:
     """Change in Dice or HD95 on the same validation patients."""
-    return difference(patient_means(with_it.values), patient_means(without.values))
+    return difference(table_of(with_it.values), table_of(without.values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say
+from .dataflow import shape_text
 from .evidence_index import Index
 from .wording import joined
 
@@ -39,8 +40,9 @@ def people(index: Index) -> Section:
     blocks: list[Block] = [
         Paragraph(
             say(
-                f"{cohort.name}: {cohort.source}. Modalities: {joined(cohort.modalities)}; images of "
-                f"{'×'.join(map(str, cohort.space))} voxels. {cohort.scaling[:1].upper()}"
+                f"{cohort.name}: {cohort.source}. Modalities: {joined(cohort.modalities)}; "
+                f"images of "
+                f"{shape_text(cohort.space)} voxels. {cohort.scaling[:1].upper()}"
                 f"{cohort.scaling[1:]}."
             )
         ),

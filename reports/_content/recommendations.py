@@ -61,14 +61,15 @@ def recommendations(index: Index) -> Section:
                 )
             )
         )
-        blocks += [Paragraph(_lead(index, q, found)) for q, found in ranked.items() if found]
+        blocks += [Paragraph(_lead(q, found)) for q, found in ranked.items() if found]
         blocks.append(_table(ranked))
     blocks.append(Items(tuple(_asked(index))))
     blocks.append(
         Paragraph(
             say(
                 "The least defense that meets a policy is named by ",
-                "leakaudit check, once people have written one; no policy was given to this report.",
+                "leakaudit check, once people have written one; no policy was given to this "
+                "report.",
             )
         )
     )
@@ -109,13 +110,13 @@ def _dice_change(index: Index, setting: str) -> Difference | None:
 
 
 def bracket(change: Difference) -> str:
-    """`−0.35 (−0.37 to −0.33)`."""
+    """The change with its interval in brackets."""
     if change.lower is None or change.upper is None:
         return f"{signed(change.mean)} (no interval: {count(change.patients, 'patient')})"
     return f"{signed(change.mean)} ({signed(change.lower)} to {signed(change.upper)})"
 
 
-def _lead(index: Index, question: Question, found: list[Effect]) -> Rich:
+def _lead(question: Question, found: list[Effect]) -> Rich:
     best = found[0]
     name = strong(f"{actor(question.adversary)}, {ASSET[question.asset]}: ")
     if best.leakage.upper is None or best.leakage.upper >= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from leakaudit.record.model import Verdict
 
 from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
-from .evidence_index import Index, actor, owner
+from .evidence_index import Index, actor, target
 from .wording import ASSET, number
 
 LARGE = 0.5
@@ -34,7 +34,13 @@ def risk(index: Index) -> Section:
             rows.append(
                 (
                     Cell(say(strong(actor(question.adversary)))),
-                    Cell(say(f"{ASSET[question.asset]}{_whose(worst)}")),
+                    Cell(
+                        say(
+                            ASSET[question.asset]
+                            if worst is None
+                            else target(question.asset, worst.victim)
+                        )
+                    ),
                     Cell(say("not audited" if bare is None else likelihood(bare))),
                     Cell(say(setting)),
                     Cell(say("no verdict" if worst is None else likelihood(worst))),
@@ -64,7 +70,8 @@ def risk(index: Index) -> Section:
             Table(
                 "risk",
                 say(
-                    "Inherent: the undefended split. Residual: with the setting. Severity, the harm "
+                    "Inherent: the undefended split. Residual: with the setting. Severity, the "
+                    "harm "
                     "to a person if it happens, is for people to fill in."
                 ),
                 (
@@ -79,7 +86,3 @@ def risk(index: Index) -> Section:
             ),
         ),
     )
-
-
-def _whose(verdict: Verdict | None) -> str:
-    return "" if verdict is None else f" of {owner(verdict.victim)}"

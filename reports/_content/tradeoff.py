@@ -61,7 +61,7 @@ def map_of(index: Index, question: Question) -> Figure | None:
             continue
         points.append(
             Point(
-                setting,
+                index.title(setting),
                 _span(worst.advantage),
                 _span(dice.estimate),
                 setting == index.undefended,
@@ -152,7 +152,8 @@ def _excluded(index: Index) -> Rich:
     if not excluded:
         return ()
     return say(
-        f"{excluded:,} values are undefined (a region absent from mask and prediction, for example) "
+        f"{excluded:,} values are undefined (a region absent from mask and prediction, for "
+        f"example) "
         "and are left out, not counted as 0."
     )
 

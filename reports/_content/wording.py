@@ -44,6 +44,11 @@ GRAVITY: tuple[VerdictValue, ...] = (
     "none shown",
 )
 """Worst first: one actor's headline is its gravest verdict."""
+SHORT = {
+    "ssim": "SSIM", "psnr": "PSNR", "mse": "MSE", "lpips": "LPIPS", "dice": "Dice",
+    "hd95": "HD95", "top-1": "top-1",
+}  # fmt: skip
+"""Metric names as tables write them; others by the label in the record."""
 ASSET: dict[Asset, str] = {
     "images": "images",
     "masks": "lesion masks",
@@ -122,8 +127,8 @@ def interval(estimate: Estimate, places: int = 2) -> str:
 
 
 def places_of(metric: str) -> int:
-    """Decimals that mean something for a metric: decibels and distances get one."""
-    return 1 if metric in {"psnr", "hd95"} else 2
+    """Decimals that mean something for a metric: decibels one, squared errors four."""
+    return {"psnr": 1, "hd95": 1, "mse": 4, "lpips": 3}.get(metric, 2)
 
 
 def percent(level: float) -> str:

@@ -69,11 +69,11 @@ def data_flow(title: str, parties: Sequence[PartyBox], server_notes: Sequence[st
 
 
 def _wrap(pieces: Sequence[str], room: float) -> list[str]:
-    """Pieces joined by commas into lines that fit."""
+    """The first piece on a line of its own, the others joined by commas into lines that fit."""
     lines: list[str] = []
-    for piece in pieces:
+    for place, piece in enumerate(pieces):
         text = shorten(piece, int(room / (10 * 0.58)))
-        if lines and width_of(f"{lines[-1]}, {text}", 10) <= room:
+        if place > 1 and width_of(f"{lines[-1]}, {text}", 10) <= room:
             lines[-1] = f"{lines[-1]}, {text}"
         else:
             lines.append(text)

@@ -67,10 +67,11 @@ def trade_off(
         at = y(value)
         drawing.line(LEFT, at, RIGHT, at, "muted", dash="2 3")
         text = shorten(label, 26)
-        clear = not any(abs(at - 4 - (box[1] + box[3]) / 2) < LABEL for box in taken)
+        clear = all(abs(at - 8 - (b[1] + b[3]) / 2) >= LABEL for b in taken)
         place = at - 4 if clear else at + 11
         drawing.text(RIGHT, place, text, role="muted", size=LABEL, anchor="end")
         taken.append((RIGHT - width_of(text, LABEL), place - LABEL, RIGHT, place + 2))
+        taken.append((LEFT, at - 1, RIGHT, at + 1))
     drawing.line(x(0), TOP, x(0), BOTTOM, "muted", width=1.4)
     drawing.text(x(0) + 4, BOTTOM - 6, "blind", role="muted", size=LABEL)
     taken.append((x(0), BOTTOM - 18, x(0) + 34, BOTTOM))
@@ -78,7 +79,10 @@ def trade_off(
     drawing.text(RIGHT - 38, TOP - 22, "better", role="accent", anchor="end", bold=True)
     for point in points:
         px, py = x(point.leakage.value), y(point.dice.value)
-        taken.append((px - 6, py - 6, px + 6, py + 6))
+        left, right = (x(end) for end in point.leakage.ends)
+        low, top = (y(end) for end in point.dice.ends)
+        taken += [(px - 6, py - 6, px + 6, py + 6), (left, py - 1, right, py + 1)]
+        taken.append((px - 1, top, px + 1, low))
     for series, point in enumerate(points):
         _cross(drawing, x, y, point, series, taken)
     return drawing.text_svg()
@@ -100,12 +104,13 @@ def _cross(
     drawing.line(px, low, px, high, role, width=1.6)
     hint = f"{point.label}: leakage {point.leakage.value:.2f}, Dice {point.dice.value:.2f}"
     drawing.marker(px, py, MARKERS[series % len(MARKERS)], role, r=5, hint=hint)
-    text = shorten(point.label, 24) + (" (undefended)" if point.undefended else "")
+    text = shorten(point.label, 24)
     wide = width_of(text, LABEL)
     spots = [
-        (px + 9, py - 7), (px - 9 - wide, py - 7), (px + 9, py + 14), (px - 9 - wide, py + 14),
-        (px - wide / 2, py - 16), (px - wide / 2, py + 24), (px - wide / 2, py - 30),
-    ]  # fmt: skip
+        (across, py + down)
+        for down in (-7, 14, -18, 26, -30, 38)
+        for across in (px + 9, px - 9 - wide, px - wide / 2)
+    ]
     boxes = [(sx, sy - LABEL, sx + wide, sy + 2) for sx, sy in spots]
     fits = [
         (spot, box)
