@@ -1,15 +1,29 @@
 """What the numbers of an audit are, and how each is read."""
 
+from leakaudit.metrics.advantage import advantage, relative_leakage
+from leakaudit.metrics.dependence import DependenceMetric, DistanceCorrelation, KernelAlignment
 from leakaudit.metrics.error import MeanSquaredError, PeakSignalToNoise
 from leakaudit.metrics.metric import ImageMetric, Metric
+from leakaudit.metrics.overlap import MaskOverlap
+from leakaudit.metrics.perceptual import PerceptualDistance
+from leakaudit.metrics.reidentification import ReIdentification, match_curve
 from leakaudit.metrics.ssim import StructuralSimilarity
 from leakaudit.statistics.direction import Direction
 
 __all__ = [
+    "DependenceMetric",
     "Direction",
+    "DistanceCorrelation",
     "ImageMetric",
+    "KernelAlignment",
+    "MaskOverlap",
     "MeanSquaredError",
     "Metric",
     "PeakSignalToNoise",
+    "PerceptualDistance",
+    "ReIdentification",
     "StructuralSimilarity",
+    "advantage",
+    "match_curve",
+    "relative_leakage",
 ]
