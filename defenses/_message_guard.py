@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Generator, Tensor
@@ -13,6 +14,9 @@ from leakaudit.exchange.defense import Defense, Guard, Site
 
 class MessageDefense(Defense):
     """Base of defenses whose guard changes one message at a time, in chosen directions."""
+
+    post_processing: ClassVar[bool] = True
+    per_sample: ClassVar[bool] = True
 
     direction: Literal["forward", "backward", "both"] = Field(
         default="forward",
@@ -28,6 +32,21 @@ class MessageDefense(Defense):
         """The guard that changes what crosses at this site."""
         del rng
         return MessageGuard(self, self.acting_levels(site))
+
+    def overlaps(self, other: Defense) -> bool:
+        """Whether both can change the same message."""
+        opposed = (
+            isinstance(other, MessageDefense)
+            and "both" not in (self.direction, other.direction)
+            and self.direction != other.direction
+        )
+        return not opposed and super().overlaps(other)
+
+    def void_because(self, before: Sequence[Defense], after: Sequence[Defense]) -> str | None:
+        """Gradients pass the stack from its end to its start, so there `before` comes later."""
+        later = {"forward": after, "backward": before, "both": (*before, *after)}[self.direction]
+        earlier = {"forward": before, "backward": after, "both": ()}[self.direction]
+        return super().void_because(earlier, later)
 
     @abstractmethod
     def change(self, message: Tensor, rng: Generator) -> Tensor:

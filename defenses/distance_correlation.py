@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -25,6 +25,8 @@ class DistanceCorrelation(Defense):
     Differs: the mean over the acting levels, since several cross; the paper has one cut.
     Source: Vepakomma, Singh, Gupta, Raskar, ICDM workshops 2020, section 3.
     """
+
+    post_processing: ClassVar[bool] = True
 
     weight: float = Field(
         gt=0, allow_inf_nan=False, description="factor of the term beside the segmentation loss"

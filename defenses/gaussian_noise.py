@@ -90,6 +90,13 @@ class GaussianNoise(MessageDefense):
         )
         return self.model_copy(update={"target_epsilon": None, "noise_multiplier": multiplier})
 
+    def no_claim_because(self, split: SplitSpec) -> str:
+        """Without clipping, or with a bare level, there is nothing to bound."""
+        if self.clip_norm is None:
+            return "noise without clipping bounds nothing: one message can be any size"
+        bare = [level for level in split.crossing if not self.acts_on(level)]
+        return f"levels {bare} cross without noise, so no bound holds for the patient"
+
     def change(self, message: Tensor, rng: Generator) -> Tensor:
         """Clipped, noised in single precision or wider, and rounded to the message's own."""
         if self.noise_multiplier is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from leakaudit.errors import ConfigurationError
@@ -16,6 +18,9 @@ class SkipWithholding(Defense):
     measured, not claimed.
     Source: Roth et al. 2022 (Split-U-Net) withhold what leaks most.
     """
+
+    post_processing: ClassVar[bool] = True
+    per_sample: ClassVar[bool] = True
 
     levels: tuple[int, ...] = Field(
         min_length=1, description="levels not sent; the deepest at the parties must stay"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 from pydantic import Field
 from torch import Generator, Tensor, nn
@@ -107,13 +107,34 @@ class Guard(nn.Module):
         return None
 
 
+class UpdateRule(Protocol):
+    """A defense at work on the weights of one network: rewrites its gradients before each step."""
+
+    def rewrite(self, rng: Generator) -> None:
+        """Replace the ``grad`` of every parameter; called after backward, before the step."""
+
+    def release(self) -> None:
+        """Take off whatever was hung on the network; training is over."""
+
+
 class Defense(Plugin):
     """Settings of one defense. Stacks with others, in the order of the configuration.
 
-    Subclasses add settings as fields and override any of the methods.
+    Subclasses add settings as fields and override any of the methods. The three traits are what
+    other defenses' claims rest on; whoever does not declare them voids those claims.
+
+    Attributes:
+        not_covered: what no claim of this defense protects, in plain words.
+        post_processing: what leaves its guard depends on the message it was given, on keys and
+            fresh randomness, and on nothing else.
+        per_sample: treats each sample alone, in its messages and in the loss.
+        learned: its guard has weights that train.
     """
 
     not_covered: ClassVar[str] = "everything: this defense makes no formal claim"
+    post_processing: ClassVar[bool] = False
+    per_sample: ClassVar[bool] = False
+    learned: ClassVar[bool] = False
 
     parties: tuple[str, ...] | None = Field(
         default=None, description="parties it acts at; unset: all"
@@ -177,10 +198,63 @@ class Defense(Plugin):
         del site, rng
         return None
 
+    def update_rule(self, owner: str, network: nn.Module) -> UpdateRule | None:
+        """What rewrites the weight gradients of one network during training; None for nothing.
+
+        Args:
+            owner: party name or ``server``; the last layers belong to whoever holds the labels.
+            network: an endpoint, the server's network, or the last layers.
+
+        Raises:
+            ConfigurationError: this network cannot be trained under this defense.
+        """
+        del owner, network
+        return None
+
     def claim(self, exposure: Exposure, split: SplitSpec) -> Claim | None:
         """The guarantee, where clipping, sensitivity and accountant give one."""
         del exposure, split
         return None
+
+    def no_claim_because(self, split: SplitSpec) -> str:
+        """Why it makes no claim under these settings, in plain words; asked only where it is so."""
+        del split
+        return f"{type(self).__name__} bounds no privacy loss: its effect is measured, not proven"
+
+    def check_stack(self, before: Sequence[Defense], after: Sequence[Defense]) -> None:
+        """Refuse to stand beside defenses that make no sense with this one.
+
+        Args:
+            before: those whose guards a message passes earlier.
+            after: those whose guards it passes later.
+
+        Raises:
+            ConfigurationError: with the reason.
+        """
+        del before
+        for other in after:
+            if type(other) is type(self) and self.overlaps(other):
+                raise ConfigurationError(
+                    "a defense stands once in a stack on the same messages",
+                    found=f"{type(self).__name__} twice",
+                    remedy="use one, with the stronger setting, or other parties or levels",
+                )
+
+    def void_because(self, before: Sequence[Defense], after: Sequence[Defense]) -> str | None:
+        """Why this defense's claim does not hold in this stack; None where it does."""
+        for other in after:
+            if not other.post_processing:
+                return f"{type(other).__name__}, later in the stack, may use more than the message"
+            if other.learned and not all(each.per_sample for each in (*before, *after)):
+                return (
+                    f"{type(other).__name__}, later in the stack, has weights that another defense "
+                    "trains on the images"
+                )
+        return None
+
+    def overlaps(self, other: Defense) -> bool:
+        """Whether both can change the same message."""
+        return _meet(self.parties, other.parties) and _meet(self.levels, other.levels)
 
     def acts_at(self, party: str) -> bool:
         """Whether it acts at that party."""
@@ -193,3 +267,8 @@ class Defense(Plugin):
     def acting_levels(self, site: Site) -> tuple[int, ...]:
         """The levels it acts on at a site, shallow first."""
         return tuple(level for level in sorted(site.shapes) if self.acts_on(level))
+
+
+def _meet(first: Sequence[object] | None, second: Sequence[object] | None) -> bool:
+    """Whether two selections share a member; None selects everything."""
+    return first is None or second is None or not set(first).isdisjoint(second)

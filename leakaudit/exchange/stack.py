@@ -20,8 +20,9 @@ def reshaped(split: SplitSpec, defenses: Sequence[Defense]) -> SplitSpec:
     """
     for defense in defenses:
         split = defense.reshape(split)
-    for defense in defenses:
+    for place, defense in enumerate(defenses):
         defense.check(split)
+        defense.check_stack(defenses[:place], defenses[place + 1 :])
     return split
 
 
@@ -45,7 +46,7 @@ def resolve(
 def claims(
     defenses: Sequence[Defense], split: SplitSpec, exposure: Exposure
 ) -> tuple[Claim | None, ...]:
-    """Each defense's claim, in their order; None where it makes none.
+    """Each defense's claim, in their order; None where it makes none or the stack voids it.
 
     Args:
         defenses: as resolved.
@@ -53,4 +54,30 @@ def claims(
         exposure: how often a patient is released.
     """
     split = reshaped(split, defenses)
-    return tuple(defense.claim(exposure, split) for defense in defenses)
+    return tuple(
+        None
+        if defense.void_because(defenses[:place], defenses[place + 1 :])
+        else defense.claim(exposure, split)
+        for place, defense in enumerate(defenses)
+    )
+
+
+def no_claim_because(
+    defenses: Sequence[Defense], split: SplitSpec, exposure: Exposure
+) -> str | None:
+    """Why a stack makes no claim at all, in plain words; None where it makes one.
+
+    Args:
+        defenses: as resolved.
+        split: the split as configured, before any defense.
+        exposure: how often a patient is released.
+    """
+    if any(claim is not None for claim in claims(defenses, split, exposure)):
+        return None
+    split = reshaped(split, defenses)
+    for place, defense in enumerate(defenses):
+        reason = defense.void_because(defenses[:place], defenses[place + 1 :])
+        if reason is not None and defense.claim(exposure, split) is not None:
+            return reason
+    reasons = [defense.no_claim_because(split) for defense in defenses]
+    return "; ".join(dict.fromkeys(reasons)) or "nothing defends"

@@ -15,6 +15,7 @@ from leakaudit.errors import EnvironmentProblemError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Cut, Direction, Link, Message
+from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split.spec import SERVER, PartySpec, SplitSpec
 from leakaudit.training.data import Holdings
 from leakaudit.training.settings import TrainingSettings
@@ -113,30 +114,33 @@ def train(
         torch.optim.lr_scheduler.LambdaLR(each, _schedule(settings, total)) for each in optimisers
     ]
     losses, clock = [], []
-    for epoch in range(settings.epochs):
-        keeps = recorder is not None and recorder.records(epoch)
-        link = Link([recorder] if recorder is not None and keeps else [])
-        sums = 0.0
-        for batch in holdings.batches(rows, epoch, settings.batch_size, order, device):
-            started = time.perf_counter()
-            network.zero_grad(set_to_none=True)
-            loss = exchange(network, link, batch, rngs)
-            for optimiser, schedule in zip(optimisers, schedules, strict=True):
-                optimiser.step()
-                schedule.step()
-            clock.append(time.perf_counter() - started)
-            sums += float(loss) * len(batch.samples)
-        losses.append(sums / len(rows))
-        if recorder is not None and keeps:
-            probe(network, holdings, probes, recorder, epoch, rngs, device)
-            recorder.snapshot(epoch, network)
-        if progress is not None:
-            progress(epoch + 1, settings.epochs, losses[-1])
+    with WeightUpdates(network, defenses) as updates:
+        for epoch in range(settings.epochs):
+            keeps = recorder is not None and recorder.records(epoch)
+            link = Link([recorder] if recorder is not None and keeps else [])
+            sums = 0.0
+            for batch in holdings.batches(rows, epoch, settings.batch_size, order, device):
+                started = time.perf_counter()
+                network.zero_grad(set_to_none=True)
+                loss = exchange(network, link, batch, rngs)
+                updates.rewrite(rngs)
+                for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                    optimiser.step()
+                    schedule.step()
+                clock.append(time.perf_counter() - started)
+                sums += float(loss) * len(batch.samples)
+            losses.append(sums / len(rows))
+            if recorder is not None and keeps:
+                probe(network, updates, holdings, probes, recorder, epoch, rngs, device)
+                recorder.snapshot(epoch, network)
+            if progress is not None:
+                progress(epoch + 1, settings.epochs, losses[-1])
     return Trained(network.eval(), tuple(losses), sorted(clock)[len(clock) // 2], total)
 
 
 def probe(
     network: Network,
+    updates: WeightUpdates,
     holdings: Holdings,
     samples: Sequence[int],
     recorder: Recorder,
@@ -147,7 +151,8 @@ def probe(
     """Exchange single samples without a step and record each encoder's gradient.
 
     This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
-    when a batch holds one sample; the weights are those of the epoch's snapshot.
+    when a batch holds one sample, after the defenses had their say on it; the weights are those
+    of the epoch's snapshot.
     """
     for sample in samples:
         cut: dict[str, dict[int, Tensor]] = {}
@@ -160,6 +165,7 @@ def probe(
         network.zero_grad(set_to_none=True)
         rows = torch.tensor([sample])
         exchange(network, Link([collect]), holdings.batch(rows, epoch, 0, device), rngs)
+        updates.rewrite(rngs)
         for name in network.split.party_names:
             weights = {
                 key: parameter.grad.clone()
