@@ -136,9 +136,9 @@ class AuditConfiguration(Section):
         return self
 
     @property
-    def undefended(self) -> DefenseStack:
-        """The setting without defenses."""
-        return next(defense for defense in self.defenses if not defense.stack)
+    def undefended(self) -> str:
+        """Label of the setting without defenses."""
+        return next((each.label for each in self.defenses if not each.stack), UNDEFENDED)
 
 
 def read_configuration(

@@ -101,13 +101,11 @@ def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
 
 def direction_of(metric: str) -> Direction:
     """Which way is leak."""
-    return Direction.HIGHER if metric == "dice" else Direction(load(Kind.METRIC, metric).direction)
+    return Direction(load(Kind.METRIC, metric).direction)
 
 
 def ceiling_of(metric: str, patients: int) -> float | None:
     """The value of a perfect attack."""
-    if metric == "dice":
-        return 1.0
     ceiling: float | None = load(Kind.METRIC, metric)().ceiling(patients)
     return ceiling
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from leakaudit.metrics import (
     ImageMetric,
+    MaskOverlap,
     MeanSquaredError,
     PeakSignalToNoise,
     ReIdentification,
@@ -132,15 +133,7 @@ def score_masks(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Sco
         guess: (len(rows), regions, *space) probabilities.
         rows: which attacked samples the guess speaks of.
     """
-    guessed, real = guess > 0.5, truth.masks[rows]
-    flat = (len(rows), -1)
-    both = (guessed & real).reshape(flat).sum(axis=1)
-    total = guessed.reshape(flat).sum(axis=1) + real.reshape(flat).sum(axis=1)
-    owners, number = np.unique(truth.patients[rows], return_inverse=True)
-    intersections = np.bincount(number, both)
-    sums = np.bincount(number, total)
-    values = np.full(len(owners), np.nan)
-    np.divide(2.0 * intersections, sums, out=values, where=sums > 0)
+    values, owners = MaskOverlap()(truth.masks[rows], guess > 0.5, truth.patients[rows].tolist())
     return Score("masks", *PRIMARY["masks"], values, owners)
 
 

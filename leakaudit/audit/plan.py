@@ -150,7 +150,7 @@ def _add_attacks(
     identity: TrainingId,
     source: str,
 ) -> None:
-    undefended = identity.setting == configuration.undefended.label
+    undefended = identity.setting == configuration.undefended
     first = identity.seed == configuration.seeds[0]
     for adversary in configuration.adversaries:
         for attack in configuration.attacks:

@@ -48,8 +48,8 @@ class TrainingResult(Section):
 
     utility: dict[str, RegionUtility]
     losses: tuple[float, ...]
-    seconds_per_step: float
-    peak_memory_bytes: int
+    seconds_per_step: float | None
+    peak_memory_bytes: int | None
     routes: tuple[Route, ...]
     parameters: dict[str, int]
     stack: tuple[AppliedDefense, ...]
@@ -119,6 +119,23 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         recorded_epochs=reader.epochs if reader is not None else (),
         dependence=_dependence(cell, reader, given, holdings, trained.network.split, report),
     )  # fmt: skip
+
+
+def result_of_trace(reader: TraceReader) -> TrainingResult:
+    """What a trace recorded elsewhere tells of its training; nothing about utility or clocks."""
+    network = reader.rebuilt().network(reader.epochs[-1])
+    return TrainingResult(
+        utility={},
+        losses=(),
+        seconds_per_step=None,
+        peak_memory_bytes=None,
+        routes=_routes(reader, len(reader.samples) / len(set(reader.patients))),
+        parameters=_parameters(network),
+        stack=reader.description.defenses,
+        claims=(),
+        crossing=network.split.crossing,
+        recorded_epochs=reader.epochs,
+    )
 
 
 def exposure_of(given: Materials, cell: TrainingCell) -> Exposure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Self
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from leakaudit.cohorts.cohort import Cohort, Group
 from leakaudit.errors import DataError, UnknownNameError
 
-_Count = Annotated[int, Field(strict=True, ge=1)]
+_Count = Annotated[int, Field(strict=True, ge=0)]
 _Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = _Count | _Fraction | tuple[str, ...]
 
@@ -23,7 +23,8 @@ class GroupSettings(BaseModel):
     """How many patients, or which, belong to each group.
 
     Either three fractions that sum to at most 1, three counts, or three lists of pseudonyms.
-    Patients beyond them stay unused.
+    Patients beyond them stay unused. A count of 0 leaves the auxiliary or validation group empty on
+    purpose: such an audit records, but can attack or measure nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,21 +60,25 @@ class Groups:
     Attributes:
         patients: pseudonyms of each group, sorted.
         indices: samples of each group as indices into the cohort, ascending.
+        left_empty: groups that were given a count of 0.
     """
 
     patients: Mapping[Group, tuple[str, ...]]
     indices: Mapping[Group, npt.NDArray[np.int64]]
+    left_empty: frozenset[Group] = frozenset()
 
     def __post_init__(self) -> None:
-        check_disjoint(self.patients)
+        check_disjoint(self.patients, self.left_empty)
 
     def group_of(self, patient: str) -> Group | None:
         """The group of a patient; None for an unused one."""
         return next((group for group, names in self.patients.items() if patient in names), None)
 
 
-def check_disjoint(patients: Mapping[Group, tuple[str, ...]]) -> None:
-    """No patient may be in two groups, and none of the groups may be empty.
+def check_disjoint(
+    patients: Mapping[Group, tuple[str, ...]], left_empty: Collection[Group] = ()
+) -> None:
+    """No patient may be in two groups, and no group may be empty unless it was left so.
 
     Raises:
         DataError: names the patient and the groups, or the empty group.
@@ -86,7 +91,7 @@ def check_disjoint(patients: Mapping[Group, tuple[str, ...]]) -> None:
                 remedy="take the patient out of one of the lists",
             )
     for group, names in patients.items():
-        if not names:
+        if not names and group not in left_empty:
             raise DataError(
                 "every group must have at least one patient",
                 found=f"none in {group}",
@@ -129,15 +134,29 @@ def split_patients(cohort: Cohort, settings: GroupSettings, seed: int) -> Groups
     for name, group in zip(ordered, _dealt(counts, len(known), rng), strict=True):
         if group is not None:
             drawn[group].append(name)
-    return _groups(cohort, {group: tuple(sorted(names)) for group, names in drawn.items()})
+    patients = {group: tuple(sorted(names)) for group, names in drawn.items()}
+    return _groups(cohort, patients, _left_empty(shares))
 
 
-def _groups(cohort: Cohort, patients: Mapping[Group, tuple[str, ...]]) -> Groups:
+def _left_empty(shares: Mapping[Group, Share]) -> frozenset[Group]:
+    """Groups given a count of 0; there are always patients to train on."""
+    return frozenset(
+        group
+        for group, share in shares.items()
+        if group is not Group.TRAINING and isinstance(share, int) and share == 0
+    )
+
+
+def _groups(
+    cohort: Cohort,
+    patients: Mapping[Group, tuple[str, ...]],
+    left_empty: frozenset[Group] = frozenset(),
+) -> Groups:
     indices = {
         group: np.flatnonzero(np.isin(cohort.patients, names)).astype(np.int64)
         for group, names in patients.items()
     }
-    return Groups(patients, indices)
+    return Groups(patients, indices, left_empty)
 
 
 def _counts(shares: Mapping[Group, Share], patients: int) -> dict[Group, int]:
@@ -156,7 +175,7 @@ def _counts(shares: Mapping[Group, Share], patients: int) -> dict[Group, int]:
             found=f"{sum(counts.values())} wanted, {patients} in the cohort",
             remedy="lower the counts or add patients",
         )
-    empty = [group for group, count in counts.items() if count == 0]
+    empty = [g for g, count in counts.items() if count == 0 and g not in _left_empty(shares)]
     if empty:
         raise DataError(
             "every group must have at least one patient",

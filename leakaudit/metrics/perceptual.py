@@ -62,9 +62,13 @@ class PerceptualDistance(ImageMetric):
         """A perfect copy."""
         return 0.0
 
+    def backbone(self) -> Path | None:
+        """The backbone's file; None where there is none here."""
+        return _find(self.net, self.weights)
+
     def available(self) -> str | None:
         """Why there is no backbone, and how to get one."""
-        if _find(self.net, self.weights) is not None:
+        if self.backbone() is not None:
             return None
         where = self.weights or os.environ.get(WEIGHTS_VARIABLE) or _hub_checkpoints()
         return (

@@ -15,3 +15,8 @@ class Direction(StrEnum):
     def sign(self) -> int:
         """+1 where higher leaks, -1 where lower leaks; ``sign * value`` grows with the leak."""
         return 1 if self is Direction.HIGHER else -1
+
+    @property
+    def opposite(self) -> Direction:
+        """The other end."""
+        return Direction.LOWER if self is Direction.HIGHER else Direction.HIGHER

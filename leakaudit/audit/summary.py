@@ -1,0 +1,263 @@
+"""The record's descriptive parts: cohort, split, adversaries, attacks, defenses, environment."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import leakaudit
+from leakaudit.audit.attack_cell import AttackResult
+from leakaudit.audit.configuration import AuditConfiguration
+from leakaudit.audit.findings import ceiling_of, direction_of
+from leakaudit.audit.materials import Materials
+from leakaudit.audit.plan import AttackId
+from leakaudit.audit.training_cell import TrainingResult
+from leakaudit.cohorts.cohort import Group
+from leakaudit.plugins import Kind, build, load
+from leakaudit.record.model import (
+    AdversarySummary,
+    AttackSummary,
+    CohortSummary,
+    DefenseSummary,
+    Environment,
+    Finding,
+    GroupSummary,
+    MetricSummary,
+    NotMountable,
+    PartySummary,
+    SplitSummary,
+)
+from leakaudit.statistics import Direction
+from leakaudit.threat.view import seen_from
+
+_PACKAGES = (
+    "torch", "torchvision", "monai", "numpy", "scipy", "scikit-image", "lpips", "opacus",
+    "pandas", "dask", "distributed", "pydantic", "safetensors", "typst",
+)  # fmt: skip
+
+
+def cohort_summary(
+    configuration: AuditConfiguration, given: Materials, victims: tuple[str, ...], fingerprint: str
+) -> CohortSummary:
+    """The people behind the numbers, by pseudonym."""
+    cohort = given.cohort
+    lesion = (cohort.labels > 0).reshape(len(cohort.labels), -1).mean(axis=1)
+    return CohortSummary(
+        name=cohort.name,
+        source=configuration.cohort.use,
+        modalities=cohort.modalities,
+        regions=tuple(cohort.regions),
+        space=cohort.space,
+        scaling=cohort.scaling,
+        shareable=cohort.shareable,
+        fingerprint=fingerprint,
+        warnings=cohort.warnings,
+        training=_group(given, Group.TRAINING),
+        auxiliary=_group(given, Group.AUXILIARY),
+        validation=_group(given, Group.VALIDATION),
+        victims=victims,
+        lesion_fraction=tuple(float(lesion[cohort.patients == name].mean()) for name in victims),
+        validation_patients=given.groups.patients[Group.VALIDATION],
+    )
+
+
+def _group(given: Materials, group: Group) -> GroupSummary:
+    rows = given.groups.indices[group]
+    ill = given.cohort.labels[rows].reshape(len(rows), -1).any(axis=1) if len(rows) else rows > 0
+    return GroupSummary(
+        patients=len(given.groups.patients[group]),
+        samples=len(rows),
+        with_lesion=len(np.unique(given.cohort.patients[rows][ill])),
+    )
+
+
+def split_summary(configuration: AuditConfiguration, trained: TrainingResult) -> SplitSummary:
+    """Who holds what, and what crosses when nothing is defended."""
+    split = configuration.split
+    return SplitSummary(
+        orientation=split.orientation,
+        dimensions=split.dimensions,
+        channels=split.channels,
+        party_levels=split.party_levels,
+        skips=trained.crossing,
+        labels_at=split.labels_at,
+        parties=tuple(
+            PartySummary(
+                name=party.name,
+                modalities=party.modalities,
+                parameters=trained.parameters[party.name],
+            )
+            for party in split.parties
+        ),
+        server_parameters=trained.parameters["server"],
+        epochs=configuration.training.epochs,
+        recorded_epochs=trained.recorded_epochs,
+    )
+
+
+def adversary_summaries(
+    configuration: AuditConfiguration, results: Mapping[AttackId, AttackResult]
+) -> tuple[AdversarySummary, ...]:
+    """Who attacked, knowing what, with which attacks, and which could not be mounted and why."""
+    summaries = []
+    for adversary in configuration.adversaries:
+        mine = {
+            attack: result
+            for attack, result in results.items()
+            if attack.adversary == adversary.name and not attack.shuffled
+        }
+        refused = {a.attack: r.reason for a, r in mine.items() if r.status == "not mountable"}
+        knowledge = seen_from(adversary, configuration.split) | adversary.granted
+        summaries.append(
+            AdversarySummary(
+                name=adversary.name,
+                position=adversary.position.value,
+                members=adversary.members,
+                knowledge=knowledge.words,
+                behaviour=adversary.behaviour,
+                mounted=_unique(a.attack for a, r in mine.items() if r.status == "done"),
+                not_mountable=tuple(
+                    NotMountable(attack=name, reason=reason) for name, reason in refused.items()
+                ),
+            )
+        )
+    return tuple(summaries)
+
+
+def attack_summaries(configuration: AuditConfiguration) -> tuple[AttackSummary, ...]:
+    """Every attack as configured."""
+    summaries = []
+    for use in configuration.attacks:
+        attack = build(Kind.ATTACK, use.use, use.settings)
+        summaries.append(
+            AttackSummary(
+                label=use.title,
+                name=use.use,
+                summary=type(attack).summary(),
+                goal=attack.goal,
+                criterion=attack.criterion,
+                needs=attack.required.words,
+                source=attack.source,
+                settings=attack.model_dump(mode="json"),
+            )
+        )
+    return tuple(summaries)
+
+
+def defense_summaries(
+    configuration: AuditConfiguration, trained: Mapping[str, TrainingResult]
+) -> tuple[DefenseSummary, ...]:
+    """Every defense setting, with its settings in effect and its claims.
+
+    Args:
+        configuration: what was asked for.
+        trained: label to any one finished training of that setting.
+    """
+    summaries = []
+    for stack in configuration.defenses:
+        result = trained.get(stack.label)
+        applied: list[dict[str, Any]] = (
+            [{"name": use.use, **use.settings} for use in stack.stack]
+            if result is None
+            else [{"name": each.name, **_in_effect(each.settings)} for each in result.stack]
+        )
+        claims = tuple(claim for claim in (result.claims if result else ()) if claim is not None)
+        lines = [load(Kind.DEFENSE, use.use).summary() for use in stack.stack]
+        summaries.append(
+            DefenseSummary(
+                label=stack.label,
+                stack=tuple(applied),
+                summary=" ".join(lines) or "Nothing: features are sent as they are.",
+                claims=claims,
+                no_claim_because=None if claims else _no_claim(bool(stack.stack)),
+            )
+        )
+    return tuple(summaries)
+
+
+def _in_effect(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def _no_claim(defended: bool) -> str:
+    if not defended:
+        return "nothing is defended"
+    return "a claim needs clipping, sensitivity, composition and an accountant all together"
+
+
+def metric_summaries(findings: Iterable[Finding], patients: int) -> tuple[MetricSummary, ...]:
+    """How to read every metric that the findings use."""
+    names = sorted({finding.metric for finding in findings})
+    return tuple(_metric(name, patients) for name in names)
+
+
+def _metric(name: str, patients: int) -> MetricSummary:
+    direction = direction_of(name)
+    metric = load(Kind.METRIC, name)()
+    lowest, highest = metric.range
+    return MetricSummary(
+        name=name,
+        label=metric.title,
+        unit=metric.unit or "1",
+        lowest=float(lowest) if np.isfinite(lowest) else None,
+        highest=float(highest) if np.isfinite(highest) else None,
+        direction="higher" if direction is Direction.HIGHER else "lower",
+        chance=metric.chance(patients),
+        ceiling=ceiling_of(name, patients),
+        meaning=metric.meaning,
+        remedy=metric.remedy,
+        source=metric.source,
+    )
+
+
+def environment(device: str) -> Environment:
+    """What this audit runs on."""
+    commit, dirty = _git()
+    return Environment(
+        leakaudit=leakaudit.__version__,
+        python=platform.python_version(),
+        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        platform=f"{platform.system()} {platform.machine()}",
+        device=device if device == "cpu" else torch.cuda.get_device_name(device),
+        git_commit=commit,
+        git_dirty=dirty,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Commit of the checkout this code runs from, if it is one."""
+    folder = Path(inspect.getfile(sys.modules[__name__])).parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False,
+                timeout=10,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    status = git("status", "--porcelain", "--untracked-files=no") if commit else None
+    return commit, None if status is None else bool(status)
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
