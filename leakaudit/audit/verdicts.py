@@ -136,7 +136,7 @@ def _verdict(
     judged = judge(
         corrected,
         Controls(
-            open_leaks=None if opened is None else opened.passed,
+            open_leaks=_open_leaks(opened, threshold),
             shuffled_silent=None if mixed is None else mixed.passed,
             effort_flat=_effort_flat(best, gathered),
         ),
@@ -148,6 +148,13 @@ def _verdict(
         verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(corrected),
         reason=judged.reason,
     )  # fmt: skip
+
+
+def _open_leaks(control: Control | None, threshold: float) -> bool | None:
+    """Whether the undefended split leaked; None where it was not tried or is not sure."""
+    if control is None or control.advantage is None:
+        return None
+    return control.passed or (None if control.advantage.mean > threshold else False)
 
 
 def _corrected(

@@ -38,6 +38,8 @@ class GroupSettings(BaseModel):
         shares = list(self.shares().values())
         if len({type(share) for share in shares}) > 1:
             raise ValueError("give three fractions, three counts or three lists, not a mixture")
+        if self.training == 0:
+            raise ValueError("at least one patient must be in training")
         if all(isinstance(share, float) for share in shares):
             total = sum(share for share in shares if isinstance(share, float))
             if total > 1 + 1e-9:

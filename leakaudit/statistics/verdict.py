@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Controls:
-    """Runs whose answer is known. None: the control was not run.
+    """Runs whose answer is known. None: the control was not run, or left it open.
 
     Attributes:
         open_leaks: the same attack leaks on the undefended split, as it must.
@@ -128,7 +128,7 @@ def _missing(
     if advantage.n_seeds < max(MIN_SEEDS, min_seeds):
         missing.append(f"{advantage.n_seeds} seed(s), {max(MIN_SEEDS, min_seeds)} are needed")
     if controls.open_leaks is None:
-        missing.append("the undefended split was not attacked")
+        missing.append("the undefended split was not attacked, or did not surely leak")
     if controls.shuffled_silent is None:
         missing.append("shuffled pairs were not tried")
     if controls.effort_flat is None:

@@ -155,3 +155,11 @@ def test_settings_are_validated(settings: dict[str, float]) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         GroupSettings().training = 0.1  # type: ignore[misc]
+
+
+def test_a_count_of_zero_leaves_a_group_empty_on_purpose() -> None:
+    cohort = cohort_of(3)
+    groups = split_patients(cohort, GroupSettings(training=3, auxiliary=0, validation=0), seed=0)
+    assert len(groups.patients[Group.TRAINING]) == 3
+    assert groups.patients[Group.AUXILIARY] == ()
+    assert groups.indices[Group.VALIDATION].size == 0
