@@ -151,10 +151,11 @@ class Paper:
     def _gallery(self, block: Any) -> dict[str, Any]:
         return {
             "caption": self._rich(block.caption),
+            "screen_only": block.screen_only,
             "columns": [on_paper(column) for column in block.columns],
             "rows": [
                 {"label": label, "shots": [None if s is None else self._shot(s) for s in shots]}
-                for label, shots in block.rows
+                for label, shots in (() if block.screen_only else block.rows)
             ],
         }
 

@@ -88,13 +88,13 @@ class _Maker:
         ceiling: float | None = 1.0
         if metric == "psnr":
             values, blind_values, ceiling = 14 + 22 * share, 14 + 0 * share, None
-        if metric == "top-1":
+        if metric == "re-identification":
             values = (self.rng.random(values.shape) < leak).astype(float)
             blind_values = (self.rng.random(values.shape) < blind).astype(float)
         advantage = None
-        if ceiling is not None and metric != "top-1":
+        if ceiling is not None and metric != "re-identification":
             advantage = estimate((values - blind_values) / (ceiling - blind_values))
-        elif metric == "top-1":
+        elif metric == "re-identification":
             advantage = estimate((values - blind) / (1 - blind))
         steps = (50, 100, 200, 400, 800, 1600)
         curve = tuple(
@@ -114,7 +114,7 @@ class _Maker:
             region=region,
             direction="higher",
             ceiling=ceiling,
-            chance=blind if metric == "top-1" else None,
+            chance=blind if metric == "re-identification" else None,
             estimate=estimate(values),
             blind=estimate(blind_values),
             advantage=advantage,
@@ -136,16 +136,22 @@ def _findings(maker: _Maker) -> list[m.Finding]:
                     continue
                 depth = 0.0 if len(seen) > 1 else 0.05 + 0.18 * min(seen)
                 got = max(leak - depth + 0.03 * offset, 0.02)
-                args = (defense, "curious server", party, "images", "decoder-inversion", seen)
-                found.append(maker.finding(*args, "ssim", got, blind=0.41))
+                who = (defense, "curious server", party)
+                how = ("decoder-inversion", seen)
+                found.append(maker.finding(*who, "images", *how, "ssim", got, blind=0.41))
                 found.append(
-                    maker.finding(*args, "ssim", got - 0.02, blind=0.33, region="foreground")
+                    maker.finding(
+                        *who, "images", *how, "ssim", got - 0.02, blind=0.33, region="foreground"
+                    )
                 )
-                found.append(maker.finding(*args, "psnr", got, blind=0.0))
+                found.append(maker.finding(*who, "images", *how, "psnr", got, blind=0.0))
                 if len(seen) > 1:
-                    identity = (*args[:3], "identity", *args[4:])
                     rate = max(got - 0.2, chance)
-                    found.append(maker.finding(*identity, "top-1", rate, blind=chance))
+                    found.append(
+                        maker.finding(
+                            *who, "identity", *how, "re-identification", rate, blind=chance
+                        )
+                    )
         mask = {NONE: 0.44, NOISE: 0.0, WITHHELD: 0.40}[defense]
         found.append(
             maker.finding(
@@ -283,7 +289,7 @@ def _metrics() -> tuple[m.MetricSummary, ...]:
             remedy="Read it beside SSIM; act on SSIM.", source="per image, never pooled",
         ),
         m.MetricSummary(
-            name="top-1", label="Re-identification, top-1", lowest=0, highest=1,
+            name="re-identification", label="re-identification, first guess", lowest=0, highest=1,
             direction="higher", ceiling=1,
             meaning="The share of patients whose image the attacker picks out of the candidates.",
             remedy="Treat the messages as personal data; withhold or coarsen the finest level.",

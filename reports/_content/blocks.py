@@ -181,13 +181,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Rows of pictures chosen by rule."""
+    """Rows of pictures chosen by rule. `screen_only` ones are left out on paper."""
 
     kind: ClassVar[str] = "gallery"
     key: str
     caption: Rich
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Shot | None, ...]], ...]
+    screen_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
     record = index.record
     found: list[tuple[str, Rich]] = []
     failed = [control for control in record.controls if not control.passed]
-    if failed:
+    artefacts = [control for control in failed if control.kind == "shuffled"]
+    if artefacts:
         found.append(
             (
-                "A control failed",
+                "An attack finds what is not there",
                 say(
-                    f"{count(len(failed), 'control')} did not give the known answer "
-                    f"({joined(sorted({f'{c.kind}, {c.attack}' for c in failed}))}). Verdicts that "
-                    "rest on these attacks cannot be relied on, in either direction."
+                    f"{count(len(artefacts), 'control')} on shuffled pairs found patients in other "
+                    f"patients' messages ({joined(sorted({c.attack for c in artefacts}))}). What "
+                    "these attacks find elsewhere may be artefacts."
                 ),
             )
         )
@@ -49,6 +50,20 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
                 say(
                     f"Only {count(patients, 'patient')} were attacked. Intervals are wide, and a "
                     "leak that affects one patient in ten could be missed."
+                ),
+            )
+        )
+    silent = [control for control in failed if control.kind == "open"]
+    if silent:
+        found.append(
+            (
+                "Attacks that find nothing even without a defense",
+                say(
+                    f"In {count(len(silent), 'place')} an attack "
+                    f"({joined(sorted({c.attack for c in silent}))}) does not surely beat the "
+                    "blind "
+                    "guess on the undefended split. Its silence there says nothing; section 6 "
+                    "names them."
                 ),
             )
         )

@@ -22,12 +22,14 @@ from .blocks import (
     say,
     strong,
 )
+from .dependence import dependence
+from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import patient_means, table_of
 from .gallery import gallery
 from .level_matrix import level_matrix
 from .subgroups import subgroups
-from .wording import ASSET, interval, joined, levels_text, number, percent, places_of
+from .wording import ASSET, interval, joined, levels_text, number, places_of
 
 
 def evidence(index: Index, shots: dict[str, bytes]) -> Section:
@@ -37,10 +39,10 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
         blocks += _question(index, question)
     blocks.append(Subheading("Gallery", "gallery"))
     blocks += gallery(index, shots)
-    blocks += _dependence(index)
+    blocks += dependence(index)
     blocks += [
         Subheading("Every estimate", "every-estimate"),
-        _all(index),
+        every_estimate(index),
     ]
     return Section("7", "Evidence", tuple(blocks))
 
@@ -65,7 +67,8 @@ def _question(index: Index, question: Question) -> list[Block]:
                 f"effort-{key}",
                 say(
                     "Effort: quality of the attack by the steps it spent, one panel per victim. A "
-                    "curve that is flat at its end has converged; bands are 95 % intervals."
+                    "curve that is flat at its end has converged; bands are 95 % intervals, "
+                    "cut at the frame."
                 ),
                 tuple(figures[0]),
             )
@@ -103,13 +106,13 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
         (
             Column("Setting", weight=1.05),
             Column("Victim", weight=0.65),
-            Column("Strongest attack", weight=1.3),
+            Column("Strongest attack", weight=1.2),
             Column("Value", numeric=True, weight=1.3),
             Column("Blind", numeric=True, weight=0.55),
             Column("Ceiling", numeric=True, weight=0.65),
             Column("Advantage", numeric=True, weight=1.3),
             Column("Worst", numeric=True, weight=0.7),
-            Column("Verdict", weight=1.9),
+            Column("Verdict", weight=2.5),
         ),
         tuple(rows),
         sortable=True,
@@ -243,87 +246,3 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
 
 def _first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _dependence(index: Index) -> list[Block]:
-    entries = index.record.dependence
-    if not entries:
-        return []
-    rows = tuple(
-        (
-            Cell(say(d.defense)),
-            Cell(say(d.party)),
-            Cell(say(str(d.level)), order=d.level),
-            Cell(say(d.metric)),
-            Cell(say(f"{number(d.value)}{'' if d.unit == '1' else ' ' + d.unit}"), order=d.value),
-            Cell(say("none" if d.saturation is None else number(d.saturation)), order=d.saturation),
-            Cell(say(f"{d.pairs:,}"), order=d.pairs),
-        )
-        for d in entries
-    )
-    return [
-        Subheading("Dependence between images and messages", "dependence"),
-        Paragraph(
-            say(
-                "Proxies for mutual information on held-out patients. A good reconstruction can go "
-                "with a low proxy: no verdict is read from these alone."
-            )
-        ),
-        Table(
-            "dependence-table",
-            say("Higher is more dependent. No estimate can exceed its saturation."),
-            (
-                Column("Setting", weight=1.4), Column("Party"), Column("Level", numeric=True),
-                Column("Estimator", weight=1.3), Column("Value", numeric=True),
-                Column("Saturation", numeric=True), Column("Pairs", numeric=True),
-            ),
-            rows,
-            sortable=True,
-        ),
-    ]  # fmt: skip
-
-
-def _all(index: Index) -> Table:
-    rows = []
-    level = 0.95
-    for f in index.record.findings:
-        places = places_of(f.metric)
-        level = f.estimate.level
-        advantage = f.advantage
-        rows.append(
-            (
-                Cell(say(f.defense)),
-                Cell(say(f.adversary)),
-                Cell(say(target(f.asset, f.victim))),
-                Cell(say(f.attack)),
-                Cell(say(levels_text(f.levels))),
-                Cell(say(f"{index.metric_label(f.metric)}, {f.region}")),
-                Cell(say(number(f.estimate.mean, places)), order=f.estimate.mean),
-                Cell(say(interval(f.estimate, places))),
-                Cell(
-                    say("" if f.blind is None else number(f.blind.mean, places)),
-                    order=None if f.blind is None else f.blind.mean,
-                ),
-                Cell(
-                    say("" if advantage is None else number(advantage.mean)),
-                    order=None if advantage is None else advantage.mean,
-                ),
-            )
-        )
-    return Table(
-        "all-findings",
-        say(
-            f"All {len(rows):,} estimates, mean over patients with {percent(level)} intervals. "
-            f"Sort "
-            "by a heading; type to filter."
-        ),
-        (
-            Column("Setting"), Column("Actor"), Column("Asset"), Column("Attack"),
-            Column("Levels"), Column("Metric, region"), Column("Value", numeric=True),
-            Column("Interval"), Column("Blind", numeric=True), Column("Advantage", numeric=True),
-        ),
-        tuple(rows),
-        sortable=True,
-        filterable=True,
-        screen_only=True,
-    )  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from leakaudit.record.model import Picture
 
-from .blocks import Block, Callout, Gallery, Paragraph, Shot, say
+from .blocks import Block, Callout, Gallery, Paragraph, Shot, muted, say
 from .evidence_index import Index, actor, target
 from .wording import number
 
@@ -55,8 +56,28 @@ def gallery(index: Index, shots: dict[str, bytes]) -> list[Block]:
     for number_, pictures in enumerate(groups.values()):
         drawn = _one(index, pictures, shots, f"gallery-{number_}", list(ROWS))
         if drawn is not None:
-            blocks.append(drawn)
+            blocks.append(replace(drawn, screen_only=not _on_paper(index, pictures[0])))
+    if any(isinstance(block, Gallery) and block.screen_only for block in blocks):
+        blocks.append(
+            Paragraph(
+                say(
+                    muted(
+                        "On paper only the victim that leaks most without a defense is shown; "
+                        "report.html shows every victim."
+                    )
+                )
+            )
+        )
     return blocks
+
+
+def _on_paper(index: Index, picture: Picture) -> bool:
+    """Whether the picture is of the victim that leaks most without a defense."""
+    for question in index.questions:
+        if (question.adversary.name, question.asset) == (picture.adversary, picture.asset):
+            worst = index.worst(question, index.undefended or picture.defense)
+            return worst is None or worst.victim == picture.victim
+    return True
 
 
 def worst_row(index: Index, shots: dict[str, bytes]) -> Gallery | None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from leakaudit.record.model import CohortSummary
+
 from .blocks import Items, Paragraph, Section, Terms, code, say
 from .evidence_index import Index
 from .wording import count, joined
+
+
+def named(cohort: CohortSummary) -> str:
+    """The data's name and where they come from, once where both are the same."""
+    if cohort.source == cohort.name:
+        return cohort.name
+    return f"{cohort.name}: {cohort.source}"
 
 
 def identity(index: Index) -> Section:
@@ -25,7 +34,7 @@ def identity(index: Index) -> Section:
                     ("Date", say(record.volatile.created)),
                     ("SHA-256 of the record", say(code(record.content_sha256 or "not sealed"))),
                     ("SHA-256 of the configuration", say(code(record.configuration_sha256))),
-                    ("Data", say(cohort.name, ": ", cohort.source)),
+                    ("Data", say(named(cohort))),
                     ("Fingerprint of the data", say(code(cohort.fingerprint))),
                     ("leakaudit", say(environment.leakaudit, ", commit ", code(commit))),
                     ("Schema of the record", say(record.schema_version)),

@@ -39,7 +39,9 @@ def level_matrix(index: Index, question: Question, key: str) -> Figure | None:
                 for levels in columns
             ),
         )
-        for (setting, attack), row in found.items()
+        for (setting, attack), row in sorted(
+            found.items(), key=lambda pair: index.settings.index(pair[0][0])
+        )
     ]
     title = f"{actor(question.adversary)}, {ASSET[question.asset]}: advantage by level"
     told = "; ".join(
@@ -55,8 +57,9 @@ def level_matrix(index: Index, question: Question, key: str) -> Figure | None:
         f"matrix-{key}",
         say(
             "Advantage over blind by level and setting, for the victim that leaks most in each "
-            f"cell. Triangle: the interval lies above X = {number(threshold)}; ring: below; half "
-            "disc: it includes X. The verdict also asks whether the controls held."
+            f"cell. Triangle: surely above blind; ring: surely within X = {number(threshold)}; "
+            "half "
+            "disc: neither is sure. The verdict also asks whether the controls held."
         ),
         matrix(title, [name_of(levels, columns) for levels in columns], lines),
         f"{title}. {told}.",
@@ -75,11 +78,20 @@ def name_of(levels: tuple[int, ...], columns: list[tuple[int, ...]]) -> str:
 
 def _entry(estimate: Estimate, threshold: float) -> Entry:
     side: VerdictValue = "inconclusive"
-    if estimate.lower is not None and estimate.lower > threshold:
+    least, most = bounds(estimate)
+    if least is not None and least > 0:
         side = "leak shown"
-    elif estimate.upper is not None and estimate.upper < threshold:
+    elif most is not None and most <= threshold:
         side = "none shown"
     return Entry(estimate.mean, interval(estimate), side)
+
+
+def bounds(estimate: Estimate) -> tuple[float | None, float | None]:
+    """One-sided bounds where the record has them, the ends of the interval where not."""
+    return (
+        estimate.lower if estimate.one_sided_lower is None else estimate.one_sided_lower,
+        estimate.upper if estimate.one_sided_upper is None else estimate.one_sided_upper,
+    )
 
 
 def _absent(index: Index, setting: str, levels: tuple[int, ...]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import MetricSummary
+from leakaudit.record.model import Control, MetricSummary
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
-from .evidence_index import Index, actor
-from .wording import ASSET, count, interval, levels_text, number
+from .evidence_index import Index, actor, owner
+from .wording import ASSET, count, levels_text, number
+
+FAILED_SHOWN = 6
+"""Failed controls named in a row; the record holds all."""
 
 
 def method(index: Index) -> Section:
@@ -39,11 +42,19 @@ def method(index: Index) -> Section:
         Paragraph(say("How a verdict comes about:")),
         Items(
             (
-                say(strong("leak shown"), ": the whole interval of the advantage lies above X."),
+                say(
+                    strong("leak shown"),
+                    ": the advantage is surely above 0, the blind baseline (one-sided 95 % "
+                    "lower bound, "
+                    "corrected for having picked the strongest of several attacks), and the attack "
+                    "finds nothing on shuffled pairs.",
+                ),
                 say(
                     strong("not broken by these attacks"),
-                    ": the interval lies below X, the same attack leaks on the open split, finds "
-                    "nothing on shuffled pairs, and its effort curve is flat.",
+                    ": the upper bound is within X, from enough patients and seeds; the same "
+                    "attack "
+                    "leaks on the open split, finds nothing on shuffled pairs, and its effort "
+                    "curve is flat.",
                 ),
                 say(strong("inconclusive"), ": neither; more patients, seeds or effort may tell."),
                 say(strong("not tested"), ": no attack could be mounted, so nothing is known."),
@@ -165,35 +176,47 @@ def _long(index: Index, metric: MetricSummary) -> str:
 
 
 def _controls(index: Index) -> Table:
-    rows = []
+    groups: dict[tuple[str, str, str, str], list[Control]] = {}
     for control in index.record.controls:
-        who = next(
-            (actor(a) for a in index.record.adversaries if a.name == control.adversary),
-            control.adversary,
-        )
-        shown = control.advantage
-        value = "failed" if shown is None else f"{number(shown.mean)} ({interval(shown)})"
+        key = (control.kind, control.adversary, control.asset, control.attack)
+        groups.setdefault(key, []).append(control)
+    rows = []
+    for (kind, adversary, _, attack), runs in groups.items():
+        who = next((actor(a) for a in index.record.adversaries if a.name == adversary), adversary)
+        failed = [run for run in runs if not run.passed]
+        means = [run.advantage.mean for run in runs if run.advantage is not None]
+        spread = f"{number(min(means))} to {number(max(means))}" if means else "none measured"
         rows.append(
             (
-                Cell(say(control.kind)),
-                Cell(say(f"{who}: {control.attack}, {levels_text(control.levels)}")),
-                Cell(say(value), order=None if shown is None else shown.mean),
-                Cell(say(strong("as expected" if control.passed else "NOT as expected"))),
-                Cell(say(control.reason)),
+                Cell(say(kind)),
+                Cell(say(f"{who}, {ASSET[runs[0].asset]}: {attack}")),
+                Cell(say(spread)),
+                Cell(say(strong(f"{len(runs) - len(failed)} of {len(runs)}"))),
+                Cell(say(_told(failed) if failed else runs[0].reason)),
             )
         )
     return Table(
         "control-runs",
-        say(f"{count(len(rows), 'control')}. The number is the advantage over blind."),
+        say(
+            f"{count(len(index.record.controls), 'control')}. The advantage over blind, "
+            "smallest to "
+            "largest of the runs; how many gave the known answer."
+        ),
         (
             Column("Control", weight=0.7),
             Column("Attack", weight=2),
-            Column("Advantage", numeric=True, weight=1.2),
-            Column("Answer", weight=0.9),
-            Column("In words", weight=2),
+            Column("Advantage", numeric=True, weight=1.1),
+            Column("As expected", weight=0.9),
+            Column("In words", weight=2.2),
         ),
         tuple(rows),
     )
+
+
+def _told(failed: list[Control]) -> str:
+    places = [f"{owner(run.victim)} {levels_text(run.levels)}" for run in failed]
+    more = f" and {len(places) - FAILED_SHOWN} more" if len(places) > FAILED_SHOWN else ""
+    return f"NOT as expected for {', '.join(places[:FAILED_SHOWN])}{more}: {failed[0].reason}"
 
 
 def _thresholds(index: Index) -> str:

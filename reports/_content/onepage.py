@@ -98,15 +98,34 @@ def _card(index: Index, adversary: AdversarySummary) -> Card:
     questions = [q for q in index.questions if q.adversary.name == adversary.name]
     first = index.undefended or (index.settings[0] if index.settings else "")
     found = [v for q in questions for v in index.verdicts(q, first)]
-    blocks: list[Block] = [Paragraph(_sentences(index, question, first)) for question in questions]
-    if questions:
+    untested = [q for q in questions if _untested(index, q)]
+    blocks: list[Block] = [
+        Paragraph(_sentences(index, question, first))
+        for question in questions
+        if question not in untested
+    ]
+    if untested:
+        blocks.append(Paragraph(_not_tested(index, untested)))
+    if len(untested) < len(questions):
         blocks.append(_table(index, adversary, questions))
-    else:
-        blocks.append(Paragraph(say("No attack was mounted for this actor: nothing is known.")))
     behaviour = "follows the protocol" if adversary.behaviour == "passive" else "may cheat"
     return Card(
         f"{actor(adversary)} ({adversary.name}, {behaviour})", index.gravest(found), tuple(blocks)
     )
+
+
+def _untested(index: Index, question: Question) -> bool:
+    return all(verdict.verdict == "not tested" for verdict in index.verdicts(question))
+
+
+def _not_tested(index: Index, questions: list[Question]) -> Rich:
+    names = joined([ASSET[question.asset] for question in questions])
+    reasons = {v.reason.rstrip(".") for q in questions for v in index.verdicts(q)}
+    why = "; ".join(sorted(reason[:1].upper() + reason[1:] for reason in reasons))
+    return say(
+        f"{names[:1].upper()}{names[1:]}: ", strong("not tested"), " under any setting. ",
+        f"{why}. Not tested does not mean that nothing can be learned.",
+    )  # fmt: skip
 
 
 def _sentences(index: Index, question: Question, setting: str) -> Rich:

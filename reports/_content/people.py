@@ -5,6 +5,7 @@ from __future__ import annotations
 from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say
 from .dataflow import shape_text
 from .evidence_index import Index
+from .identity import named
 from .wording import joined
 
 SMALL_GROUP = 10
@@ -40,7 +41,7 @@ def people(index: Index) -> Section:
     blocks: list[Block] = [
         Paragraph(
             say(
-                f"{cohort.name}: {cohort.source}. Modalities: {joined(cohort.modalities)}; "
+                f"{named(cohort)}. Modalities: {joined(cohort.modalities)}; "
                 f"images of "
                 f"{shape_text(cohort.space)} voxels. {cohort.scaling[:1].upper()}"
                 f"{cohort.scaling[1:]}."

@@ -19,7 +19,7 @@ from .blocks import (
 )
 from .evidence_index import Index, Question, actor, owner
 from .paired import Difference, leakage_difference, utility_difference
-from .wording import ASSET, WORD, count, number, signed
+from .wording import ASSET, WORD, count, joined, number, signed
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,20 @@ def _asked(index: Index) -> list[Rich]:
             )  # fmt: skip
         if "attack invalid" in values:
             asked.append(say(name, "mend the attack (section 11) and run again: no evidence yet."))
-        if "not tested" in values:
+    for adversary in index.record.adversaries:
+        untested = [
+            ASSET[question.asset]
+            for question in index.questions
+            if question.adversary == adversary
+            and any(v.verdict == "not tested" for v in index.verdicts(question))
+        ]
+        if untested:
             asked.append(
-                say(name, "not tested: decide whether this actor could come to know more, and "
-                    "grant it in a second audit if so.")
-            )  # fmt: skip
+                say(
+                    f"{actor(adversary)}, {joined(untested)}: not tested. Add an attack that goes "
+                    "for it; where none can be mounted, decide whether this actor could come to "
+                    "know more, and grant it in a second audit if so."
+                )
+            )
     asked.append(say("Have the conditions of section 2 name an owner for every item above."))
     return asked

@@ -6,6 +6,7 @@ from leakaudit.record.model import Verdict
 
 from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor, target
+from .level_matrix import bounds
 from .wording import ASSET, number
 
 LARGE = 0.5
@@ -18,7 +19,7 @@ def likelihood(verdict: Verdict) -> str:
         return "low against these attacks"
     if verdict.verdict != "leak shown":
         return "unknown"
-    lower = verdict.advantage.lower if verdict.advantage is not None else None
+    lower = bounds(verdict.advantage)[0] if verdict.advantage is not None else None
     return "high" if lower is not None and lower >= LARGE else "moderate"
 
 
@@ -56,8 +57,8 @@ def risk(index: Index) -> Section:
                 (
                     say(
                         strong("high"),
-                        f": leak shown, and the interval of the advantage starts at "
-                        f"{number(LARGE)} or above;",
+                        f": leak shown, and the lower bound of the advantage is {number(LARGE)} "
+                        "or above;",
                     ),
                     say(strong("moderate"), ": leak shown, below that;"),
                     say(

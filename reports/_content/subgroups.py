@@ -35,8 +35,8 @@ def subgroups(index: Index, question: Question, key: str) -> Table | None:
     return Table(
         f"subgroups-{key}",
         say(
-            "Advantage by lesion size: mean, 95 % interval, number of patients. Thirds of the attacked "
-            "patients by the share of voxels inside any lesion."
+            "Advantage by lesion size: mean, 95 % interval, number of patients. Thirds of the "
+            "attacked patients by the share of voxels inside any lesion."
         ),
         (
             Column("Setting", weight=1.3),

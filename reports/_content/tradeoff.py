@@ -104,11 +104,13 @@ def _references(index: Index) -> list[tuple[str, float]]:
 
 def _utility(index: Index) -> Table:
     regions = list(dict.fromkeys(u.region for u in index.record.utility if u.metric == "dice"))
+    measured = {u.metric for u in index.record.utility}
+    further = [name for name in ("dice over all pixels", "hd95") if name in measured]
     rows = []
     for setting in (*index.settings, *index.references):
         cells = [Cell(say(strong(setting)))]
         cells += [_number(index.utility(setting, "dice", region)) for region in regions]
-        cells.append(_number(index.utility(setting, "hd95")))
+        cells += [_number(index.utility(setting, metric)) for metric in further]
         cost = next((c for c in index.record.costs if c.setting == setting), None)
         cells.append(
             Cell(say("nothing crosses"))
@@ -116,18 +118,23 @@ def _utility(index: Index) -> Table:
             else Cell(say(size(cost.bytes_per_patient)), order=cost.bytes_per_patient)
         )
         rows.append(tuple(cells))
-    hd95 = index.utility(index.settings[0], "hd95") if index.settings else None
-    unit = "" if hd95 is None else f", {hd95.unit}"
+    hd95 = next((u.unit for u in index.record.utility if u.metric == "hd95"), "")
+    titles = {
+        "dice over all pixels": f"Dice {index.main_region}, all pixels",
+        "hd95": f"HD95 {index.main_region}, {hd95}",
+    }
     return Table(
         "utility",
         say(
             "Utility and cost by setting: mean over validation patients and its 95 % interval. "
-            "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch."
+            "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch. A "
+            "number "
+            "without an interval has none: one patient, or pixels of all patients together."
         ),
         (
             Column("Setting", weight=1.4),
             *(Column(f"Dice {region}", numeric=True) for region in regions),
-            Column(f"HD95 {index.main_region}{unit}", numeric=True),
+            *(Column(titles[name], numeric=True) for name in further),
             Column("Sent", numeric=True, weight=0.8),
         ),
         tuple(rows),
@@ -141,10 +148,8 @@ def _number(utility: Utility | None) -> Cell:
         return Cell(say("not measured"))
     places = 1 if utility.metric == "hd95" else 2
     estimate = utility.estimate
-    return Cell(
-        say(strong(number(estimate.mean, places)), f" ({interval(estimate, places)})"),
-        order=estimate.mean,
-    )
+    ends = "" if estimate.lower is None else f" ({interval(estimate, places)})"
+    return Cell(say(strong(number(estimate.mean, places)), ends), order=estimate.mean)
 
 
 def _excluded(index: Index) -> Rich:

@@ -46,7 +46,7 @@ GRAVITY: tuple[VerdictValue, ...] = (
 """Worst first: one actor's headline is its gravest verdict."""
 SHORT = {
     "ssim": "SSIM", "psnr": "PSNR", "mse": "MSE", "lpips": "LPIPS", "dice": "Dice",
-    "hd95": "HD95", "top-1": "top-1",
+    "hd95": "HD95", "re-identification": "top-1",
 }  # fmt: skip
 """Metric names as tables write them; others by the label in the record."""
 ASSET: dict[Asset, str] = {

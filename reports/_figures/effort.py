@@ -12,6 +12,7 @@ from .svg import DASHES, MARKERS, SERIES_ROLES, Drawing, shorten, width_of
 WIDTH, HEIGHT = 360.0, 290.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 348.0, 30.0, 208.0
 LEGEND = 10.5
+LEAST_ROOM = 0.1
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,19 @@ def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, labe
     """Curves with their interval bands over the blind line; the steps are on a log axis."""
     drawing = Drawing(WIDTH, HEIGHT + 15 * max(0, len(curves) - 2), title)
     steps = sorted({max(point[0], 1) for curve in curves for point in curve.points})
+    means = [point[1] for curve in curves for point in curve.points]
+    means += [] if blind is None else [blind]
+    # A band many times wider than the curves would flatten them: it is cut at the frame.
+    room = max(max(means) - min(means), LEAST_ROOM) if means else LEAST_ROOM
     values = [
-        end for curve in curves for point in curve.points for end in point[1:] if end is not None
+        min(max(end, min(means) - room), max(means) + room)
+        for curve in curves
+        for point in curve.points
+        for end in point[1:]
+        if end is not None
     ]
-    y = Scale(*round_range(values if blind is None else [*values, blind]), BOTTOM, TOP)
+    every = values if blind is None else [*values, blind]
+    y = Scale(*round_range(every, pad=0.09), BOTTOM, TOP)
     x = Scale(steps[0], max(steps[-1], steps[0] + 1), LEFT + 8, RIGHT - 8, logarithmic=True)
     vertical(drawing, y, LEFT, round_ticks(y.low, y.high), right=RIGHT, label=label)
     shown: list[float] = []
@@ -40,7 +50,9 @@ def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, labe
     horizontal(drawing, x, BOTTOM, sorted(shown), top=TOP, label="optimiser steps, log scale")
     if blind is not None:
         drawing.line(LEFT, y(blind), RIGHT, y(blind), "muted", width=1.4, dash="4 3")
-        drawing.text(RIGHT, y(blind) - 4, "blind", role="muted", size=LEGEND, anchor="end")
+        under = y(blind) + 11 < BOTTOM - 1
+        place = y(blind) + 11 if under else y(blind) - 4
+        drawing.text(RIGHT, place, "blind", role="muted", size=LEGEND, anchor="end")
     for series, curve in enumerate(curves):
         role = SERIES_ROLES[series % len(SERIES_ROLES)]
         band = [(p[0], p[2], p[3]) for p in curve.points if p[2] is not None and p[3] is not None]

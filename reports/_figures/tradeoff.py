@@ -11,6 +11,7 @@ from .svg import MARKERS, SERIES_ROLES, Drawing, shorten, width_of
 WIDTH, HEIGHT = 360.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 348.0, 44.0, 256.0
 LABEL = 10.0
+LEAST, MOST = -0.3, 1.1
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def trade_off(
         dice_label: what the vertical axis measures.
     """
     drawing = Drawing(WIDTH, HEIGHT, title)
-    leakages = [end for point in points for end in point.leakage.ends]
+    # An advantage lies at most at 1; an interval that reaches far beyond is cut at the frame.
+    leakages = [min(max(end, LEAST), MOST) for point in points for end in point.leakage.ends]
     low, high = round_range([0.0, *leakages], pad=0.1)
     x = Scale(low, high, LEFT, RIGHT)
     dices = [end for point in points for end in point.dice.ends] + [v for _, v in references]
