@@ -1,0 +1,68 @@
+# `make audit` and `make test` each work alone on a fresh clone: they need Python 3.11+ and make.
+# Another interpreter: `make audit PYTHON=python3.12`.
+
+.PHONY: audit test lint bench docs clean
+.DEFAULT_GOAL := audit
+SHELL := /bin/sh
+
+# The first interpreter that is new enough; the recipe that uses it says so where there is none.
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c "$(NEW_ENOUGH)" >/dev/null 2>&1 && echo "$$name" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# One torch thread per process: audits and tests start several processes of their own.
+export OMP_NUM_THREADS ?= 1
+
+QUICKSTART := runs/quickstart
+
+audit: $(VENV)/.installed
+	@$(BIN)/leakaudit run examples/quickstart.toml --out $(QUICKSTART)
+	@echo "Open $(CURDIR)/$(QUICKSTART)/report.html (to read) or report.pdf (to sign and file)."
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.installed-dev
+	@for file in $$(grep -l __main__ benchmarks/*.py); do \
+		echo "$$file" && $(BIN)/python "$$file" || exit $$?; \
+	done
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m leakaudit.cli.reference docs/cli.md
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@echo "Kept: $(VENV) and runs/. Remove them by hand if you mean to."
+
+# Each stamp is younger than what it was installed from. The second installs all that the first
+# does, so it satisfies both; the first never takes the second's packages away.
+$(VENV)/.made:
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c "$(NEW_ENOUGH)" >/dev/null 2>&1; then \
+		echo "leakaudit needs Python 3.11 or newer with its venv module;" >&2; \
+		echo "found: $$("$(or $(PYTHON),python3)" --version 2>&1);" >&2; \
+		echo "do: install it (Debian: apt install python3-venv), or make PYTHON=python3.12" >&2; \
+		exit 4; \
+	fi
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing leakaudit and what it needs into $(VENV); the first time takes minutes."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing leakaudit and its tools into $(VENV); the first time takes minutes."
+	$(PIP) -e ".[dev]"
+	@touch $(VENV)/.installed $@
