@@ -3,6 +3,7 @@
 from leakaudit.metrics.advantage import advantage, relative_leakage
 from leakaudit.metrics.dependence import DependenceMetric, DistanceCorrelation, KernelAlignment
 from leakaudit.metrics.error import MeanSquaredError, PeakSignalToNoise
+from leakaudit.metrics.information import InfoNCE, InformationBound, InformationMetric, Smile
 from leakaudit.metrics.metric import ImageMetric, Metric
 from leakaudit.metrics.overlap import MaskOverlap
 from leakaudit.metrics.perceptual import PerceptualDistance
@@ -15,6 +16,9 @@ __all__ = [
     "Direction",
     "DistanceCorrelation",
     "ImageMetric",
+    "InfoNCE",
+    "InformationBound",
+    "InformationMetric",
     "KernelAlignment",
     "MaskOverlap",
     "MeanSquaredError",
@@ -22,6 +26,7 @@ __all__ = [
     "PeakSignalToNoise",
     "PerceptualDistance",
     "ReIdentification",
+    "Smile",
     "StructuralSimilarity",
     "advantage",
     "match_curve",
