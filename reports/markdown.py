@@ -69,7 +69,7 @@ def escaped(text: str) -> str:
     """Text that markdown prints as it is: no markup, no HTML, no link, no mention."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = SPECIAL.sub(r"\\\1", text)
-    return LINKS.sub(lambda m: f"&#{ord(m.group(1) or m.group(2))};", text)
+    return LINKS.sub(lambda m: f"&#{ord(m.group())};", text)
 
 
 def _plain(text: str) -> str:

@@ -50,7 +50,8 @@ class Page:
                 "--disable-background-networking", "--no-first-run", "--remote-debugging-pipe",
                 f"--user-data-dir={profile}", "about:blank",
             ],
-            preexec_fn=pipes, close_fds=False,
+            # Nothing else runs in this process while it forks.
+            preexec_fn=pipes,  # noqa: PLW1509 close_fds=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)

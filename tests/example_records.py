@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def _findings(maker: _Maker) -> list[m.Finding]:
                     )
                 )
                 found.append(maker.finding(*who, "images", *how, "psnr", got, blind=0.0))
-                if len(seen) > 1:
+                if len(seen) > 1 and maker.patients > 1:
                     rate = max(got - 0.2, chance)
                     found.append(
                         maker.finding(
@@ -341,7 +341,7 @@ def example_record(
     configuration: dict[str, Any] | None = None,
     pictures_in: Path | None = None,
     shareable: bool = True,
-    **changes: Any,
+    changes: Mapping[str, Any] | None = None,
 ) -> Record:
     """A whole audit, invented from a fixed seed.
 
@@ -510,4 +510,4 @@ def example_record(
             peak_memory_bytes=dict.fromkeys(LEAK, 900_000_000),
         ),
     )  # fmt: skip
-    return sealed(record.model_copy(update=changes))
+    return sealed(record.model_copy(update=dict(changes or {})))

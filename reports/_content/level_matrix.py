@@ -40,7 +40,7 @@ def level_matrix(index: Index, question: Question, key: str) -> Figure | None:
             ),
         )
         for (setting, attack), row in sorted(
-            found.items(), key=lambda pair: index.settings.index(pair[0][0])
+            found.items(), key=lambda pair: _place(index, pair[0][0])
         )
     ]
     title = f"{actor(question.adversary)}, {ASSET[question.asset]}: advantage by level"
@@ -84,6 +84,10 @@ def _entry(estimate: Estimate, threshold: float) -> Entry:
     elif most is not None and most <= threshold:
         side = "none shown"
     return Entry(estimate.mean, interval(estimate), side)
+
+
+def _place(index: Index, setting: str) -> int:
+    return index.settings.index(setting) if setting in index.settings else len(index.settings)
 
 
 def bounds(estimate: Estimate) -> tuple[float | None, float | None]:

@@ -1,0 +1,176 @@
+"""The page in a real browser: no error, no request, nothing lost without JavaScript."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import Page
+from leakaudit.reports import HtmlReport
+from leakaudit.reports._content import document
+from leakaudit.reports._content.blocks import Table, words
+
+from leakaudit.record import Record
+
+
+@pytest.fixture(scope="module")
+def page_file(record: Record, run_folder: Path) -> Path:
+    return HtmlReport().render(record, run_folder)
+
+
+@pytest.fixture
+def page(browser: str, tmp_path: Path) -> Iterator[Page]:
+    with Page(browser, tmp_path / "profile") as opened:
+        yield opened
+
+
+def outside(page: Page) -> list[str]:
+    return [url for url in page.requests if not url.startswith(("file:", "data:"))]
+
+
+def test_no_error_and_no_request(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    assert page.evaluate("document.querySelectorAll('h2').length") == 15
+    assert page.messages == []
+    assert outside(page) == []
+
+
+def test_readable_without_javascript(page: Page, page_file: Path, record: Record) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(page_file.as_uri())
+    assert page.evaluate("document.querySelector('.filter').hidden")
+    text = page.evaluate("document.body.innerText")
+    content = document(record, page_file.parent)
+    for block in content.blocks():
+        if isinstance(block, Table):
+            for row in block.rows:
+                for cell in row:
+                    assert words(cell.text).strip() in text
+
+
+def test_sorting_and_filtering(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    column = (
+        "[...document.querySelectorAll('#all-findings tbody tr')].map(r => r.cells[6].textContent)"
+    )
+    page.evaluate("document.querySelectorAll('#all-findings th button')[6].click()")
+    values = [float(v) for v in page.evaluate(column)]
+    assert values == sorted(values)
+    page.evaluate(
+        "(() => { const box = document.querySelector('.filter input');"
+        "box.value = 'psnr flair'; box.dispatchEvent(new Event('input')); })()"
+    )
+    shown = page.evaluate(
+        "[...document.querySelectorAll('#all-findings tbody tr')].filter(r => !r.hidden)"
+        ".map(r => r.textContent)"
+    )
+    assert shown
+    assert all("PSNR" in row and "FLAIR" in row for row in shown)
+    assert page.messages == []
+
+
+@pytest.mark.parametrize("width", [360, 1360])
+def test_no_sideways_scrolling(page: Page, page_file: Path, width: int) -> None:
+    page.call(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,
+        mobile=width < 500,
+    )  # fmt: skip
+    page.open(page_file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(page: Page, page_file: Path, scheme: str) -> None:
+    """WCAG AA: 4.5 to 1 for text, in both schemes, for every colour that text uses."""
+    page.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-color-scheme", "value": scheme}],
+    )
+    page.open(page_file.as_uri())
+    roles = ("ink", "muted", "accent", "leak", "none", "open", "untested", "invalid", "c0", "c1",
+             "c2", "c3", "c4", "c5")  # fmt: skip
+    for ground in ("paper", "wash"):
+        behind = luminance(page.evaluate(_colour(ground)))
+        for role in roles:
+            before = luminance(page.evaluate(_colour(role)))
+            lighter, darker = max(before, behind), min(before, behind)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (role, ground)
+
+
+def _colour(role: str) -> str:
+    return f"getComputedStyle(document.documentElement).getPropertyValue('--{role}').trim()"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_hostile_text_is_only_text(page: Page, hostile_record: Record, tmp_path: Path) -> None:
+    file = HtmlReport().render(hostile_record, tmp_path)
+    page.open(file.as_uri())
+    assert page.messages == []
+    assert outside(page) == []
+    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert "<script>alert(1)</script>" in page.evaluate("document.body.innerText")
+    raw = file.read_text("utf-8")
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x07]", raw)
+    page.call("Emulation.setDeviceMetricsOverride", width=1360, height=800, deviceScaleFactor=1,
+              mobile=False)  # fmt: skip
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1360
+
+
+class _Outline(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.bare: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        link = given.get("href") or given.get("src") or ""
+        if link.startswith("#"):
+            self.targets.append(link[1:])
+        elif link and not link.startswith("data:image/png;base64,"):
+            self.bare.append(link)
+        self.targets += str(given.get("aria-labelledby") or "").split()
+        if tag == "img" and not given.get("alt"):
+            self.bare.append("img without alt")
+        if tag == "svg" and not given.get("aria-label"):
+            self.bare.append("svg without a label")
+        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+
+
+@pytest.mark.parametrize("which", ["record", "hostile_record"])
+def test_structure(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    raw = HtmlReport().render(request.getfixturevalue(which), tmp_path).read_text("utf-8")
+    outline = _Outline()
+    outline.feed(raw)
+    assert len(outline.ids) == len(set(outline.ids))
+    assert set(outline.targets) <= set(outline.ids)
+    assert outline.bare == []
+    assert outline.inline == []
+    assert "default-src 'none'" in raw
+
+
+def test_a_cohort_that_is_not_shareable_shows_no_picture(
+    record: Record, run_folder: Path, tmp_path: Path
+) -> None:
+    private = record.model_copy(
+        update={"cohort": record.cohort.model_copy(update={"shareable": False})}
+    )
+    raw = HtmlReport().render(private, run_folder).read_text("utf-8")
+    assert "data:image" not in raw
+    assert "<img" not in raw
