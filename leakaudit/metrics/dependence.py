@@ -110,7 +110,7 @@ class KernelAlignment(DependenceMetric):
     name: ClassVar[str] = "hsic-cka"
     title: ClassVar[str] = "kernel alignment"
     source: ClassVar[str] = (
-        "Kornblith et al. 2019, ICML; unbiased HSIC of Song et al. 2012, JMLR 13, equation 5"
+        "Kornblith et al. 2019, ICML; unbiased HSIC of Song et al. 2012, JMLR 13"
     )
     meaning: ClassVar[str] = (
         "How much of the differences between patients' pictures reappears, linearly, in what they "

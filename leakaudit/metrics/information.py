@@ -169,7 +169,7 @@ class Smile(InformationMetric):
 
     name: ClassVar[str] = "smile"
     title: ClassVar[str] = "information, SMILE"
-    source: ClassVar[str] = "Song and Ermon 2020, ICLR, arXiv 1910.06222, equation 13"
+    source: ClassVar[str] = "Song and Ermon 2020, ICLR, arXiv 1910.06222"
     meaning: ClassVar[str] = (
         "About so many bits about the patient's picture are in what was sent, estimated where "
         "InfoNCE has reached its limit."

@@ -66,7 +66,7 @@ class Pivot:
         The degrees of freedom weigh the seeds' share linearly, not squared as Satterthwaite does:
         the share is itself estimated from few seeds, and his interval covers 90 % where theirs is
         the larger part. Two seeds leave one degree of freedom, for which even that is too narrow:
-        the two quantiles are averaged by share (Cochran and Cox 1957, section 4.14).
+        the two quantiles are averaged by share (Cochran and Cox 1957).
         """
         if self.n_seeds != 2:
             return stats.t.ppf(probability, self._freedom())
@@ -101,7 +101,7 @@ class Pivot:
         return 1 - (low + high) / 2
 
     def _skewed(self, t: Any) -> Any:
-        """Hall's cubic transformation (1992, J. R. Statist. Soc. B 54, equation 2.2)."""
+        """Hall's cubic transformation (1992, J. R. Statist. Soc. B 54)."""
         g = self.skewness
         return t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6
 

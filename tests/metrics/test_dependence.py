@@ -50,7 +50,7 @@ def test_images_and_messages_of_any_shape_in_blocks(monkeypatch):
 
 
 def test_hsic_equals_its_definition_by_sums_over_distinct_indices():
-    """Song et al. 2012, equation 4, as a loop."""
+    """Song et al. 2012, as a loop."""
     rng = np.random.default_rng(0)
     n = 7
     k, m = (a @ a.T for a in (rng.normal(size=(n, 3)), rng.normal(size=(n, 2))))
