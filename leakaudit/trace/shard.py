@@ -1,8 +1,7 @@
-"""One shard: tensors gathered in memory, then one safetensors file, whole or not at all.
+"""One shard: tensors that are held, then one safetensors file, whole or not at all.
 
-The file is laid out here rather than by the safetensors package because that needs all tensors
-as separate objects and gives back no digest: here the bytes that were gathered are hashed and
-written in one pass, without another copy. The package reads the files back.
+The file is laid out here rather than by the safetensors package, which returns no digest: here
+the tensors' own bytes are hashed and written in one pass without a copy. The package reads it back.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +18,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from leakaudit.errors import TraceError
+
 SHARD_BYTES = 32 << 20
 # A piece that was just hashed is still in the processor's cache when it is written.
 _PIECE_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 16
 
 _DTYPES = {
     torch.float64: "F64",
@@ -37,48 +39,51 @@ _DTYPES = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class _Held:
+    name: str
+    tensor: Tensor
+    changes: int
+    start: int
+
+
 @dataclass
 class Shard:
-    """Tensors under their names, gathered into one block of memory.
+    """Tensors under their names, held until they are written.
 
     Attributes:
         file: name the shard will have.
         metadata: what the safetensors header says beside the tensors.
-        buffer: (bytes,) uint8 memory that the tensors are copied into.
     """
 
     file: str
     metadata: dict[str, str]
-    buffer: Tensor
     _filled: int = 0
-    _entries: list[tuple[str, str, list[int], int, int]] = field(default_factory=list)
+    _held: list[_Held] = field(default_factory=list)
     _indices: list[tuple[str, Tensor]] = field(default_factory=list)
 
-    def __len__(self) -> int:
-        """Number of tensors, indices left out."""
-        return len(self._entries)
+    def fits(self, tensors: Iterable[Tensor], limit: int) -> bool:
+        """Whether tensors keep the shard below a size in bytes, and well aligned.
 
-    def fits(self, *tensors: Tensor) -> bool:
-        """Whether there is room, and the next tensor would start at a multiple of its item size.
-
-        Readers map the file into memory, so that an odd start would be unreadable, and the format
-        allows no gaps.
+        Each has to start at a multiple of its item size: readers map the file into memory, where
+        an odd start would be unreadable, and the format allows no gaps.
         """
-        start = self._filled
+        end = self._filled
         for tensor in tensors:
-            if start % tensor.element_size():
+            if end % tensor.element_size():
                 return False
-            start += tensor.nbytes
-        return start <= len(self.buffer)
+            end += tensor.nbytes
+        return end <= limit
 
     def add(self, name: str, tensor: Tensor) -> None:
-        """Copy a tensor in; the caller made sure that it fits."""
-        end = self._filled + tensor.nbytes
-        flat = tensor.detach().reshape(-1)
-        if flat.numel():
-            self.buffer[self._filled : end].copy_(flat.view(torch.uint8))
-        self._entries.append((name, _DTYPES[tensor.dtype], [*tensor.shape], self._filled, end))
-        self._filled = end
+        """Hold a tensor that nobody changes from now on; one that is not in memory is copied."""
+        kept = tensor.detach().to("cpu").contiguous()
+        if kept.untyped_storage().nbytes() > 2 * kept.nbytes:
+            # A small part of something large would keep all of it in memory.
+            kept = kept.clone()
+        # Where `kept` is the very tensor, they share the counter of changes in place.
+        self._held.append(_Held(name, kept, _changes(kept), self._filled))
+        self._filled += kept.nbytes
 
     def add_indices(self, name: str, indices: Tensor) -> None:
         """Keep a small (n,) int64 tensor; all of them stand before the others in the file."""
@@ -93,51 +98,73 @@ class Shard:
 
         Returns:
             SHA-256 of the file, and its bytes.
+
+        Raises:
+            TraceError: a tensor was changed in place since it was added.
         """
         digest, size = hashlib.sha256(), 0
         partial = folder / f".{self.file}.partial"
         try:
-            with partial.open("wb", buffering=0) as stream:
+            with partial.open("wb", buffering=_SMALL_BYTES) as stream:
                 for piece in self._pieces():
                     digest.update(piece)
-                    _write_all(stream.fileno(), piece)
+                    stream.write(piece)
                     size += len(piece)
                 if sync:
+                    stream.flush()
                     os.fsync(stream.fileno())
+            self._check_unchanged()
             partial.replace(folder / self.file)
-        except OSError:
+        except (OSError, TraceError):
             partial.unlink(missing_ok=True)
             raise
         return digest.hexdigest(), size
 
     def _pieces(self) -> Iterator[memoryview]:
-        indices = torch.cat([tensor for _, tensor in self._indices] or [torch.empty(0).long()])
         header: dict[str, object] = {"__metadata__": self.metadata}
         start = 0
-        for name, tensor in self._indices:
-            offsets = [start, start + tensor.nbytes]
-            header[name] = {"dtype": "I64", "shape": [*tensor.shape], "data_offsets": offsets}
-            start = offsets[1]
-        for name, dtype, shape, begin, end in self._entries:
-            offsets = [start + begin, start + end]
-            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        for name, indices in self._indices:
+            header[name] = _entry(indices, start)
+            start += indices.nbytes
+        for held in self._held:
+            header[held.name] = _entry(held.tensor, start + held.start)
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
         yield memoryview(len(text).to_bytes(8, "little") + text)
-        yield _bytes(indices.view(torch.uint8))
-        payload = _bytes(self.buffer)
-        for begin in range(0, self._filled, _PIECE_BYTES):
-            yield payload[begin : min(begin + _PIECE_BYTES, self._filled)]
+        for tensor in (*(each for _, each in self._indices), *(each.tensor for each in self._held)):
+            content = _bytes(tensor)
+            for begin in range(0, len(content), _PIECE_BYTES):
+                yield content[begin : begin + _PIECE_BYTES]
+
+    def _check_unchanged(self) -> None:
+        for held in self._held:
+            if _changes(held.tensor) != held.changes:
+                raise TraceError(
+                    "a tensor must not be changed in place once it was sent",
+                    found=f"{held.name} in {self.file}",
+                    remedy="clone it before sending, or do without the in-place operation",
+                )
+
+
+def _changes(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; inference tensors keep no count."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _entry(tensor: Tensor, start: int) -> dict[str, object]:
+    return {
+        "dtype": _DTYPES[tensor.dtype],
+        "shape": [*tensor.shape],
+        "data_offsets": [start, start + tensor.nbytes],
+    }
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    array: npt.NDArray[np.uint8] = tensor.numpy()
+    flat = tensor.reshape(-1)
+    if not flat.numel():
+        return memoryview(b"")
+    array: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
     return array.data
-
-
-def _write_all(descriptor: int, piece: memoryview) -> None:
-    while len(piece):
-        piece = piece[os.write(descriptor, piece) :]
 
 
 def storable(dtype: torch.dtype) -> bool:

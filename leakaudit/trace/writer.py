@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from leakaudit.errors import EnvironmentProblemError, TraceError
@@ -61,6 +60,7 @@ class TraceWriter:
         self._sync = sync
         self._shard_bytes = shard_bytes
         self._routes: dict[Route, int] = {}
+        self._described = True
         self._recorded = frozenset(description.epochs_recorded)
         self._sealed: set[int] = set()
         self._files: dict[tuple[str, int], int] = {}
@@ -69,7 +69,6 @@ class TraceWriter:
         self._opened: tuple[str, int] = ("", -1)
         self._failure: BaseException | None = None
         self._closed = False
-        self._spare: queue.SimpleQueue[Tensor] = queue.SimpleQueue()
         self._jobs: queue.Queue[tuple[str, int, Shard | None] | None] = queue.Queue(maxsize=1)
         try:
             self._prepare(restart=restart)
@@ -84,10 +83,14 @@ class TraceWriter:
         return epoch in self._recorded
 
     def __call__(self, message: Message) -> None:
-        """Record one message; it is copied, so the sender may go on to change its tensor.
+        """Record one message.
+
+        It is held, not copied, until its shard is written: a message is a value, and changing a
+        tensor in place after it was sent is found out and refused.
 
         Raises:
-            TraceError: its epoch is sealed, or its shape or type differs from earlier ones.
+            TraceError: its epoch is sealed; its shape or type differs from earlier ones; an
+                earlier message was changed in place.
             EnvironmentProblemError: the disk refused an earlier shard.
         """
         if message.epoch not in self._recorded:
@@ -127,7 +130,7 @@ class TraceWriter:
         shard = self._room("updates", epoch, gradients.values())
         shard.add_indices(f"{name}/samples", samples)
         for key, gradient in _widest_first(gradients):
-            shard.add(key, gradient)
+            shard.add(key, gradient.clone())
 
     def snapshot(self, epoch: int, network: nn.Module) -> None:
         """Store all weights and keys of a network, and seal the epoch.
@@ -143,7 +146,7 @@ class TraceWriter:
         state = network.state_dict()
         shard = self._room("snapshot", epoch, state.values())
         for name, tensor in _widest_first(state):
-            shard.add(name, tensor)
+            shard.add(name, tensor.clone())
         self.finish_epoch(epoch)
 
     def finish_epoch(self, epoch: int) -> None:
@@ -239,31 +242,21 @@ class TraceWriter:
         self._description = self._description.model_copy(
             update={"routes": (*self._description.routes, seen)}
         )
-        # Written before the first shard that uses the route can appear.
-        write_description(self._folder, self._description)
+        self._described = False
         return self._routes[route]
 
     def _room(self, kind: str, epoch: int, tensors: Collection[Tensor]) -> Shard:
         """The open shard if these tensors belong and fit into it, else a new one."""
         if self._open is not None:
-            if self._opened == (kind, epoch) and self._open.fits(*tensors):
+            if self._opened == (kind, epoch) and self._open.fits(tensors, self._shard_bytes):
                 return self._open
             self._flush()
         number = self._files.get((kind, epoch), 0)
         self._files[kind, epoch] = number + 1
         file = f"epoch-{epoch:05d}-{kind}-{number:05d}.safetensors"
-        metadata = {"kind": kind, "epoch": str(epoch)}
-        self._open = Shard(file, metadata, self._buffer(sum(tensor.nbytes for tensor in tensors)))
+        self._open = Shard(file, {"kind": kind, "epoch": str(epoch)})
         self._opened = (kind, epoch)
         return self._open
-
-    def _buffer(self, needed: int) -> Tensor:
-        if needed <= self._shard_bytes:
-            try:
-                return self._spare.get_nowait()
-            except queue.Empty:
-                pass
-        return torch.empty(max(needed, self._shard_bytes), dtype=torch.uint8)
 
     def _next(self, kind: str, epoch: int) -> int:
         order = self._counts.get((kind, epoch), 0)
@@ -277,6 +270,10 @@ class TraceWriter:
 
     def _put(self, job: tuple[str, int, Shard | None]) -> None:
         self._raise_failure()
+        # New routes are described before the first shard that uses them can appear.
+        if not self._described:
+            write_description(self._folder, self._description)
+            self._described = True
         self._jobs.put(job)
 
     def _check_open(self, epoch: int) -> None:
@@ -315,8 +312,6 @@ class TraceWriter:
         if shard is not None:
             digest, size = shard.write(self._folder, sync=self._sync)
             line |= {"file": shard.file, "sha256": digest, "bytes": size}
-            if len(shard.buffer) == self._shard_bytes:
-                self._spare.put(shard.buffer)
         LogEntry.model_validate(line)
         os.write(self._log, json.dumps(line).encode() + b"\n")
         if self._sync:
