@@ -22,14 +22,14 @@ from leakaudit.exchange.defense import Exposure
 
 # Dense enough that the best Renyi order costs less than 0.1 % of epsilon; Opacus' own 60 orders
 # end at 63, and give a floor that hides small epsilons.
-_ORDERS: list[float] = [float(order) for order in 1 + np.logspace(-4, 6, 4000)]
+ORDERS: list[float] = [float(order) for order in 1 + np.logspace(-4, 6, 4000)]
 
 # Outside, the grid of the privacy-loss random variable takes minutes or gigabytes.
 _PRV_LEAST, _PRV_MOST = 0.05, 50.0
 
 
 # In units of the sensitivity. Beyond it, single precision rounds the message itself away.
-_MOST_NOISE = 1e5
+MOST_NOISE = 1e5
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,22 @@ class Spent:
     Attributes:
         epsilon: from Renyi differential privacy: an upper bound.
         prv_epsilon: upper bound from the privacy-loss random variable; None where epsilon is too
-            small or too large for its grid.
+            small or too large for its grid, or there is none for the mechanism.
+        accountant: name and version of what gave epsilon, for the claim.
     """
 
     epsilon: float
     prv_epsilon: float | None
+    accountant: str
 
 
-def accountant_name() -> str:
-    """Name and version, for the claim."""
+def conversion_name() -> str:
+    """Name and version of the accountant, for the claim."""
     return f"Opacus {opacus.__version__}, Renyi differential privacy"
 
 
 @contextmanager
-def _quiet_orders() -> Iterator[None]:
+def quiet_orders() -> Iterator[None]:
     """An order at the end of the grid still gives a bound, only a looser one."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Optimal order is the")
@@ -73,15 +75,15 @@ def gaussian_epsilon(multiplier: float, releases: int, delta: float) -> Spent:
     renyi, variable = RDPAccountant(), PRVAccountant()
     renyi.history = list(history)
     variable.history = list(history)
-    with _quiet_orders():
+    with quiet_orders():
         # Below 0 the conversion says that delta alone already covers the loss.
-        epsilon = max(0.0, float(renyi.get_epsilon(delta=delta, alphas=_ORDERS)))
+        epsilon = max(0.0, float(renyi.get_epsilon(delta=delta, alphas=ORDERS)))
         if not _PRV_LEAST < epsilon < _PRV_MOST:
-            return Spent(epsilon, None)
+            return Spent(epsilon, None, conversion_name())
         # At sampling rate 1 the subsampled formula takes log(0) where it then discards the value.
         with np.errstate(divide="ignore"):
             prv = float(variable.get_epsilon(delta=delta, eps_error=min(0.01, epsilon / 100)))
-    return Spent(epsilon, prv)
+    return Spent(epsilon, prv, f"{conversion_name()} (its PRV accountant: {prv:.4g})")
 
 
 def gaussian_multiplier(target_epsilon: float, releases: int, delta: float) -> float:
@@ -90,7 +92,7 @@ def gaussian_multiplier(target_epsilon: float, releases: int, delta: float) -> f
     Raises:
         ConfigurationError: no noise reaches it.
     """
-    with _quiet_orders():
+    with quiet_orders():
         try:
             multiplier = float(
                 get_noise_multiplier(
@@ -98,15 +100,20 @@ def gaussian_multiplier(target_epsilon: float, releases: int, delta: float) -> f
                     target_delta=delta,
                     sample_rate=1.0,
                     steps=releases,
-                    alphas=_ORDERS,
+                    alphas=ORDERS,
                     epsilon_tolerance=1e-4 * target_epsilon,
                 )
             )
         except ValueError:  # Opacus' word for: its largest noise is not enough
             multiplier = math.inf
-    if multiplier <= _MOST_NOISE:
+    if multiplier <= MOST_NOISE:
         return multiplier
-    raise ConfigurationError(
+    raise unreachable(target_epsilon, releases, delta)
+
+
+def unreachable(target_epsilon: float, releases: int, delta: float) -> ConfigurationError:
+    """What to say of a target below what any noise gives."""
+    return ConfigurationError(
         "target_epsilon must be one that some noise gives",
         found=f"{target_epsilon:g} over {releases} releases at delta {delta:g}",
         remedy="raise target_epsilon, or release less: fewer epochs, levels or slices of a patient",

@@ -43,3 +43,9 @@ def clip_samples(message: Tensor, bound: float, order: int) -> Tensor:
 def root_mean_square(message: Tensor) -> Tensor:
     """The root mean square of each sample's message; (n, 1, ...)."""
     return sample_norms(message, 2) / math.sqrt(message[0].numel())
+
+
+def channel_energies(message: Tensor) -> Tensor:
+    """The L2 norm of each channel of each sample: (n, channels)."""
+    energies: Tensor = torch.linalg.vector_norm(message.flatten(2), dim=2)
+    return energies

@@ -256,6 +256,11 @@ class Defense(Plugin):
         """Whether both can change the same message."""
         return _meet(self.parties, other.parties) and _meet(self.levels, other.levels)
 
+    def wire_share(self, level: int) -> float:
+        """Share of a message's bytes that must cross once it is encoded for the wire, 0 to 1."""
+        del level
+        return 1.0
+
     def acts_at(self, party: str) -> bool:
         """Whether it acts at that party."""
         return self.parties is None or party in self.parties
