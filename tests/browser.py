@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -39,8 +40,10 @@ class Page:
         self._read, to_write = os.pipe()
 
         def pipes() -> None:
-            # The browser reads commands on 3 and writes answers on 4.
-            spare_in, spare_out = os.dup(to_read), os.dup(to_write)
+            # The browser reads commands on 3 and writes answers on 4; both may be taken by the
+            # pipes themselves, so these move out of the way first.
+            spare_in = fcntl.fcntl(to_read, fcntl.F_DUPFD, 10)
+            spare_out = fcntl.fcntl(to_write, fcntl.F_DUPFD, 10)
             os.dup2(spare_in, 3)
             os.dup2(spare_out, 4)
 
@@ -51,7 +54,8 @@ class Page:
                 f"--user-data-dir={profile}", "about:blank",
             ],
             # Nothing else runs in this process while it forks.
-            preexec_fn=pipes,  # noqa: PLW1509 close_fds=False,
+            preexec_fn=pipes,  # noqa: PLW1509
+            close_fds=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)

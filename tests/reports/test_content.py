@@ -11,8 +11,9 @@ from example_records import NOISE, NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Block, Cell, Document, Gallery, Span, Table, words
 from leakaudit.reports._content.evidence_index import Index
-from leakaudit.reports._content.frequencies import beaten_blind, picked_out, table_of
+from leakaudit.reports._content.frequencies import advantages, beaten_blind, picked_out, table_of
 from leakaudit.reports._content.paired import difference, leakage_difference
+from leakaudit.reports._content.picture_files import load_pictures
 from leakaudit.reports._content.recommendations import effects
 from leakaudit.reports._content.wording import cut, number, signed, size, visible
 from scipy import stats
@@ -119,6 +120,15 @@ def test_natural_frequencies(record: Record) -> None:
     assert (beaten.of_100, beaten.low_of_100, beaten.high_of_100) == (100, 72, 100)  # Wilson
 
 
+@pytest.mark.parametrize("asset", ["identity", "images", "masks"])
+def test_patient_advantages_average_to_the_recorded_one(record: Record, asset: str) -> None:
+    for finding in record.findings:
+        table = advantages(finding)
+        if finding.asset == asset and finding.advantage is not None:
+            assert table is not None
+            assert np.nanmean(table) == pytest.approx(finding.advantage.mean, abs=1e-5)
+
+
 def test_paired_difference_is_students_t_for_one_seed() -> None:
     rng = np.random.default_rng(3)
     with_it, without = rng.normal(0.5, 0.1, (1, 40)), rng.normal(0.7, 0.1, (1, 40))
@@ -193,6 +203,7 @@ def test_pictures_only_where_shareable(record: Record, run_folder: Path) -> None
     private = record.model_copy(update={"cohort": cohort})
     content = document(private, run_folder)
     assert not galleries(list(content.blocks()))
+    assert load_pictures(private, run_folder) == {}
     assert "not marked as shareable" in told(content)
 
 
