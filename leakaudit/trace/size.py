@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,8 +14,8 @@ from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork
 from leakaudit.split.spec import SplitSpec, level_size
 
 _FLOAT_BYTES = 4
-# Names, indices and headers: about 300 bytes per message, and a message of interest has kilobytes.
-_HEADERS = 1.02
+# Name, type, shape and place of a tensor in a shard's header, with room for long party names.
+_HEADER_BYTES = 140
 
 
 def estimate_bytes(
@@ -26,9 +27,10 @@ def estimate_bytes(
     weight_updates: int = 0,
     regions: int = 1,
 ) -> int:
-    """Size of a trace in bytes, before it is recorded.
+    """Size of a trace in bytes, before it is recorded: an upper bound, close for images of use.
 
-    Guards that add channels or weights are not counted.
+    Guards that add channels or weights are not counted. Headers are, as if each batch held one
+    sample.
 
     Args:
         split: after the defenses reshaped it.
@@ -43,14 +45,26 @@ def estimate_bytes(
     parties = len(split.parties)
     links = 1 if split.orientation == "horizontal" else parties
     at_head = 0 if split.label_holder is None else widths[0] * math.prod(space)
-    messages = 2 * samples * (links * per_link + at_head)
     with torch.device("meta"):
-        encoders = [_parameters(PartyEncoder(split, len(p.modalities))) for p in split.parties]
+        encoders = [PartyEncoder(split, len(party.modalities)) for party in split.parties]
         received = {level: [widths[level]] * parties for level in split.crossing}
-        rest = _parameters(ServerNetwork(split, received)) + _parameters(Head(split, regions))
-    snapshot = sum(encoders) + rest
-    updates = weight_updates * (sum(encoders) + parties * per_link)
-    return math.ceil(epochs * (messages + snapshot + updates) * _FLOAT_BYTES * _HEADERS)
+        rest = [ServerNetwork(split, received), Head(split, regions)]
+    at_parties, names_at_parties = _parameters(encoders)
+    elsewhere, names_elsewhere = _parameters(rest)
+    routes = 2 * (links * len(split.crossing) + (split.label_holder is not None))
+    numbers = (
+        2 * samples * (links * per_link + at_head)
+        + at_parties
+        + elsewhere
+        + weight_updates * (at_parties + parties * per_link)
+    )
+    tensors = (
+        2 * samples * routes
+        + names_at_parties
+        + names_elsewhere
+        + weight_updates * (names_at_parties + parties * (1 + len(split.crossing)))
+    )
+    return epochs * (_FLOAT_BYTES * numbers + _HEADER_BYTES * tensors)
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -73,8 +87,10 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
-def _parameters(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _parameters(modules: Iterable[torch.nn.Module]) -> tuple[int, int]:
+    """How many numbers the modules hold, under how many names."""
+    sizes = [each.numel() for module in modules for each in module.parameters()]
+    return sum(sizes), len(sizes)
 
 
 def _megabytes(size: int) -> str:

@@ -167,8 +167,10 @@ class TraceWriter:
         """
         if self._closed:
             return
-        self._flush()
-        self._stop()
+        try:
+            self._flush()
+        finally:
+            self._stop()
         self._raise_failure()
         missing = sorted(self._recorded - self._sealed)
         if missing:
