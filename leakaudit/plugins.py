@@ -50,13 +50,14 @@ class Plugin(BaseModel):
 
 
 @cache
-def _entries(kind: Kind) -> Mapping[str, EntryPoint]:
+def entries(kind: Kind) -> Mapping[str, EntryPoint]:
+    """What is registered, by name, not loaded."""
     return {entry.name: entry for entry in entry_points(group=kind.value)}
 
 
 def names(kind: Kind) -> list[str]:
     """The registered names of a kind, sorted."""
-    return sorted(_entries(kind))
+    return sorted(entries(kind))
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -65,10 +66,10 @@ def load(kind: Kind, name: str) -> Any:
     Raises:
         UnknownNameError: nothing is registered under it; the nearest name is suggested.
     """
-    entries = _entries(kind)
-    if name not in entries:
-        raise UnknownNameError.of(kind.noun, name, entries)
-    return entries[name].load()
+    known = entries(kind)
+    if name not in known:
+        raise UnknownNameError.of(kind.noun, name, known)
+    return known[name].load()
 
 
 def build(kind: Kind, name: str, settings: Mapping[str, Any]) -> Any:

@@ -1,0 +1,188 @@
+"""`leakaudit run` and `leakaudit attack`: from the command line to files and a table."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tomllib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakaudit.cli.failure import EXIT_INTERRUPTED
+from leakaudit.cli.progress import watching
+from leakaudit.cli.rendering import Rendered, render, stands
+from leakaudit.cli.terminal import printable, say, warn
+from leakaudit.cli.verdicts import show_verdicts
+from leakaudit.errors import (
+    EXIT_INTERNAL,
+    EXIT_NO_VALID_VERDICT,
+    EXIT_NOTHING_TO_EVALUATE,
+    EXIT_OK,
+    ConfigurationError,
+)
+
+if TYPE_CHECKING:
+    from leakaudit.audit.plan import AttackId, TrainingId
+    from leakaudit.audit.run import Outcome
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed.
+
+    Attributes:
+        config: the audit's TOML file.
+        out: run folder.
+        trace: folder of a foreign trace; None to train.
+        scheduler: address of a Dask scheduler; None for local processes.
+        data: overrides ``cohort.path``.
+        changes: overrides as ``key=value``.
+        report: render the reports.
+        quiet: show no progress.
+    """
+
+    config: Path
+    out: Path
+    trace: Path | None = None
+    scheduler: str | None = None
+    data: Path | None = None
+    changes: tuple[str, ...] = ()
+    report: bool = True
+    quiet: bool = False
+
+    def command(self) -> str:
+        """How to run it again; what changes no result is left out."""
+        words = ["leakaudit", "run" if self.trace is None else "attack"]
+        words += [] if self.trace is None else [str(self.trace)]
+        words += [str(self.config), "--out", str(self.out)]
+        words += [] if self.data is None else ["--data", str(self.data)]
+        for change in self.changes:
+            words += ["--set", change]
+        return shlex.join(words)
+
+    def overrides(self) -> dict[str, Any]:
+        """Dotted key to value.
+
+        Raises:
+            ConfigurationError: a change is not of the form key=value.
+        """
+        values = dict(parsed_change(change) for change in self.changes)
+        if self.data is not None:
+            values["cohort.path"] = str(self.data.expanduser().absolute())
+        return values
+
+
+def parsed_change(change: str) -> tuple[str, Any]:
+    """``key=value`` with the value read as TOML, or as plain text where it is none.
+
+    Raises:
+        ConfigurationError: not of this form.
+    """
+    key, equals, value = change.partition("=")
+    key = key.strip()
+    if not equals or not key or not all(key.split(".")):
+        raise ConfigurationError(
+            "--set takes KEY=VALUE", found=change, remedy="write --set training.epochs=5"
+        )
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def run(request: Request) -> int:
+    """Run an audit and say what came of it.
+
+    Returns:
+        The exit code.
+    """
+    if not sys.warnoptions:
+        # Libraries warn about their own future; --debug or PYTHONWARNINGS shows it.
+        warnings.simplefilter("ignore")
+    try:
+        # A bad configuration is answered before torch is loaded, which takes seconds.
+        from leakaudit.audit.configuration import read_configuration
+
+        configuration, given = read_configuration(request.config, request.overrides())
+        from leakaudit.audit.run import attack_trace, run_audit
+
+        with watching(quiet=request.quiet) as watch:
+            if request.trace is None:
+                outcome = run_audit(
+                    configuration, given, request.out,
+                    scheduler=request.scheduler, watch=watch, command=request.command(),
+                )  # fmt: skip
+            else:
+                outcome = attack_trace(
+                    request.trace, configuration, given, request.out,
+                    scheduler=request.scheduler, watch=watch, command=request.command(),
+                )  # fmt: skip
+        rendered = _reports(request, outcome)
+    except KeyboardInterrupt:
+        warn(
+            f"\ninterrupted: finished cells are kept in {printable(request.out)}; to continue:\n"
+            f"  {printable(request.command())}"
+        )
+        return EXIT_INTERRUPTED
+    _tell(outcome, rendered)
+    return _exit_code(outcome, rendered)
+
+
+def _reports(request: Request, outcome: Outcome) -> Rendered | None:
+    """None where they were not asked for, or stand already."""
+    if not request.report or (outcome.computed == 0 and stands(outcome.folder)):
+        return None
+    return render(outcome.record, outcome.folder)
+
+
+def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
+    show_verdicts(outcome.record)
+    if outcome.computed == 0 and rendered is None:
+        say(f"Nothing had to be done: all {outcome.reused} cells were finished before.")
+    else:
+        reused = f", {outcome.reused} finished before" if outcome.reused else ""
+        say(f"{outcome.computed - len(outcome.failures)} cells computed{reused}.")
+    for path in (outcome.folder / "audit.json", *_report_files(outcome.folder)):
+        say(str(path))
+    if outcome.refusal is not None:
+        warn(f"no verdict: {printable(outcome.refusal)}")
+    for failure in outcome.failures:
+        warn(f"did not finish: {printable(_named(failure.cell))}: {printable(failure.reason)}")
+    if outcome.failures:
+        warn("finished cells are kept: the same command tries the others again")
+    if rendered is not None:
+        rendered.tell_failures()
+
+
+def _named(cell: TrainingId | AttackId) -> str:
+    """A cell in words."""
+    from leakaudit.audit.plan import TrainingId
+
+    training = cell if isinstance(cell, TrainingId) else cell.training
+    where = f"training {training.setting}, seed {training.seed}"
+    if isinstance(cell, TrainingId):
+        return where
+    control = " on shuffled pairs" if cell.shuffled else ""
+    return f"{cell.attack} by {cell.adversary}{control} on {where}"
+
+
+def _report_files(folder: Path) -> list[Path]:
+    from leakaudit.cli.rendering import file_names
+
+    return [folder / name for name in file_names() if (folder / name).is_file()]
+
+
+def _exit_code(outcome: Outcome, rendered: Rendered | None) -> int:
+    """The most serious of what happened."""
+    verdicts = {verdict.verdict for verdict in outcome.record.verdicts}
+    if outcome.refusal is not None:
+        return EXIT_NO_VALID_VERDICT
+    if outcome.failures:
+        return EXIT_INTERNAL
+    if not verdicts or verdicts == {"not tested"}:
+        return EXIT_NOTHING_TO_EVALUATE
+    if verdicts <= {"attack invalid", "not tested"}:
+        return EXIT_NO_VALID_VERDICT
+    return EXIT_OK if rendered is None else rendered.exit_code

@@ -1,0 +1,28 @@
+"""`leakaudit schema`: JSON Schemas for editors, checkers and other languages."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+
+from leakaudit.cli.terminal import say
+
+
+def print_schema(what: str) -> None:
+    """Print the schema of ``config``, ``record`` or ``trace`` (its `trace.json`)."""
+    say(json.dumps(_model(what).model_json_schema(), indent=2, sort_keys=True))
+
+
+def _model(what: str) -> type[BaseModel]:
+    if what == "config":
+        from leakaudit.audit.configuration import AuditConfiguration
+
+        return AuditConfiguration
+    if what == "record":
+        from leakaudit.record import Record
+
+        return Record
+    from leakaudit.trace import TraceDescription
+
+    return TraceDescription

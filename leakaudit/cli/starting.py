@@ -1,0 +1,142 @@
+"""`leakaudit init`: two files to start from, written after a look at the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from leakaudit.cli.terminal import printable, say
+from leakaudit.cohorts.detect import Detection, detect
+from leakaudit.errors import ConfigurationError, DataError
+from leakaudit.split import SERVER
+
+AUDIT_FILE = "audit.toml"
+POLICY_FILE = "leakage-policy.toml"
+
+# Sources whose files are volumes cut into slices; others keep their own slices.
+_VOLUMES = ("msd", "brats")
+# Below this many patients, shares of them would leave a group empty.
+_COUNTED_BELOW = 10
+
+
+def init(data: Path, out: Path, *, force: bool) -> None:
+    """Write the configuration of an audit of this data, and a policy to fill in.
+
+    Args:
+        data: folder or file with images.
+        out: folder of the two files; made where absent.
+        force: overwrite.
+
+    Raises:
+        DataError: no layout that leakaudit can read, or more than one.
+        ConfigurationError: a file is there already.
+    """
+    found = detect(data)
+    targets = {
+        out / AUDIT_FILE: audit_file(found),
+        out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
+    }
+    for target in targets:
+        if target.exists() and not force:
+            raise ConfigurationError(
+                "init never overwrites a file",
+                found=str(target),
+                remedy="move it away, write elsewhere with --out DIR, or pass --force",
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    for target, text in targets.items():
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
+    say(
+        f"Found {patients}, {found.source} layout, modalities "
+        f"{printable(', '.join(found.modalities))}."
+    )
+    for remark in found.remarks:
+        say(f"Note: {printable(remark)}")
+    if found.patients == 1:
+        say("Note: one patient can be recorded, but no verdict can be given from one.")
+    for target in targets:
+        say(f"Wrote {target}")
+    say(f"Next: edit it, then `leakaudit run {out / AUDIT_FILE} --out runs/first`")
+
+
+def audit_file(found: Detection) -> str:
+    """The text of audit.toml: it runs as it stands.
+
+    Raises:
+        DataError: no modality was found.
+    """
+    if not found.modalities:
+        raise DataError(
+            "an audit needs at least one modality",
+            found="none in the data",
+            remedy="see `leakaudit explain` and the name of your layout",
+        )
+    first = found.modalities[0]
+    return _template(AUDIT_FILE).substitute(
+        cohort=_cohort(found),
+        groups=_groups(found.patients),
+        parties="\n".join(
+            f"    {{ name = {_text(_party(name))}, modalities = [{_text(name)}] }},"
+            for name in found.modalities
+        ),
+        curious=_text(_party(first)),
+        source=found.source,
+        remarks="".join(f"# Note: {printable(remark)}\n" for remark in found.remarks),
+    )
+
+
+def _party(modality: str) -> str:
+    """Each modality starts out at a party of its own name."""
+    return f"party {modality}" if modality == SERVER else modality
+
+
+def _cohort(found: Detection) -> str:
+    settings: dict[str, Any] = dict(found.settings)
+    settings["path"] = str(Path(settings["path"]).expanduser().absolute())
+    settings["size"] = 64
+    if found.source in _VOLUMES:
+        settings["slices_per_patient"] = 4
+    return "\n".join(f"{key} = {_value(value)}" for key, value in settings.items())
+
+
+def _groups(patients: int) -> str:
+    """Shares, or counts where shares of so few patients would leave a group empty."""
+    if patients >= _COUNTED_BELOW:
+        shares: Mapping[str, float] = {"training": 0.5, "auxiliary": 0.3, "validation": 0.2}
+    else:
+        # No verdict can be given from one victim: measuring Dice comes after that.
+        validation = int(patients >= 4)
+        auxiliary = min(max(round(0.3 * patients), 1), patients - 1)
+        shares = {
+            "training": patients - auxiliary - validation,
+            "auxiliary": auxiliary,
+            "validation": validation,
+        }
+    return "\n".join(f"{name} = {share}" for name, share in shares.items())
+
+
+def _template(name: str) -> Template:
+    return Template(files(__package__).joinpath("_templates", name).read_text(encoding="utf-8"))
+
+
+def _value(value: Any) -> str:
+    """A string, number or list of strings as TOML."""
+    if isinstance(value, list | tuple):
+        return _list(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _list(values: list[str] | tuple[str, ...]) -> str:
+    return f"[{', '.join(_text(value) for value in values)}]"
+
+
+def _text(value: str) -> str:
+    # JSON's strings are TOML's, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

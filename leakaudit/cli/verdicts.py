@@ -1,0 +1,72 @@
+"""The verdicts of an audit as a small table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from leakaudit.cli.terminal import say, table
+from leakaudit.record.model import Verdict
+
+if TYPE_CHECKING:
+    from leakaudit.record import Record
+
+# From what must be read first to what says nothing.
+_ORDER = ("leak shown", "inconclusive", "attack invalid", "not tested", "none shown")
+
+
+def show_verdicts(record: Record) -> None:
+    """One line per defense, adversary and asset: the victim who fares worst."""
+    groups: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
+    for verdict in record.verdicts:
+        groups[verdict.defense, verdict.adversary, verdict.asset].append(verdict)
+    if not groups:
+        say("This audit holds no verdict.")
+        return
+    dice = _dice(record)
+    rows = [
+        (
+            *key,
+            worst.verdict,
+            _share(worst),
+            worst.victim + (f" (and {len(members) - 1} more)" if len(members) > 1 else ""),
+            worst.attack or "none",
+            dice.get(key[0], ""),
+        )
+        for key, members in groups.items()
+        for worst in [min(members, key=_worst_first)]
+    ]
+    table(
+        "Verdicts, the worst victim of each",
+        ("defense", "adversary", "asset", "verdict", "advantage", "victim", "attack", "Dice"),
+        rows,
+    )
+    say(
+        "Advantage: 0 is what the adversary knows anyway, 1 a perfect copy; a leak counts above "
+        f"{record.verdicts[0].threshold:g}. Dice: mean over patients and regions."
+    )
+
+
+def _worst_first(verdict: Verdict) -> tuple[int, float]:
+    return (
+        _ORDER.index(verdict.verdict),
+        -verdict.advantage.mean if verdict.advantage is not None else 0.0,
+    )
+
+
+def _share(verdict: Verdict) -> str:
+    estimate = verdict.advantage
+    if estimate is None:
+        return "not measured"
+    if estimate.lower is None or estimate.upper is None:
+        return f"{estimate.mean:.2f} (no interval)"
+    return f"{estimate.mean:.2f} [{estimate.lower:.2f}, {estimate.upper:.2f}]"
+
+
+def _dice(record: Record) -> dict[str, str]:
+    """Mean Dice over the regions, by setting."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for utility in record.utility:
+        if utility.metric == "dice":
+            values[utility.setting].append(utility.estimate.mean)
+    return {setting: f"{sum(means) / len(means):.2f}" for setting, means in values.items()}
