@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tomllib
@@ -171,9 +172,11 @@ def read_configuration(
         raise ConfigurationError(
             f"{path} must be valid TOML", found=str(problem), remedy="mend the line it names"
         ) from None
-    content = _substituted(given)
+    content = copy.deepcopy(given)
     for key, value in (overrides or {}).items():
-        _set(content, key.split("."), value)
+        _set(content, key, value)
+    # After the overrides: one that replaces a variable must not need it set.
+    content = _substituted(content)
     cohort = content.get("cohort")
     if isinstance(cohort, dict) and isinstance(cohort.get("path"), str):
         cohort["path"] = str((path.parent / Path(cohort["path"]).expanduser()).resolve())
@@ -222,7 +225,30 @@ def _from_environment(match: re.Match[str]) -> str:
     return os.environ[name]
 
 
-def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        content = content.setdefault(key, {})
-    content[keys[-1]] = value
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    """Change one value; a number in a key counts entries of a list, from 0."""
+    *path, last = key.split(".")
+    place: Any = content
+    for step in path:
+        place = place.setdefault(step, {}) if isinstance(place, dict) else _entry(place, step, key)
+    if isinstance(place, dict):
+        place[last] = value
+    else:
+        _entry(place, last, key)
+        place[int(last)] = value
+
+
+def _entry(place: Any, step: str, key: str) -> Any:
+    if not isinstance(place, list):
+        raise ConfigurationError(
+            "a dotted key leads through tables and lists",
+            found=f"{key}: nothing can stand at {step!r}",
+            remedy="see `leakaudit explain configuration`",
+        )
+    if not step.isdecimal() or int(step) >= len(place):
+        raise ConfigurationError(
+            f"entries of this list are numbered 0 to {len(place) - 1}",
+            found=f"{step!r} in {key}",
+            remedy="write the entry's number, such as attacks.0.steps=50",
+        )
+    return place[int(step)]

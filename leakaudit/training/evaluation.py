@@ -50,11 +50,13 @@ def evaluate(
 
     Args:
         predict: rows of the cohort to binary predictions (n, regions, *space).
-        rows: (n,) validation samples.
+        rows: (n,) validation samples; none gives scores without a single patient.
         masks: (all samples, regions, *space) truth.
         patients: (all samples,) owners.
         regions: names, in channel order.
     """
+    if not len(rows):
+        return {region: RegionScore({}, {}, None) for region in regions}
     counts: dict[str, npt.NDArray[np.float64]] = {}
     distances: dict[str, list[npt.NDArray[np.float64]]] = {}
     for chunk in torch.split(rows, 32):
