@@ -31,9 +31,12 @@ def _printable() -> frozenset[int]:
 
 def on_paper(text: str) -> str:
     """Text with what no embedded font can show written as `[U+4E2D]`, and room to break lines."""
+    return LONG.sub(lambda found: _breakable(found.group()), _shown(text))
+
+
+def _shown(text: str) -> str:
     known = _printable()
-    shown = "".join(c if ord(c) in known or c.isascii() else f"[U+{ord(c):04X}]" for c in text)
-    return LONG.sub(lambda found: _breakable(found.group()), shown)
+    return "".join(c if ord(c) in known or c.isascii() else f"[U+{ord(c):04X}]" for c in text)
 
 
 def _breakable(token: str) -> str:
@@ -82,7 +85,7 @@ class Paper:
 
     def _svg(self, svg: str) -> str:
         head, tag, rest = svg.partition(">")
-        return head + tag + self._style + rest
+        return head + tag + self._style + _shown(rest)
 
     def _paragraph(self, block: Any) -> dict[str, Any]:
         return {"text": self._rich(block.text), "lead": block.lead}

@@ -122,6 +122,7 @@ def test_hostile_text_is_only_text(page: Page, hostile_record: Record, tmp_path:
     assert page.evaluate("document.querySelectorAll('img').length") == 0
     assert "<script>alert(1)</script>" in page.evaluate("document.body.innerText")
     raw = file.read_text("utf-8")
+    assert "long" * 80 not in raw
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x07]", raw)
     page.call("Emulation.setDeviceMetricsOverride", width=1360, height=800, deviceScaleFactor=1,
               mobile=False)  # fmt: skip

@@ -99,6 +99,12 @@ def test_hostile_text_prints_literally(hostile_record: Record, tmp_path: Path) -
     assert "[U+4E2D]" in text  # no embedded font has it: written out, never dropped
 
 
+def test_a_script_without_a_font_prints_by_number(tmp_path: Path) -> None:
+    parties = ("\u4e2d\u6587", "\u05d0\u05d1\u05d2", "\u0939\u093f", "\U0001f3e5")
+    text = read(PdfReport().render(example_record(parties=parties), tmp_path))[1]
+    assert "[U+4E2D][U+6587]" in text
+
+
 def pictures(page: PageObject) -> list[str]:
     resources: Any = page["/Resources"]
     drawn = resources.get("/XObject", {})
