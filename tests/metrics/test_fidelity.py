@@ -40,7 +40,7 @@ def test_ssim_equals_scikit_image(shape, threads):
     reference, candidate = pair(shape)
     ours = StructuralSimilarity(threads=threads)(reference, candidate, dimensions=len(shape) - 1)
     theirs = [skimage_ssim(a, b) for a, b in zip(reference, candidate, strict=True)]
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [(4, 30, 41), (2, 14, 20, 17)])
@@ -52,7 +52,7 @@ def test_ssim_of_a_region_averages_scikit_images_full_map(shape):
         skimage_ssim(a, b, full=True)[1][m].mean()
         for a, b, m in zip(reference, candidate, masks, strict=True)
     ]
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("left", "right"), [(0.0, 1.0), (0.5, 1.0), (0.0, 0.0), (0.2, 0.3)])
@@ -63,7 +63,7 @@ def test_ssim_of_flat_images_is_the_luminance_term(left, right):
     )
     left, right = np.float32(left).astype(float), np.float32(right).astype(float)
     expected = (2 * left * right + 1e-4) / (left**2 + right**2 + 1e-4)
-    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
@@ -155,6 +155,12 @@ class TestEveryImageMetric:
         candidate[0, 3, 3] = value
         with pytest.raises(DataError, match="finite and within"):
             metric(reference, candidate)
+
+    def test_rounding_at_the_ends_of_the_range_is_let_through(self, metric):
+        reference, candidate = pair((1, 20, 20))
+        candidate[0, 3, 3:6] = -0.0, -1e-7, 1 + 5e-7
+        assert np.isfinite(metric(reference, candidate)).all()
+        assert np.isfinite(metric(reference[..., ::-1], candidate.astype(np.float64))).all()
 
     def test_mismatched_shapes_are_refused(self, metric):
         reference, candidate = pair((2, 20, 20))
