@@ -69,7 +69,7 @@ class Releases:
             (self.parties, "parties"),
             (self.directions, "directions"),
         )
-        product = " x ".join(f"{number} {noun}" for number, noun in factors)
+        product = " x ".join(f"{number} {noun}" for number, noun in factors if number > 1) or "1"
         return f"{product} = {self.total} releases, each certain (no gain from subsampling)"
 
 

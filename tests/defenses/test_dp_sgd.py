@@ -159,7 +159,7 @@ def test_nothing_of_opacus_stays_on_the_network(split: SplitSpec) -> None:
     after = _rewritten(network, [], _batch(split))
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not any(hasattr(p, "grad_sample") for p in network.parameters())
-    assert not any(module._forward_hooks for module in network.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
     copy.deepcopy(network)
 
 
