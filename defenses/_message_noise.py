@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Claim, Defense, Exposure
+from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength
 from leakaudit.split.spec import SplitSpec
 
 from ._accountant import Spent, require_small_delta
@@ -32,6 +32,7 @@ class NoiseDefense(MessageDefense):
         "states"
     )
     norm: ClassVar[Literal[1, 2]]
+    strength: ClassVar[Strength | None] = Strength("noise_multiplier", rising=True)
 
     noise_multiplier: float | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 
 from ._randomness import initialised_projection
 from .bottleneck import Bottleneck
@@ -31,6 +31,7 @@ class AdversarialDecoder(Defense):
     """
 
     post_processing: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("weight", rising=True)
 
     weight: float = Field(
         gt=0, allow_inf_nan=False, description="factor of the term beside the segmentation loss"

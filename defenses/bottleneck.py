@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 
 from ._randomness import initialised_projection
 
@@ -26,6 +26,7 @@ class Bottleneck(Defense):
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     learned: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("keep", rising=False)
 
     keep: float = Field(gt=0, lt=1, description="share of channels that remain, at least one")
 

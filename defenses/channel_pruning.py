@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 
 from ._sample_norms import channel_energies
 
@@ -26,6 +26,7 @@ class ChannelPruning(Defense):
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     learned: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("keep", rising=False)
 
     keep: float = Field(gt=0, lt=1, description="share of channels that are sent, at least one")
     choose: Literal["learned", "energy"] = Field(

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Defense, Exposure, Guard, Site
+from leakaudit.exchange.defense import Defense, Exposure, Guard, Site, Strength
 from leakaudit.split.spec import SplitSpec
 
 # Of two samples the distance correlation is 1, whatever they are.
@@ -27,6 +27,7 @@ class DistanceCorrelation(Defense):
     """
 
     post_processing: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("weight", rising=True)
 
     weight: float = Field(
         gt=0, allow_inf_nan=False, description="factor of the term beside the segmentation loss"

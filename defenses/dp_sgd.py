@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Claim, Defense, Exposure, UpdateRule
+from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength, UpdateRule
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.split.spec import SERVER, SplitSpec
 
@@ -42,6 +42,7 @@ class DpSgd(Defense):
     )
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("noise_multiplier", rising=True)
 
     clip_norm: float = Field(
         gt=0,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Generator, Tensor
+
+from leakaudit.exchange.defense import Strength
 
 from ._message_guard import MessageDefense
 from ._randomness import keep_mask
@@ -20,6 +22,8 @@ class Dropout(MessageDefense):
     over epochs, undoes it.
     Source: Scheliga, Maeder, Seeland 2023, who show that attackers solve for the mask.
     """
+
+    strength: ClassVar[Strength | None] = Strength("rate", rising=True)
 
     rate: float = Field(gt=0, lt=1, description="share of values or channels set to zero")
     unit: Literal["element", "channel"] = Field(

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
-from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 
 from ._randomness import laplace_like
 from ._sample_norms import root_mean_square
@@ -31,6 +31,7 @@ class LearnedNoise(Defense):
 
     post_processing: ClassVar[bool] = True
     learned: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("weight", rising=True)
 
     weight: float = Field(
         gt=0, allow_inf_nan=False, description="reward for the mean logarithm of the scale"

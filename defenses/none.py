@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Defense
+from leakaudit.split.spec import SplitSpec
 
 
 class NoDefense(Defense):
@@ -17,6 +18,11 @@ class NoDefense(Defense):
 
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
+
+    def no_claim_because(self, split: SplitSpec) -> str:
+        """There is nothing to claim."""
+        del split
+        return "nothing defends"
 
     def check_stack(self, before: Sequence[Defense], after: Sequence[Defense]) -> None:
         """It is the absence of defenses, so it stands alone."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Defense, Guard, Site
+from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 
 
 class PatchShuffle(Defense):
@@ -26,6 +26,7 @@ class PatchShuffle(Defense):
 
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("grid", rising=True)
 
     grid: int = Field(
         ge=2, le=64, description="patches along each side; must divide the size of every level"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.defense import Defense, Strength
 
 from ._message_guard import MessageDefense
 from ._message_noise import NoiseDefense
@@ -25,6 +26,8 @@ class Quantization(MessageDefense):
     Protects: nothing that can be claimed; it saves bytes, and blurs a little.
     Source: Jacob et al. 2018 (uniform quantization); Bengio et al. 2013 (straight-through).
     """
+
+    strength: ClassVar[Strength | None] = Strength("bits", rising=False)
 
     bits: int = Field(ge=1, le=8, description="bits per value")
 

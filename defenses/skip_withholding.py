@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.defense import Defense, Strength
 from leakaudit.split.spec import SplitSpec
 
 
@@ -21,6 +21,7 @@ class SkipWithholding(Defense):
 
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
+    strength: ClassVar[Strength | None] = Strength("levels", rising=True)
 
     levels: tuple[int, ...] = Field(
         min_length=1, description="levels not sent; the deepest at the parties must stay"

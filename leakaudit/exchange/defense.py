@@ -117,6 +117,19 @@ class UpdateRule(Protocol):
         """Take off whatever was hung on the network; training is over."""
 
 
+@dataclass(frozen=True)
+class Strength:
+    """The setting that makes a defense stronger, for those who look for the least that is enough.
+
+    Attributes:
+        setting: name of the field.
+        rising: whether a larger value protects more.
+    """
+
+    setting: str
+    rising: bool
+
+
 class Defense(Plugin):
     """Settings of one defense. Stacks with others, in the order of the configuration.
 
@@ -129,12 +142,14 @@ class Defense(Plugin):
             fresh randomness, and on nothing else.
         per_sample: treats each sample alone, in its messages and in the loss.
         learned: its guard has weights that train.
+        strength: which setting to turn; None where there is none to turn.
     """
 
     not_covered: ClassVar[str] = "everything: this defense makes no formal claim"
     post_processing: ClassVar[bool] = False
     per_sample: ClassVar[bool] = False
     learned: ClassVar[bool] = False
+    strength: ClassVar[Strength | None] = None
 
     parties: tuple[str, ...] | None = Field(
         default=None, description="parties it acts at; unset: all"

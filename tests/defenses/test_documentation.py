@@ -75,6 +75,21 @@ def test_the_table_names_every_defense_and_says_truly_which_can_claim() -> None:
         assert overrides == ("epsilon" in rows[name]), name
 
 
+def test_the_table_says_truly_which_way_is_stronger() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|[^|]*\|([^|]*)\|", DEFENSES, flags=re.MULTILINE)
+    for name, main_setting in rows:
+        if name not in plugins.names(Kind.DEFENSE):
+            continue
+        kind: type[Defense] = plugins.load(Kind.DEFENSE, name)
+        if kind.strength is None:
+            assert not main_setting.strip(), name
+            continue
+        assert kind.strength.setting in kind.model_fields
+        assert f"`{kind.strength.setting}`" in main_setting
+        words = main_setting.partition(",")[0].split()
+        assert ("up" in words or "more" in words) == kind.strength.rising, name
+
+
 def test_a_strangers_package_is_found_and_trains(tmp_path: Path) -> None:
     package = tmp_path / "blurred"
     package.mkdir()
