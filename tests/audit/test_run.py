@@ -1,0 +1,235 @@
+"""A whole audit, small: what is finished is never done twice, and a kill costs nothing finished."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leakaudit.audit.configuration import read_configuration
+from leakaudit.audit.engine import Tick
+from leakaudit.audit.run import Outcome, attack_trace, run_audit
+from leakaudit.record import read_record
+
+CONFIGURATION = """
+title = "small"
+seeds = [0, 1]
+[cohort]
+use = "phantom"
+patients = 20
+slices_per_patient = 2
+size = 32
+[groups]
+training = 10
+auxiliary = 7
+validation = 3
+[split]
+channels = [4, 8]
+party_levels = 1
+parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
+[training]
+epochs = 2
+batch_size = 10
+[[adversaries]]
+preset = "curious-server"
+[[attacks]]
+use = "decoder-inversion"
+steps = 20
+[[defenses]]
+label = "none"
+[[defenses]]
+label = "noise"
+stack = [{use = "gaussian-noise", noise_multiplier = 0.5}]
+"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+def silent(tick: Tick) -> None:
+    assert 0 <= tick.done <= tick.total
+
+
+def audited(folder: Path, text: str = CONFIGURATION) -> Outcome:
+    file = folder.parent / f"{folder.name}.toml"
+    file.write_text(text, encoding="utf-8")
+    configuration, given = read_configuration(file)
+    return run_audit(configuration, given, folder, watch=silent, command="leakaudit run")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return audited(tmp_path_factory.mktemp("audit") / "run")
+
+
+@pytest.fixture
+def copied(undisturbed: Outcome, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(undisturbed.folder, tmp_path / "run"))
+
+
+def test_the_record_answers_for_every_actor_victim_and_setting(undisturbed: Outcome) -> None:
+    record = read_record(undisturbed.folder)
+    assert not undisturbed.failures
+    assert record.failures == ()
+    asked = {(v.defense, v.adversary, v.victim, v.asset) for v in record.verdicts}
+    assert asked == {
+        (defense, "curious-server", victim, asset)
+        for defense in ("none", "noise")
+        for victim in "ab"
+        for asset in ("images", "identity")
+    }
+    groups = [record.cohort.training, record.cohort.auxiliary, record.cohort.validation]
+    assert [group.patients for group in groups] == [10, 7, 3]
+    assert {control.kind for control in record.controls} == {"open", "shuffled"}
+    open_cut = next(
+        f for f in record.findings
+        if (f.defense, f.victim, f.metric, f.region) == ("none", "a", "ssim", "foreground")
+    )  # fmt: skip
+    assert open_cut.blind is not None
+    assert open_cut.estimate.mean > open_cut.blind.mean + 0.2
+    assert open_cut.estimate.patients == 10
+    assert open_cut.estimate.samples == 10 * 2 * 2
+    assert {u.setting for u in record.utility} == {"none", "noise"}
+    assert record.costs[0].bytes_per_patient == 2 * 2 * 2 * 4 * 32 * 32 * 4
+
+
+def test_a_second_run_does_nothing(copied: Path) -> None:
+    before = (copied / "audit.json").read_bytes()
+    again = audited(copied)
+    assert again.computed == 0
+    assert (copied / "audit.json").read_bytes() == before
+
+
+def test_a_changed_defense_recomputes_only_its_own_cells(copied: Path) -> None:
+    again = audited(copied, CONFIGURATION.replace("multiplier = 0.5", "multiplier = 0.7"))
+    assert (again.computed, again.reused) == (4, 5)
+
+
+def test_a_changed_attack_does_not_retrain(copied: Path) -> None:
+    again = audited(copied, CONFIGURATION.replace("steps = 20", "steps = 21"))
+    assert (again.computed, again.reused) == (5, 4)
+
+
+def test_a_trace_is_audited_without_retraining(undisturbed: Outcome, tmp_path: Path) -> None:
+    trace = next(
+        folder / "trace"
+        for folder in (undisturbed.folder / "cells").iterdir()
+        if (folder / "trace").exists() and '"seed":0' in _description(folder).replace(" ", "")
+        and "gaussian" not in _description(folder)
+    )  # fmt: skip
+    file = tmp_path / "audit.toml"
+    file.write_text(CONFIGURATION, encoding="utf-8")
+    configuration, given = read_configuration(file)
+    outcome = attack_trace(
+        trace, configuration, given, tmp_path / "run", watch=silent, command="leakaudit attack"
+    )
+    assert outcome.computed == 2
+    ours = {f.victim: f.values[0] for f in outcome.record.findings if _leading(f)}
+    theirs = {
+        f.victim: f.values[0]
+        for f in undisturbed.record.findings
+        if _leading(f) and f.defense == "none"
+    }
+    assert ours == theirs
+
+
+def test_one_patient_is_recorded_but_given_no_verdict(tmp_path: Path) -> None:
+    text = CONFIGURATION.replace("patients = 20", "patients = 1").replace(
+        "training = 10", "training = 1"
+    )
+    text = text.replace("auxiliary = 7", "auxiliary = 0").replace(
+        "validation = 3", "validation = 0"
+    )
+    outcome = audited(tmp_path / "run", text)
+    assert outcome.refusal is not None
+    assert "one patient" in outcome.refusal or "1 patient" in outcome.refusal
+    assert {verdict.verdict for verdict in outcome.record.verdicts} == {"not tested"}
+    assert outcome.record.split.recorded_epochs == (1,)
+
+
+def test_a_damaged_shard_fails_its_attacks_and_nothing_else(copied: Path) -> None:
+    victim = next(
+        folder for folder in (copied / "cells").iterdir()
+        if (folder / "trace").exists() and "gaussian" in _description(folder)
+    )  # fmt: skip
+    shard = next(victim.glob("trace/*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    for cell in (copied / "cells").iterdir():
+        if not (cell / "trace").exists():
+            shutil.rmtree(cell)
+    outcome = audited(copied)
+    assert outcome.failures
+    assert all("noise" in failure.where for failure in outcome.record.failures)
+    assert any(finding.defense == "none" for finding in outcome.record.findings)
+    verdicts = {v.verdict for v in outcome.record.verdicts if v.defense == "noise"}
+    assert "none shown" not in verdicts
+
+
+def _partial(cells: Path, trained: bool) -> bool:
+    finished = any((folder / "trace").exists() for folder in cells.glob("[0-9a-f]*"))
+    return finished == trained and any(cells.glob(".partial-*"))
+
+
+STAGES: dict[str, Callable[[Path], bool]] = {
+    "training": lambda run: _partial(run / "cells", trained=False),
+    "attack": lambda run: _partial(run / "cells", trained=True),
+    "rendering": lambda run: (run / "audit.json").exists(),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_kill_then_resume_gives_the_same_record(
+    stage: str, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    config, run = tmp_path / "audit.toml", tmp_path / "run"
+    config.write_text(CONFIGURATION, encoding="utf-8")
+    command = [sys.executable, "-m", "leakaudit", "run", str(config), "--out", str(run)]
+    if stage == "rendering":
+        shutil.copytree(undisturbed.folder, run)
+        for name in ("audit.json", "report.html", "report.pdf", "summary.md"):
+            (run / name).unlink(missing_ok=True)
+    process = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 240
+    while not STAGES[stage](run):
+        assert process.poll() is None, "finished before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {folder.name for folder in (run / "cells").glob("[0-9a-f]*")}
+    ages = {name: (run / "cells" / name / "result.json").stat().st_mtime_ns for name in kept}
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+
+    assert done.returncode == 0, done.stderr
+    assert read_record(run).content_sha256 == _without_command(undisturbed, run)
+    assert all((run / name).is_file() for name in ("report.html", "report.pdf", "summary.md"))
+    for name, age in ages.items():
+        assert (run / "cells" / name / "result.json").stat().st_mtime_ns == age
+
+
+def _without_command(undisturbed: Outcome, run: Path) -> str:
+    """The undisturbed record's hash, had it been started by the command line's own words."""
+    from leakaudit.record import content_sha256
+
+    named = undisturbed.record.model_copy(update={"command": read_record(run).command})
+    return content_sha256(named)
+
+
+def _description(folder: Path) -> str:
+    return (folder / "trace" / "trace.json").read_text(encoding="utf-8")
+
+
+def _leading(finding: object) -> bool:
+    return (getattr(finding, "metric", ""), getattr(finding, "region", "")) == (
+        "ssim",
+        "foreground",
+    )
