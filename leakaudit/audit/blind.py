@@ -11,16 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from monai.networks.nets.basic_unet import BasicUNet
 from torch import Generator, Tensor, nn
 
+from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
+from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 from leakaudit.training.loss import segmentation_loss
 
 _STEPS = 200
 _BATCH = 16
-_FEATURES = (16, 16, 32, 32, 32, 16)
+_WIDTHS = (16, 32, 32)
 
 Guesser = Callable[[Tensor], Tensor]
 """Own images (n, own modalities, *space), possibly none of them, to guesses (n, ...)."""
@@ -110,16 +111,13 @@ def _network(own: Tensor, truth: Tensor, masks: bool, rng: Generator) -> Guesser
     """A small U-Net from the adversary's own modalities to the target."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
-        network: nn.Module = BasicUNet(
-            own.dim() - 2, own.shape[1], truth.shape[1], features=_FEATURES,
-            norm=("instance", {"affine": True}),
-        )  # fmt: skip
+        network = _unet(own.shape[1], truth.shape[1], own.dim() - 2)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
     for _ in range(_STEPS):
         rows = torch.randint(len(own), (min(_BATCH, len(own)),), generator=rng)
         optimiser.zero_grad(set_to_none=True)
-        output = network(own[rows])
+        output = network([own[rows]])
         if masks:
             loss = segmentation_loss(output, truth[rows])
         else:
@@ -130,7 +128,23 @@ def _network(own: Tensor, truth: Tensor, masks: bool, rng: Generator) -> Guesser
 
     def guess(images: Tensor) -> Tensor:
         with torch.no_grad():
-            outputs = torch.cat([network(chunk) for chunk in torch.split(images, 64)])
+            outputs = torch.cat([network([chunk]) for chunk in torch.split(images, 64)])
         return outputs.sigmoid() if masks else outputs.clamp(0, 1)
 
     return guess
+
+
+def _unet(inputs: int, outputs: int, dimensions: int) -> nn.Module:
+    """The audited network's own kind, in one place."""
+    split = SplitSpec.model_validate(
+        {
+            "parties": (PartySpec(name="own", modalities=tuple(map(str, range(inputs)))),),
+            "dimensions": dimensions,
+            "channels": _WIDTHS,
+            "party_levels": 1,
+        }
+    )
+    received = {0: [_WIDTHS[0]]}
+    return WholeNetwork(
+        [PartyEncoder(split, inputs)], ServerNetwork(split, received), Head(split, outputs)
+    )

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import torch
+from fake_views import SPLIT, FakeExchange, FakeRebuilt
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from leakaudit.errors import NotMountableError
-from leakaudit.exchange.message import Direction
-from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 from leakaudit.threat.view import Auxiliary, View, derangement, seen_from
 
 PATIENTS = torch.tensor([0, 0, 1, 1, 2])
-SPLIT = SplitSpec(
-    parties=(PartySpec(name="a", modalities=("T1",)), PartySpec(name="b", modalities=("T2",))),
-    channels=(2, 4),
-    party_levels=1,
-)
-
-
-@dataclass
-class FakeExchange:
-    epochs: tuple[int, ...] = (0,)
-
-    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
-        return torch.arange(5.0)[:, None, None, None].expand(5, 2, 4, 4)
-
-    def updates(self, party: str, epoch: int) -> list[object]:
-        return []
-
-
-class FakeRebuilt:
-    def party(self, name: str, epoch: int) -> object:
-        return lambda images, rng: {0: images.repeat(1, 2, 1, 1)}
-
-    def server(self, epoch: int) -> tuple[object, object]:
-        return object(), object()
 
 
 def view_of(adversary: Adversary, knowledge: Knowledge) -> View:

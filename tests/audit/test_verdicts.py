@@ -1,0 +1,140 @@
+"""Findings, controls and verdicts from series whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leakaudit.audit.findings import (
+    FindingId,
+    Series,
+    advantage_figure,
+    converged,
+    finding,
+)
+from leakaudit.audit.verdicts import controls, verdicts
+
+PATIENTS = tuple(f"P{n:02d}" for n in range(24))
+IMAGES = FindingId("none", "server", "inversion", False, "a", "images", (0,), "ssim", "foreground")
+CURVE = {10: 0.0, 20: 0.0}
+
+
+def series_of(level: float, *, seeds: int = 3, blind: float = 0.4, flat: bool = True) -> Series:
+    rng = np.random.default_rng(int(level * 1000) + seeds)
+    people = 0.03 * rng.standard_normal(len(PATIENTS))
+    values = level + people + 0.002 * rng.standard_normal((seeds, len(PATIENTS)))
+    floor = np.full_like(values, blind) + people
+    before = values if flat else values - 0.2
+    return Series(values, floor, PATIENTS, {10: before, 20: values}, 3 * values.size, None)
+
+
+def answer(gathered: dict[FindingId, Series], setting: str = "none") -> tuple[str, str]:
+    known = controls(gathered, "none")
+    (verdict,) = verdicts(
+        gathered, known, [(setting, "server", "a", "images", "nobody tried")],
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    return verdict.verdict, verdict.reason
+
+
+SHUFFLED = replace(IMAGES, shuffled=True)
+DEFENDED = replace(IMAGES, setting="defended")
+OPEN = {IMAGES: series_of(0.9), SHUFFLED: series_of(0.3, seeds=1)}
+
+
+def test_advantage_is_on_the_scale_from_blind_to_perfect() -> None:
+    figure = advantage_figure(IMAGES, series_of(0.7))
+    assert figure is not None
+    assert figure.mean == pytest.approx((0.7 - 0.4) / (1 - 0.4), abs=0.02)
+
+
+def test_an_open_cut_with_both_controls_is_a_leak() -> None:
+    assert answer(OPEN)[0] == "leak shown"
+
+
+def test_a_silent_defended_cut_is_none_shown_when_everything_holds() -> None:
+    assert answer(OPEN | {DEFENDED: series_of(0.398)}, "defended")[0] == "none shown"
+
+
+@pytest.mark.parametrize(
+    ("gathered", "verdict", "says"),
+    [
+        ({IMAGES: OPEN[IMAGES], DEFENDED: series_of(0.398)}, "inconclusive", "shuffled"),
+        (OPEN | {DEFENDED: series_of(0.398, seeds=1)}, "inconclusive", "seed"),
+        (OPEN | {DEFENDED: series_of(0.398, flat=False)}, "inconclusive", "effort"),
+        (OPEN | {SHUFFLED: series_of(0.8, seeds=1), DEFENDED: series_of(0.398)},
+         "attack invalid", "shuffled"),
+        ({IMAGES: series_of(0.4), SHUFFLED: OPEN[SHUFFLED], DEFENDED: series_of(0.4)},
+         "attack invalid", "undefended"),
+        (OPEN, "not tested", "nobody tried"),
+    ],
+)  # fmt: skip
+def test_what_keeps_none_shown_from_being_said(
+    gathered: dict[FindingId, Series], verdict: str, says: str
+) -> None:
+    found, reason = answer(gathered, "defended")
+    assert found == verdict
+    assert says in reason
+
+
+def test_one_patient_never_yields_none_shown() -> None:
+    alone = {
+        key: Series(
+            each.values[:, :1], each.blind[:, :1], PATIENTS[:1],
+            {effort: values[:, :1] for effort, values in each.curve.items()}, 3, None,
+        )
+        for key, each in (OPEN | {DEFENDED: series_of(0.398)}).items()
+    }  # fmt: skip
+    assert answer(alone, "defended")[0] == "inconclusive"
+
+
+def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None:
+    other = replace(DEFENDED, levels=(1,))
+    gathered = OPEN | {
+        DEFENDED: series_of(0.398), other: series_of(0.8),
+        replace(other, setting="none"): series_of(0.85),
+        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+    }  # fmt: skip
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")],
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    assert verdict.levels == (1,)
+    assert verdict.verdict == "leak shown"
+    assert verdict.advantage is not None
+    plain = advantage_figure(other, gathered[other])
+    assert plain is not None
+    assert verdict.advantage.one_sided_lower is not None
+    assert plain.at_least is not None
+    assert verdict.advantage.one_sided_lower < plain.at_least
+
+
+def test_zero_hits_of_all_patients_still_have_an_upper_bound() -> None:
+    key = replace(IMAGES, asset="identity", metric="re-identification", region="whole")
+    none = np.zeros((2, len(PATIENTS)))
+    series = Series(none, none, PATIENTS, {}, 48, 1 / 24)
+    entry = finding(key, series)
+    assert entry is not None
+    assert entry.estimate.mean == 0
+    assert entry.estimate.one_sided_upper is not None
+    assert 0.05 < entry.estimate.one_sided_upper < 0.2
+
+
+def test_effort_curves() -> None:
+    assert converged(IMAGES, series_of(0.8)) is True
+    assert converged(IMAGES, series_of(0.8, flat=False)) is False
+    assert converged(IMAGES, replace(series_of(0.8), curve={})) is None
+
+
+def test_missing_values_stay_missing_in_the_record() -> None:
+    series = series_of(0.8)
+    values = series.values.copy()
+    values[0, 3] = np.nan
+    entry = finding(IMAGES, replace(series, values=values))
+    assert entry is not None
+    assert entry.values[0][3] is None
+    assert entry.values[1][3] is not None
+    empty = replace(series, values=np.full_like(values, np.nan), curve={})
+    assert finding(IMAGES, empty) is None
