@@ -131,7 +131,7 @@ def _verdict(
         )  # fmt: skip
     best = max(figures, key=lambda key: figures[key].mean or 0.0)
     corrected = _corrected(candidates, figures, best)
-    baseline = replace(best, setting=undefended)
+    baseline = _baseline(best, known, undefended)
     opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
     judged = judge(
         corrected,
@@ -148,6 +148,23 @@ def _verdict(
         verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(corrected),
         reason=judged.reason,
     )  # fmt: skip
+
+
+def _baseline(
+    best: FindingId, known: Mapping[tuple[FindingId, str], Control], undefended: str
+) -> FindingId:
+    """The undefended finding whose controls speak for this one.
+
+    The same levels where they were attacked; otherwise all levels together: where a defense
+    withholds a level, "all that cross" are fewer than on the undefended split.
+    """
+    same = replace(best, setting=undefended)
+    if (same, "open") in known:
+        return same
+    others = [
+        key for key, kind in known if kind == "open" and replace(same, levels=key.levels) == key
+    ]
+    return max(others, key=lambda key: len(key.levels), default=same)
 
 
 def _open_leaks(control: Control | None, threshold: float) -> bool | None:

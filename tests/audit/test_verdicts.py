@@ -138,3 +138,13 @@ def test_missing_values_stay_missing_in_the_record() -> None:
     assert entry.values[1][3] is not None
     empty = replace(series, values=np.full_like(values, np.nan), curve={})
     assert finding(IMAGES, empty) is None
+
+
+def test_fewer_crossing_levels_are_held_against_the_controls_of_all_levels_together() -> None:
+    everything = replace(IMAGES, levels=(0, 1, 2))
+    gathered = {
+        everything: series_of(0.9),
+        replace(everything, shuffled=True): series_of(0.3, seeds=1),
+        replace(DEFENDED, levels=(1, 2)): series_of(0.398),
+    }
+    assert answer(gathered, "defended")[0] == "none shown"
