@@ -76,3 +76,15 @@ def test_infonce_saturates_at_log2_n_and_says_so():
     assert result.saturation_bits == InfoNCE().ceiling(512) == 9
     assert 8.1 < result.bits <= 9
     assert result.saturated
+
+
+def test_the_critic_is_read_on_patients_it_never_saw():
+    class Counting(InfoNCE):
+        def read(self, critic, x, y):
+            return len(x) * math.log(2)
+
+    x, y, _ = channel(1.0, n=90)
+    names = [f"p{i // 3}" for i in range(90)]  # 30 patients: 8 fit, 7 stop, 15 are held out
+    result = Counting(steps=1)(x, y, names, np.random.default_rng(0))
+    assert result.bits == pytest.approx(result.n)
+    assert result.n == 45
