@@ -1,0 +1,130 @@
+"""A convolutional decoder from features of any levels, and a first estimate, to images.
+
+It runs from the deepest level it is given up to half resolution (or to the level it is given, if
+that is coarser) and writes whole blocks of pixels from there: convolutions at full resolution cost
+most and add least, because neighbouring pixels are already told apart by the first estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from leakaudit.split.spec import level_size
+from leakaudit.threat.view import Features
+
+from ._linear import depth_to_space, space_to_depth, stretch
+
+_FINEST = 1  # the level at which the decoder ends: half resolution
+_DEEPER = 1  # levels it looks below the coarsest one it is given, for context
+
+
+class _Residual(nn.Module):
+    """Two convolutions around a skip."""
+
+    def __init__(self, dimensions: int, channels: int) -> None:
+        super().__init__()
+        conv, norm = _layers(dimensions)
+        self.body = nn.Sequential(
+            norm(channels), nn.ReLU(), conv(channels, channels, 3, padding=1),
+            norm(channels), nn.ReLU(), conv(channels, channels, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, features: Tensor) -> Tensor:
+        changed: Tensor = self.body(features)
+        return features + changed
+
+
+class Decoder(nn.Module):
+    """Features of some levels to images, U-Net fashion.
+
+    Batch norm is safe here, unlike in the audited network: this is the adversary's own decoder,
+    trained on its own patients, and run with fixed statistics.
+
+    Args:
+        channels: level to channels, for every level it reads.
+        space: image size.
+        outputs: image channels.
+        width: feature channels at the finest level; twice as many below.
+    """
+
+    def __init__(
+        self, channels: Mapping[int, int], space: tuple[int, ...], outputs: int, width: int
+    ) -> None:
+        super().__init__()
+        dimensions = len(space)
+        conv, _ = _layers(dimensions)
+        raise_by = nn.ConvTranspose2d if dimensions == 2 else nn.ConvTranspose3d
+        self.space = space
+        self.finest = max(_FINEST, min(channels))
+        self.deepest = self._deepest(max(self.finest, *channels))
+        widths = {
+            level: width if level == self.finest else 2 * width
+            for level in range(self.finest, self.deepest + 1)
+        }
+        self.stems = nn.ModuleDict()
+        for level, inputs in channels.items():
+            at = max(level, self.finest)
+            blocks = inputs * 2 ** (dimensions * (at - level))
+            self.stems[str(level)] = conv(blocks, widths[at], 3, padding=1)
+        pixels = outputs * 2 ** (dimensions * self.finest)
+        self.estimate = conv(pixels, width, 3, padding=1)
+        steps = range(self.finest, self.deepest)
+        self.lower = nn.ModuleList(conv(widths[i], widths[i + 1], 2, stride=2) for i in steps)
+        self.upper = nn.ModuleList(raise_by(widths[i + 1], widths[i], 2, stride=2) for i in steps)
+        self.blocks = nn.ModuleList(_Residual(dimensions, each) for each in widths.values())
+        self.last = conv(widths[self.finest], pixels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        if self.last.bias is not None:
+            nn.init.zeros_(self.last.bias)
+
+    def _deepest(self, level: int) -> int:
+        """As deep as asked for, but never below two positions per side."""
+        wanted = level + _DEEPER
+        while wanted > level and min(level_size(self.space, wanted)) < 2:
+            wanted -= 1
+        return wanted
+
+    def forward(self, features: Features, estimate: Tensor) -> Tensor:
+        """Images (n, outputs, *space); zero at first.
+
+        Args:
+            features: level to (n, channels, *grid), standardised.
+            estimate: (n, outputs, *space), a first estimate, standardised.
+        """
+        ends_at = level_size(self.space, self.finest)
+        entering: Features = {
+            self.finest: self.estimate(space_to_depth(estimate, 2**self.finest, ends_at))
+        }
+        for level in sorted(features):
+            at = max(level, self.finest)
+            grid = level_size(self.space, at)
+            stem = self.stems[str(level)]
+            joined = stem(space_to_depth(features[level], 2 ** (at - level), grid))
+            entering[at] = entering[at] + joined if at in entering else joined
+        for index, lower in enumerate(self.lower):
+            level = self.finest + index
+            if level in entering:
+                carried = lower(torch.relu(entering[level]))
+                below = entering.get(level + 1)
+                entering[level + 1] = carried if below is None else below + carried
+        current = self.blocks[-1](entering[self.deepest])
+        for index in reversed(range(len(self.upper))):
+            level = self.finest + index
+            raised = self.upper[index](torch.relu(current))
+            raised = stretch(raised, level_size(self.space, level))
+            if level in entering:
+                raised = raised + entering[level]
+            current = self.blocks[index](raised)
+        blocks: Tensor = self.last(torch.relu(current))
+        return depth_to_space(blocks, 2**self.finest, self.space)
+
+
+def _layers(
+    dimensions: int,
+) -> tuple[type[nn.Conv2d | nn.Conv3d], type[nn.BatchNorm2d | nn.BatchNorm3d]]:
+    if dimensions == 2:
+        return nn.Conv2d, nn.BatchNorm2d
+    return nn.Conv3d, nn.BatchNorm3d

@@ -1,0 +1,144 @@
+"""What was sent for one victim, put beside what it would have sent for auxiliary images.
+
+Where a defense draws fresh randomness, auxiliary messages are drawn several times, and what the
+recorded epochs released of the same sample is put together: noise that differs from epoch to epoch
+averages out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from leakaudit.threat.view import Features, View
+
+_POSITIONS = 48  # per sample, to fit how epochs are put together
+_PROBES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Releases:
+    """Messages of one victim, standardised channel by channel over the auxiliary samples.
+
+    Attributes:
+        draws: several redraws of what the victim would send for the auxiliary images; each is
+            level to (n_auxiliary, channels, *grid). One draw where the messages are not random.
+        received: level to (n, channels, *grid), what it sent for the attacked samples.
+    """
+
+    draws: tuple[Features, ...]
+    received: Features
+
+
+def gather(view: View, victim: str, levels: Sequence[int], draws: int, rng: Generator) -> Releases:
+    """Query the victim on the auxiliary images and read what it sent.
+
+    Args:
+        view: grants activations, queries and auxiliary images.
+        victim: party name.
+        levels: which of its levels.
+        draws: redraws of a defense's randomness, where there is any.
+        rng: the defenses' randomness as the adversary redraws it.
+    """
+    images = view.auxiliary_images(victim)
+    random = is_random(view, victim, images, rng)
+    combined = random and len(view.epochs) > 1
+    read = _Combined(view, victim, levels, images, rng) if combined else _Last(view, victim, images)
+    raw = [read.auxiliary(levels, rng) for _ in range(draws if random else 1)]
+    received = read.received(levels)
+    for level in levels:
+        centre, spread = _moments(raw[0][level])
+        for features in (*raw, received):
+            features[level] = (features[level] - centre) / spread
+    return Releases(tuple(raw), received)
+
+
+def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:
+    """Whether the same images give other messages the second time."""
+    first, second = (view.query(victim, images[:_PROBES], view.last_epoch, rng) for _ in range(2))
+    return any(not torch.equal(first[level], second[level]) for level in first)
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of every channel; a channel that never changes keeps spread one."""
+    axes = (0, *range(2, features.ndim))
+    centre = features.double().mean(axes, keepdim=True)
+    spread = (features.double() - centre).square().mean(axes, keepdim=True).sqrt()
+    silent = spread <= 1e-9 * centre.abs()
+    return centre.float(), torch.where(silent, 1.0, spread).float()
+
+
+class _Last:
+    """The last recorded epoch alone: enough where every epoch shows the same, undisturbed."""
+
+    def __init__(self, view: View, victim: str, images: Tensor) -> None:
+        self._view, self._victim, self._images = view, victim, images
+
+    def auxiliary(self, levels: Sequence[int], rng: Generator) -> Features:
+        sent = self._view.query(self._victim, self._images, self._view.last_epoch, rng)
+        return {level: sent[level] for level in levels}
+
+    def received(self, levels: Sequence[int]) -> Features:
+        epoch = self._view.last_epoch
+        return {level: self._view.activations(self._victim, level, epoch) for level in levels}
+
+
+class _Combined:
+    """Every epoch's message, brought to the last epoch's channels and summed.
+
+    The encoder changes between epochs, so messages are not averaged as they are: a linear map per
+    epoch, fitted jointly on auxiliary images to predict a fresh draw of the last epoch, weighs
+    each epoch by how much of the signal it carries (linear minimum mean square error).
+    """
+
+    def __init__(
+        self, view: View, victim: str, levels: Sequence[int], images: Tensor, rng: Generator
+    ) -> None:
+        self._view, self._victim, self._images = view, victim, images
+        self._maps = self._fit(levels, rng)
+
+    def auxiliary(self, levels: Sequence[int], rng: Generator) -> Features:
+        total: Features = {}
+        for epoch in self._view.epochs:
+            sent = self._view.query(self._victim, self._images, epoch, rng)
+            self._add(total, {level: sent[level] for level in levels}, epoch)
+        return total
+
+    def received(self, levels: Sequence[int]) -> Features:
+        total: Features = {}
+        for epoch in self._view.epochs:
+            sent = {level: self._view.activations(self._victim, level, epoch) for level in levels}
+            self._add(total, sent, epoch)
+        return total
+
+    def _add(self, total: Features, sent: Features, epoch: int) -> None:
+        for level, features in sent.items():
+            part = torch.einsum("ji,nj...->ni...", self._maps[level][epoch], features)
+            total[level] = total[level] + part if level in total else part
+
+    def _fit(self, levels: Sequence[int], rng: Generator) -> dict[int, dict[int, Tensor]]:
+        epochs = self._view.epochs
+        drawn: dict[int, list[Tensor]] = {level: [] for level in levels}
+        places: dict[int, Tensor] = {}
+        for epoch in (*epochs, self._view.last_epoch):
+            sent = self._view.query(self._victim, self._images, epoch, rng)
+            for level in levels:
+                flat = sent[level].flatten(2)
+                if level not in places:
+                    places[level] = torch.randperm(flat.shape[2], generator=rng)[:_POSITIONS]
+                drawn[level].append(flat[:, :, places[level]].movedim(1, 2).flatten(0, 1).double())
+        maps: dict[int, dict[int, Tensor]] = {}
+        for level in levels:
+            *inputs, wanted = (each - each.mean(0) for each in drawn[level])
+            joined = torch.cat(inputs, dim=1)
+            gram = joined.T @ joined
+            ridge = 1e-4 * gram.diagonal().mean().clamp_min(1e-300)
+            solved = torch.linalg.solve(
+                gram + ridge * torch.eye(len(gram), dtype=gram.dtype), joined.T @ wanted
+            )
+            parts = solved.float().split(wanted.shape[1])
+            maps[level] = dict(zip(epochs, parts, strict=True))
+        return maps

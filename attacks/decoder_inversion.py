@@ -1,0 +1,65 @@
+"""Decoder inversion: learn to read images off the messages."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Generator
+
+from leakaudit.threat.attack import Attack, Guess, Guesses
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Target, View
+
+from ._effort import Effort, scaled
+from ._learn import Budget, Lesson, decode
+from ._releases import gather
+
+
+class DecoderInversion(Attack):
+    """Train a decoder from exchanged features back to images, on the adversary's own patients.
+
+    Knows: messages of the victim; query access, through the defense; auxiliary patients.
+    Differs: one decoder reads all levels (the papers invert one layer); beside it a linear decoder
+    in closed form, so that no rescaling or rotation of the features can stall the attack; where a
+    defense is random, it learns from several draws and puts the releases of all epochs together.
+    Source: He, Zhang, Lee, "Model inversion attacks against collaborative inference", ACSAC 2019,
+    section 5; Li et al., "ResSFL", CVPR 2022.
+    """
+
+    needs = Knowledge.ACTIVATIONS | Knowledge.QUERIES | Knowledge.AUXILIARY_IMAGES
+    asset = "images"
+    criterion = "singling out"
+    family = "decoder"
+    source = "He et al. 2019"
+
+    effort: Effort = Field(default="standard", description="scales steps and width")
+    steps: PositiveInt = Field(default=200, le=1_000_000, description="optimiser steps per target")
+    channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
+    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
+    learning_rate: PositiveFloat = Field(default=1e-2, le=1.0, description="highest step size")
+    draws: PositiveInt = Field(
+        default=4, le=64, description="redraws of a random defense on auxiliary images"
+    )
+
+    def guess(self, view: View, rng: Generator) -> Guesses:
+        """One decoder per target; what is queried of a victim is shared by its targets."""
+        budget = Budget(
+            steps=scaled(self.steps, self.effort),
+            width=self.channels * (2 if self.effort == "thorough" else 1),
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+        )
+        guesses: dict[Target, Guess] = {}
+        for victim in dict.fromkeys(target.victim for target in view.targets):
+            targets = [target for target in view.targets if target.victim == victim]
+            levels = sorted({level for target in targets for level in target.levels})
+            known = gather(view, victim, levels, self.draws, rng)
+            images = view.auxiliary_images(victim)
+            for target in targets:
+                lesson = Lesson(
+                    [{level: draw[level] for level in target.levels} for draw in known.draws],
+                    images,
+                    view.auxiliary_patients,
+                )
+                received = {level: known.received[level] for level in target.levels}
+                guesses[target] = decode(lesson, received, budget, rng)
+        return guesses
