@@ -1,0 +1,27 @@
+"""Decoder inversion leaks where there is a leak, however the messages are dressed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from leakaudit.attacks.decoder_inversion import DecoderInversion
+from memory_exchange import World
+from torch import Tensor
+
+QUICK = DecoderInversion(steps=40, channels=8)
+
+
+def advantage(world: World, guess: Tensor, victim: str = "south") -> float:
+    """Share of the blind baseline's squared error that the attack removes."""
+    truth = world.images[victim]
+    blind = world.auxiliary.images[victim].mean(0, keepdim=True)
+    left = (guess - truth).square().mean() / (blind - truth).square().mean()
+    return 1 - left.item()
+
+
+def test_reads_images_off_an_open_cut(world: Callable[..., World]) -> None:
+    open_cut = world()
+    view = open_cut.view(levels=[(0,), (1,), (0, 1)])
+    found = [advantage(open_cut, guess.values) for guess in QUICK(view, 0).values()]
+    print(found)
+    assert found[0] > 0.7
