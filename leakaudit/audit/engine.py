@@ -164,7 +164,8 @@ def _follow(
         fraction = sum(shares) / len(shares) if shares else 1.0
         spent = time.monotonic() - started
         left = spent * (1 - fraction) / fraction if fraction > 0.02 else None
-        watch(Tick(total - sum(v < 1 for v in pending.values()), total, fraction, left, doing))
+        done = total - sum(share < 1 for share in pending.values())
+        watch(Tick(done, total, fraction, left, dict(doing)))
 
     def heard(event: tuple[float, dict[str, object]]) -> None:
         message = event[1]

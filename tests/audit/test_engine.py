@@ -1,0 +1,66 @@
+"""The same audit on a cluster that is there already, and on one that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+from leakaudit.audit import engine as engine_module
+from leakaudit.audit.configuration import EngineSettings, read_configuration
+from leakaudit.audit.engine import Tick, engine
+from leakaudit.audit.run import run_audit
+from leakaudit.errors import EnvironmentProblemError
+
+TINY = """
+seeds = [0]
+[cohort]
+use = "phantom"
+patients = 8
+slices_per_patient = 2
+size = 32
+[split]
+channels = [4, 8]
+party_levels = 1
+parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
+[training]
+epochs = 1
+[[adversaries]]
+preset = "curious-server"
+[[attacks]]
+use = "decoder-inversion"
+steps = 20
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.slow
+def test_an_existing_cluster_does_the_work(tmp_path: Path) -> None:
+    (tmp_path / "audit.toml").write_text(TINY, encoding="utf-8")
+    configuration, given = read_configuration(tmp_path / "audit.toml")
+    ticks: list[Tick] = []
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
+    ) as cluster:
+        outcome = run_audit(
+            configuration, given, tmp_path / "run", scheduler=cluster.scheduler_address,
+            watch=ticks.append, command="leakaudit run",
+        )  # fmt: skip
+        assert len(cluster.workers) == 1
+    assert not outcome.failures
+    assert outcome.computed == 3
+    assert ticks[0].fraction == 0
+    assert ticks[-1].done == ticks[-1].total == 3
+    assert any("training" in tick.doing.values() for tick in ticks)
+
+
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(EnvironmentProblemError, match=r"127\.0\.0\.1:9") as problem,
+        engine(EngineSettings(), "tcp://127.0.0.1:9"),
+    ):
+        pass
+    assert problem.value.exit_code == 4
