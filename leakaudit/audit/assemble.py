@@ -117,6 +117,7 @@ def assemble(
         if not key.shuffled and (entry := finding(key, series)) is not None
     )
     known = controls(gathered, label)
+    proxies = dependence(done.trainings)
     cohort = cohort_summary(configuration, given, victims, fingerprint)
     digest = hashlib.sha256(canonical(resolved).encode()).hexdigest()
     return sealed(
@@ -145,8 +146,8 @@ def assemble(
             ),
             utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
             costs=costs(done.trainings),
-            dependence=dependence(done.trainings),
-            metrics=metric_summaries(findings, len(victims)),
+            dependence=proxies,
+            metrics=metric_summaries(findings, proxies, len(victims)),
             pictures=draw_gallery(
                 done.attacks, done.folders, given, configuration.split, out, configuration.victims
             ),

@@ -10,6 +10,8 @@ from torch import Tensor
 from leakaudit.audit.configuration import Section
 from leakaudit.exchange.message import Direction
 from leakaudit.metrics.dependence import DependenceMetric, DistanceCorrelation, KernelAlignment
+from leakaudit.metrics.information import InfoNCE
+from leakaudit.metrics.metric import Metric
 from leakaudit.split.spec import SplitSpec
 from leakaudit.trace.reader import TraceReader
 from leakaudit.training.data import Holdings
@@ -17,6 +19,7 @@ from leakaudit.training.data import Holdings
 # Fewer independent pairs say nothing about dependence.
 _LEAST_PATIENTS = 8
 _METRICS: tuple[DependenceMetric, ...] = (DistanceCorrelation(), KernelAlignment())
+_INFORMATION = InfoNCE(steps=200)
 
 
 class Proxy(Section):
@@ -32,41 +35,50 @@ class Proxy(Section):
 
 
 def measure_dependence(
-    reader: TraceReader, rows: Tensor, holdings: Holdings, split: SplitSpec
+    reader: TraceReader, rows: Tensor, holdings: Holdings, split: SplitSpec, seed: int
 ) -> tuple[Proxy, ...]:
     """Dependence between images and activations over the training patients.
 
-    One sample per patient, its middle one: slices of a patient are not independent pairs.
+    Distance correlation and kernel alignment take one sample per patient, its middle one: slices of
+    a patient are not independent pairs. The information bound learns on all samples of some
+    patients and is read on all samples of the others.
 
     Args:
         reader: the recorded training.
         rows: training samples, as indices into the cohort.
         holdings: each party's images.
         split: after defenses.
+        seed: of the information bound's critic.
     """
     owners = holdings.patients[rows].numpy()
     chosen = np.array([_middle(np.flatnonzero(owners == owner)) for owner in np.unique(owners)])
     if len(chosen) < _LEAST_PATIENTS:
         return ()
-    samples = rows[chosen]
-    exchange = reader.exchange(samples.tolist())
+    exchange = reader.exchange(rows.tolist())
     epoch = reader.epochs[-1]
     found = []
     for party in split.party_names:
-        images = holdings.images[party][samples].numpy()
+        images = holdings.images[party][rows].numpy()
         for level in split.crossing:
             sent = exchange.messages(party, level, Direction.ACTIVATION, epoch).numpy()
+
+            def proxy(
+                metric: Metric, value: float, saturation: float | None, pairs: int,
+                party: str = party, level: int = level,
+            ) -> Proxy:  # fmt: skip
+                return Proxy(
+                    party=party, level=level, metric=metric.name, unit=metric.unit or "1",
+                    value=value, saturation=saturation, pairs=pairs,
+                )  # fmt: skip
+
             for metric in _METRICS:
-                value = metric(images, sent)
+                value = metric(images[chosen], sent[chosen])
                 # Not a number: constant messages; nothing can be said, so nothing is.
                 if not math.isnan(value):
-                    found.append(
-                        Proxy(
-                            party=party, level=level, metric=metric.name, unit=metric.unit,
-                            value=value, saturation=metric.ceiling(len(samples)),
-                            pairs=len(samples),
-                        )
-                    )  # fmt: skip
+                    found.append(proxy(metric, value, metric.ceiling(len(chosen)), len(chosen)))
+            bound = _INFORMATION(images, sent, owners.tolist(), np.random.default_rng(seed))
+            if math.isfinite(bound.bits):
+                found.append(proxy(_INFORMATION, bound.bits, bound.saturation_bits, bound.n))
     return tuple(found)
 
 

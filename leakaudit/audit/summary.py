@@ -28,6 +28,7 @@ from leakaudit.record.model import (
     AttackSummary,
     CohortSummary,
     DefenseSummary,
+    Dependence,
     Environment,
     Finding,
     GroupSummary,
@@ -194,9 +195,11 @@ def _no_claim(defended: bool) -> str:
     return "a claim needs clipping, sensitivity, composition and an accountant all together"
 
 
-def metric_summaries(findings: Iterable[Finding], patients: int) -> tuple[MetricSummary, ...]:
-    """How to read every metric that the findings use."""
-    names = sorted({finding.metric for finding in findings})
+def metric_summaries(
+    findings: Iterable[Finding], proxies: Iterable[Dependence], patients: int
+) -> tuple[MetricSummary, ...]:
+    """How to read every metric that the findings and the dependence proxies use."""
+    names = sorted({entry.metric for entry in (*findings, *proxies)})
     return tuple(_metric(name, patients) for name in names)
 
 

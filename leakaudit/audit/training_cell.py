@@ -232,4 +232,4 @@ def _dependence(
         return ()
     report("dependence", 1.0)
     rows = given.victim_rows(None)
-    return measure_dependence(reader, rows, holdings, split)
+    return measure_dependence(reader, rows, holdings, split, cell.seed)
