@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from leakaudit.training.settings import TrainingSettings
 
 # Raise when the meaning of a finished cell's files changes.
 CELL_VERSION = 1
+_RELATIVE_IMPORT = re.compile(r"^\s*from \.(\w+) import", re.MULTILINE)
 
 
 class CohortChoice(Section):
@@ -71,16 +74,31 @@ class AttackCell(Section):
         return _key(self, [plugin_digest(Kind.ATTACK, self.attack.use)])
 
 
+@cache
 def plugin_digest(kind: Kind, name: str) -> str:
-    """SHA-256 over a plug-in's file and the private modules beside it.
+    """SHA-256 over a plug-in's file and the modules beside it that it imports.
 
-    A changed attack must not reuse its old results, nor make others forget theirs.
+    A changed attack must not reuse its old results, nor make others forget theirs. Read once per
+    process: an audit answers for the code it started with.
     """
-    file = Path(inspect.getfile(load(kind, name)))
-    digest = hashlib.sha256(file.read_bytes())
-    for sibling in sorted(file.parent.glob("_*.py")):
-        digest.update(sibling.read_bytes())
+    digest = hashlib.sha256()
+    for file in sorted(_sources(Path(inspect.getfile(load(kind, name))))):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _sources(file: Path) -> set[Path]:
+    """A file and, through relative imports, those it is made of."""
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        current = waiting.pop()
+        if current in found or not current.is_file():
+            continue
+        found.add(current)
+        modules = _RELATIVE_IMPORT.findall(current.read_text(encoding="utf-8"))
+        waiting += [current.parent / f"{module}.py" for module in modules]
+    return found
 
 
 def _key(cell: Section, digests: list[str]) -> str:

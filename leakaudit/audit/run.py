@@ -27,7 +27,7 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import split_patients
 from leakaudit.errors import EnvironmentProblemError, RecordError, TraceError
 from leakaudit.metrics import PerceptualDistance
-from leakaudit.record import Record, read_record, write_record
+from leakaudit.record import Record, content_sha256, read_record, write_record
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.size import check_disk, estimate_bytes
 from leakaudit.training.loop import checked_device
@@ -194,7 +194,8 @@ def _finish(
         fingerprint=case.choice.fingerprint, command=case.command,
         not_available=case.not_available, seconds=time.monotonic() - case.started,
     )  # fmt: skip
-    record = _kept(record, case.out)
+    if not missing:
+        record = _kept(record, case.out)
     write_record(record, case.out)
     return Outcome(
         record=record,
@@ -207,12 +208,21 @@ def _finish(
 
 
 def _kept(record: Record, out: Path) -> Record:
-    """The record that stands already, where nothing but the clock has changed."""
+    """The record that stands already, where it says the same.
+
+    Where it ran and by which command belongs to the run that computed it, not to a later one that
+    found everything finished.
+    """
     try:
         before = read_record(out)
     except RecordError:
         return record
-    return before if before.content_sha256 == record.content_sha256 else record
+    same = {"environment": before.environment, "command": before.command}
+    return (
+        before
+        if content_sha256(record.model_copy(update=same)) == before.content_sha256
+        else record
+    )
 
 
 def _refusal(loaded: Materials, configuration: AuditConfiguration) -> str | None:

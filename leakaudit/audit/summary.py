@@ -199,8 +199,8 @@ def metric_summaries(
     findings: Iterable[Finding], proxies: Iterable[Dependence], patients: int
 ) -> tuple[MetricSummary, ...]:
     """How to read every metric that the findings and the dependence proxies use."""
-    names = sorted({entry.metric for entry in (*findings, *proxies)})
-    return tuple(_metric(name, patients) for name in names)
+    names = {finding.metric for finding in findings} | {proxy.metric for proxy in proxies}
+    return tuple(_metric(name, patients) for name in sorted(names))
 
 
 def _metric(name: str, patients: int) -> MetricSummary:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from leakaudit.audit import cells
 from leakaudit.audit.cells import CohortChoice, TrainingCell, plugin_digest
 from leakaudit.audit.configuration import Use
 from leakaudit.cohorts import GroupSettings
@@ -43,7 +46,11 @@ def test_the_same_cell_has_the_same_key_after_a_trip_to_a_worker() -> None:
     assert TrainingCell.model_validate_json(CELL.model_dump_json()).key() == CELL.key()
 
 
-def test_a_changed_plugin_file_changes_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = plugin_digest(Kind.DEFENSE, "dropout")
-    assert before != plugin_digest(Kind.DEFENSE, "gaussian-noise")
-    assert before == plugin_digest(Kind.DEFENSE, "dropout")
+def test_a_plugin_answers_for_its_file_and_what_it_imports_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "attack.py").write_text("from ._part import x\n")
+    (tmp_path / "_part.py").write_text("from ._deep import y\n")
+    (tmp_path / "_deep.py").write_text("y = 1\n")
+    (tmp_path / "_other.py").write_text("z = 1\n")
+    names = {file.name for file in cells._sources(tmp_path / "attack.py")}
+    assert names == {"attack.py", "_part.py", "_deep.py"}
+    assert plugin_digest(Kind.DEFENSE, "dropout") != plugin_digest(Kind.DEFENSE, "gaussian-noise")

@@ -16,7 +16,7 @@ import pytest
 from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.engine import Tick
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
-from leakaudit.record import read_record
+from leakaudit.record import content_sha256, read_record
 
 CONFIGURATION = """
 title = "small"
@@ -217,11 +217,13 @@ def test_kill_then_resume_gives_the_same_record(
 
 
 def _without_command(undisturbed: Outcome, run: Path) -> str:
-    """The undisturbed record's hash, had it been started by the command line's own words."""
-    from leakaudit.record import content_sha256
+    """The undisturbed record's hash, had it been started by the command line's own words.
 
-    named = undisturbed.record.model_copy(update={"command": read_record(run).command})
-    return content_sha256(named)
+    The environment is exchanged too: a commit may be made while the tests run.
+    """
+    resumed = read_record(run)
+    same = {"command": resumed.command, "environment": resumed.environment}
+    return content_sha256(undisturbed.record.model_copy(update=same))
 
 
 def _description(folder: Path) -> str:
