@@ -65,8 +65,8 @@ class Shard:
     def fits(self, tensors: Iterable[Tensor], limit: int) -> bool:
         """Whether tensors keep the shard below a size in bytes, and well aligned.
 
-        Each has to start at a multiple of its item size: readers map the file into memory, where
-        an odd start would be unreadable, and the format allows no gaps.
+        Each starts at a multiple of its item size: readers in other languages map the file into
+        memory and may use the tensors in place. The format allows no gaps that would align them.
         """
         end = self._filled
         for tensor in tensors:
@@ -77,7 +77,7 @@ class Shard:
 
     def add(self, name: str, tensor: Tensor) -> None:
         """Hold a tensor that nobody changes from now on; one that is not in memory is copied."""
-        kept = tensor.detach().to("cpu").contiguous()
+        kept = tensor.detach().to("cpu")
         if kept.untyped_storage().nbytes() > 2 * kept.nbytes:
             # A small part of something large would keep all of it in memory.
             kept = kept.clone()

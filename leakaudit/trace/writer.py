@@ -308,6 +308,8 @@ class TraceWriter:
                     self._write(*job)
                 except BaseException as problem:
                     self._failure = problem
+            # Let go before waiting: the next shard must not find the last one still in memory.
+            del job
 
     def _write(self, kind: str, epoch: int, shard: Shard | None) -> None:
         line: dict[str, object] = {"kind": kind, "epoch": epoch}
