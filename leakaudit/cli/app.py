@@ -17,7 +17,7 @@ from leakaudit.errors import EXIT_OK
 app = typer.Typer(
     name="leakaudit",
     help="Audit what split learning on medical images leaks, to whom, and what protection costs.",
-    epilog="Exit codes: 0 ok; 1 policy violated; 2 no valid verdict; 3 internal error; 4 usage, "
+    epilog="Exit codes: 0 ok; 2 no valid verdict; 3 internal error; 4 usage, "
     "configuration or environment; 5 nothing to evaluate; 130 interrupted.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -176,7 +176,13 @@ def report_command(
 
 @app.command("list")
 def list_command(
-    kind: Annotated[Listed | None, typer.Argument(help="One kind; otherwise all.")] = None,
+    kind: Annotated[
+        Listed | None,
+        typer.Argument(
+            metavar="KIND",
+            help="attacks, defenses, metrics, cohorts, reports or adversaries; otherwise all.",
+        ),
+    ] = None,
 ) -> None:
     """List what is installed."""
     from leakaudit.cli.listing import show_list
@@ -189,8 +195,9 @@ def explain_command(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="An attack, defense, metric, cohort, report or adversary, or a table of the "
-            "configuration such as training."
+            "configuration such as training.",
         ),
     ],
 ) -> None:
@@ -206,7 +213,7 @@ def explain_command(
 
 @app.command("schema")
 def schema_command(
-    what: Annotated[Schema, typer.Argument(help="Of which file.")],
+    what: Annotated[Schema, typer.Argument(metavar="FILE", help="config, record or trace.")],
 ) -> None:
     """Print the JSON Schema of a file."""
     from leakaudit.cli.schemas import print_schema

@@ -37,7 +37,8 @@ def report_failure(problem: BaseException, *, debug: bool) -> int:
         The exit code.
     """
     if debug:
-        traceback.print_exception(problem)
+        for line in "".join(traceback.format_exception(problem)).splitlines():
+            warn(printable(line))
     if isinstance(problem, LeakauditError):
         _message(problem.rule, problem.found, problem.remedy)
         return problem.exit_code

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakaudit.cli.failure import report_failure
-from leakaudit.cli.terminal import say
+from leakaudit.cli.terminal import printable, say
 from leakaudit.errors import EXIT_OK, LeakauditError
 from leakaudit.plugins import Kind, build, names
 from leakaudit.record.store import RECORD_FILE, read_record
@@ -56,7 +56,7 @@ def report(run: Path, only: Sequence[str], before: Path | None) -> int:
     record = read_record(run)
     rendered = render(record, run if run.is_dir() else run.parent, only, earlier)
     for path in rendered.files:
-        say(str(path))
+        say(printable(path))
     rendered.tell_failures()
     return rendered.exit_code
 
@@ -86,8 +86,12 @@ def render(
 
 
 def file_names() -> list[str]:
-    """What the installed reports write."""
-    return [build(Kind.REPORT, name, {}).file_name for name in names(Kind.REPORT)]
+    """What the installed reports write; those that people open first come first."""
+    first = ("html", "pdf", "markdown")
+    installed = names(Kind.REPORT)
+    ordered = [name for name in first if name in installed]
+    ordered += [name for name in installed if name not in first]
+    return [build(Kind.REPORT, name, {}).file_name for name in ordered]
 
 
 def stands(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakaudit.cli.failure import EXIT_INTERRUPTED
 from leakaudit.cli.progress import watching
-from leakaudit.cli.rendering import Rendered, render, stands
+from leakaudit.cli.rendering import Rendered, file_names, render, stands
 from leakaudit.cli.terminal import printable, say, warn
 from leakaudit.cli.verdicts import show_verdicts
 from leakaudit.errors import (
@@ -22,6 +22,7 @@ from leakaudit.errors import (
     EXIT_OK,
     ConfigurationError,
 )
+from leakaudit.record.store import RECORD_FILE
 
 if TYPE_CHECKING:
     from leakaudit.audit.plan import AttackId, TrainingId
@@ -140,14 +141,14 @@ def _reports(request: Request, outcome: Outcome) -> Rendered | None:
 def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
     show_verdicts(outcome.record)
     if outcome.computed == 0 and rendered is None:
-        say(f"Nothing had to be done: all {outcome.reused} cells were finished before.")
+        say(f"Nothing had to be done: finished before: {_cells(outcome.reused)}.")
     else:
-        reused = f", {outcome.reused} finished before" if outcome.reused else ""
-        say(f"{outcome.computed - len(outcome.failures)} cells computed{reused}.")
-    for path in (outcome.folder / "audit.json", *_report_files(outcome.folder)):
-        say(str(path))
+        reused = f"; finished before: {_cells(outcome.reused)}" if outcome.reused else ""
+        say(f"Computed: {_cells(outcome.computed - len(outcome.failures))}{reused}.")
+    for path in (*_report_files(outcome.folder), outcome.folder / RECORD_FILE):
+        say(printable(path))
     if outcome.refusal is not None:
-        warn(f"no verdict: {printable(outcome.refusal)}")
+        warn(printable(outcome.refusal))
     for failure in outcome.failures:
         warn(f"did not finish: {printable(_named(failure.cell))}: {printable(failure.reason)}")
     if outcome.failures:
@@ -168,9 +169,11 @@ def _named(cell: TrainingId | AttackId) -> str:
     return f"{cell.attack} by {cell.adversary}{control} on {where}"
 
 
-def _report_files(folder: Path) -> list[Path]:
-    from leakaudit.cli.rendering import file_names
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
+
+def _report_files(folder: Path) -> list[Path]:
     return [folder / name for name in file_names() if (folder / name).is_file()]
 
 

@@ -62,8 +62,8 @@ def init(data: Path, out: Path, *, force: bool) -> None:
     if found.patients == 1:
         say("Note: one patient can be recorded, but no verdict can be given from one.")
     for target in targets:
-        say(f"Wrote {target}")
-    say(f"Next: edit it, then `leakaudit run {out / AUDIT_FILE} --out runs/first`")
+        say(f"Wrote {printable(target)}")
+    say(f"Next: edit it, then `leakaudit run {printable(out / AUDIT_FILE)} --out runs/first`")
 
 
 def audit_file(found: Detection) -> str:

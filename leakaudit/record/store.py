@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,15 @@ def sealed(record: Record) -> Record:
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """Write `audit.json`, whole or not at all."""
+    """Write `audit.json`, whole or not at all; one that says the same already is left alone."""
     target = folder / RECORD_FILE
+    text = canonical(sealed(record).model_dump(mode="json"))
+    if target.is_file() and target.read_bytes() == text.encode():
+        # Its age tells whether the reports beside it are newer.
+        return target
     partial = folder / f".{RECORD_FILE}.partial"
-    partial.write_text(canonical(sealed(record).model_dump(mode="json")), encoding="utf-8")
-    os.replace(partial, target)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(target)
     return target
 
 
@@ -58,7 +61,7 @@ def read_record(path: Path) -> Record:
         raise RecordError(
             f"audit.json must be whole JSON ({problem})",
             found=str(file),
-            remedy="the file was cut short or damaged; run the audit again: finished cells are kept",
+            remedy="the file is damaged; run the audit again: finished cells are kept",
         ) from None
     version = str(raw.get("schema_version", "")) if isinstance(raw, dict) else ""
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:

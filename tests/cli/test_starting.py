@@ -1,0 +1,117 @@
+"""`leakaudit init` writes an audit that is valid as it stands, and never over a file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from command_line import Typed, write_npz
+
+from leakaudit.audit.configuration import AuditConfiguration, read_configuration
+from leakaudit.cli.starting import audit_file
+from leakaudit.cohorts.detect import Detection
+from leakaudit.errors import EXIT_USAGE
+from leakaudit.plugins import Kind, build
+
+
+def _configured(text: str, folder: Path) -> AuditConfiguration:
+    file = folder / "audit.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_configuration(file)[0]
+
+
+def test_what_init_writes_is_valid(typed: Typed, tmp_path: Path) -> None:
+    data = write_npz(tmp_path / "slices.npz", patients=12)
+    said = typed("init", data, "--out", tmp_path / "new")
+    assert said.code == 0, said.err
+    assert "Found 12 patients, npz layout, modalities T1, FLAIR." in said.out
+    assert f"leakaudit run {tmp_path / 'new' / 'audit.toml'} --out runs/first" in said.out
+
+    configuration, _ = read_configuration(tmp_path / "new" / "audit.toml")
+    assert configuration.split.party_names == ("T1", "FLAIR")
+    assert configuration.cohort.use == "npz"
+    assert not configuration.cohort.settings["shareable"]
+    cohort = build(Kind.COHORT, "npz", configuration.cohort.settings).load()
+    assert cohort.space == (64, 64)
+    for stack in configuration.defenses:
+        for use in stack.stack:
+            build(Kind.DEFENSE, use.use, use.settings)
+    for attack in configuration.attacks:
+        build(Kind.ATTACK, attack.use, attack.settings)
+
+    policy = (tmp_path / "new" / "leakage-policy.toml").read_text(encoding="utf-8")
+    tomllib.loads(policy)
+    tomllib.loads(policy.replace("# [", "[").replace("\n# ", "\n#"))
+
+
+def test_a_relative_path_stays_right_wherever_the_file_goes(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_npz(tmp_path / "slices.npz", patients=12)
+    monkeypatch.chdir(tmp_path)
+    assert typed("init", "slices.npz", "--out", "elsewhere").code == 0
+    configuration, _ = read_configuration(tmp_path / "elsewhere" / "audit.toml")
+    assert Path(configuration.cohort.settings["path"]) == tmp_path / "slices.npz"
+
+
+def test_init_never_overwrites(typed: Typed, tmp_path: Path) -> None:
+    data = write_npz(tmp_path / "slices.npz", patients=12)
+    mine = tmp_path / "leakage-policy.toml"
+    mine.write_text("# mine\n")
+    said = typed("init", data, "--out", tmp_path)
+    assert said.code == EXIT_USAGE
+    assert "--force" in said.err
+    assert mine.read_text() == "# mine\n"
+    assert not (tmp_path / "audit.toml").exists()
+
+    assert typed("init", data, "--out", tmp_path, "--force").code == 0
+    assert mine.read_text() != "# mine\n"
+
+
+def test_init_of_what_is_no_data_says_what_it_looked_for(typed: Typed, tmp_path: Path) -> None:
+    said = typed("init", tmp_path)
+    assert said.code == EXIT_USAGE
+    assert "dataset.json" in said.err
+
+
+@pytest.mark.parametrize("patients", range(1, 13))
+def test_no_victim_group_is_ever_empty(patients: int, tmp_path: Path) -> None:
+    text = audit_file(Detection("npz", {"path": "x.npz"}, ("T1", "T2"), patients))
+    groups = _configured(text, tmp_path).groups
+    if patients >= 10:
+        assert groups.training == 0.5
+        return
+    shares = [groups.training, groups.auxiliary, groups.validation]
+    assert all(isinstance(share, int) for share in shares)
+    assert sum(share for share in shares if isinstance(share, int)) == patients
+    assert groups.training >= 1
+    assert patients < 3 or groups.training >= 2
+    assert patients < 2 or groups.auxiliary >= 1
+    assert patients < 4 or groups.validation == 1
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ('quo"te', "back\\slash", "new\nline"),
+        ("server", "T1"),
+        ("\x7f\x1b[31m", "${HOME}x", "$source"),
+        ("フレア",),
+    ],
+)
+def test_any_modality_name_survives(names: tuple[str, ...], tmp_path: Path) -> None:
+    text = audit_file(Detection("npz", {"path": "x.npz"}, names, 20, ("odd: \x1b[31m\nbad",)))
+    parsed = tomllib.loads(text)
+    held = [party["modalities"] for party in parsed["split"]["parties"]]
+    assert held == [[name] for name in names]
+    if "${HOME}x" not in names:
+        assert len(_configured(text, tmp_path).split.parties) == len(names)
+
+
+@pytest.mark.parametrize("source", ["msd", "brats", "images"])
+def test_settings_fit_their_source(source: str) -> None:
+    text = audit_file(Detection(source, {"path": "x"}, ("T1", "T2"), 20))
+    settings = tomllib.loads(text)["cohort"]
+    use = settings.pop("use")
+    build(Kind.COHORT, use, settings)
