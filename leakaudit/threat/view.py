@@ -200,8 +200,9 @@ class View:
         }
 
     def encoder(self, party: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
-        """A party's encoder behind its guards, differentiable."""
-        self._require(Knowledge.ENCODER_WEIGHTS)
+        """A party's encoder behind its guards, differentiable; a party knows its own."""
+        if party not in self.members or self.adversary.position is Position.WIRE:
+            self._require(Knowledge.ENCODER_WEIGHTS)
         return self._rebuilt.party(party, epoch)
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:

@@ -1,0 +1,103 @@
+"""Gradient matching: change a guess until it would have caused the gradients that were seen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Generator
+
+from leakaudit.threat.attack import Attack, Guesses
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Asset, View
+
+from ._matching_masks import MaskBudget, recover_masks
+
+_MASKS = (
+    Knowledge.GRADIENTS
+    | Knowledge.OWN_IMAGES
+    | Knowledge.SERVER_WEIGHTS
+    | Knowledge.AUXILIARY_IMAGES
+    | Knowledge.AUXILIARY_LABELS
+)
+_IMAGES = Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS
+
+
+class GradientMatching(Attack):
+    """Optimise masks or images until the gradients they would cause match those seen.
+
+    Knows: for masks, the gradients at its own features, the server's weights, and auxiliary
+    patients; for images, an encoder's weights and its weight update.
+    Differs: for masks the other parties' part is unknown, so guess and optimisation start from a
+    network that learned on a simulated exchange with stand-ins for the others, and the sum of
+    their features is optimised along with the mask.
+    Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
+    "Inverting gradients", NeurIPS 2020 (cosine).
+    """
+
+    needs = _MASKS
+    asset = "masks"
+    criterion = "inference"
+    family = "gradient"
+    source = "Zhu et al. 2019; Geiping et al. 2020"
+    per_level = False
+
+    target: Literal["masks"] = Field(default="masks", description="what is recovered")
+    method: Literal["lbfgs", "cosine"] = Field(
+        default="cosine", description="squared distance with L-BFGS, or angle with Adam"
+    )
+    steps: NonNegativeInt = Field(
+        default=20, le=1_000_000, description="optimiser steps of matching; 0: none"
+    )
+    learning_rate: PositiveFloat = Field(
+        default=0.1, le=10.0, description="of Adam, in spreads of a feature"
+    )
+    total_variation: NonNegativeFloat = Field(
+        default=0.0, le=1e3, description="weight of the mean difference of neighbours"
+    )
+    stand_in_steps: NonNegativeInt = Field(
+        default=40, le=1_000_000,
+        description="masks: optimiser steps for stand-ins of the other parties",
+    )  # fmt: skip
+    reader_steps: PositiveInt = Field(
+        default=150,
+        le=1_000_000,
+        description="masks: optimiser steps of the network it starts from",
+    )
+    channels: PositiveInt = Field(
+        default=32, le=1024, description="masks: width of that network, in channels"
+    )
+    batch_size: PositiveInt = Field(
+        default=8, le=4096, description="masks: samples per step of both trainings"
+    )
+    releases: PositiveInt = Field(
+        default=4, le=10_000,
+        description="masks: recorded epochs to average where a defense adds fresh noise",
+    )  # fmt: skip
+
+    @property
+    def goal(self) -> Asset:
+        """Masks or images, as set."""
+        return self.target
+
+    @property
+    def required(self) -> Knowledge:
+        """Different for either target."""
+        return _MASKS if self.target == "masks" else _IMAGES
+
+    def guess(self, view: View, rng: Generator) -> Guesses:
+        """One optimisation for all masks; one per victim for images."""
+        budget = MaskBudget(
+            method=self.method,
+            steps=self.steps,
+            stand_in_steps=self.stand_in_steps,
+            reader_steps=self.reader_steps,
+            width=self.channels,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            total_variation=self.total_variation,
+            releases=self.releases,
+        )
+        return {
+            target: recover_masks(view, min(target.levels), budget, rng) for target in view.targets
+        }
