@@ -47,14 +47,24 @@ def figure(
     direction: Direction,
     rate: bool = False,
     level: float = 0.95,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """A mean over patients, or a rate, with its interval."""
+    """A mean over patients, or a rate, with its interval.
+
+    Args:
+        values: (seeds, patients), NaN where missing.
+        patients: pseudonyms, in order.
+        direction: which way is leak.
+        rate: values are hits; the interval is one of rates.
+        level: coverage of the interval.
+        limits: the metric's range; no bound leaves it.
+    """
     if rate:
         seeds = np.repeat(np.arange(len(values)), len(patients)).tolist()
         return estimate_rate(
             values.ravel(), list(patients) * len(values), seeds, direction=direction, level=level
         )
-    return estimate_cells(cells(values, patients), direction=direction, level=level)
+    return estimate_cells(cells(values, patients), direction=direction, level=level, limits=limits)
 
 
 def scaled(given: Figure, zero: float, one: float) -> Figure:

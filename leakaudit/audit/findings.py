@@ -114,7 +114,7 @@ def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
     """The attack's own quality."""
     return figure(
         series.values, series.patients, direction=direction_of(key.metric),
-        rate=key.metric in RATES, level=level,
+        rate=key.metric in RATES, level=level, limits=load(Kind.METRIC, key.metric).range,
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Fig
         return None
     return figure(
         (series.values - series.blind) / span, series.patients, direction=Direction.HIGHER,
-        level=level,
+        level=level, limits=(-np.inf, 1.0),
     )  # fmt: skip
 
 
@@ -160,13 +160,20 @@ def finding(key: FindingId, series: Series) -> Finding | None:
     if estimate is None:
         return None
     direction = direction_of(key.metric)
+    limits = load(Kind.METRIC, key.metric).range
     advantage = advantage_figure(key, series)
     points = (
-        (effort, recorded(figure(values, series.patients, direction=direction)))
+        (effort, recorded(figure(values, series.patients, direction=direction, limits=limits)))
         for effort, values in series.curve.items()
     )
     blind: Estimate | None = recorded(
-        figure(series.blind, series.patients, direction=direction, rate=key.metric in RATES)
+        figure(
+            series.blind,
+            series.patients,
+            direction=direction,
+            rate=key.metric in RATES,
+            limits=limits,
+        )
     )
     return Finding(
         defense=key.setting,

@@ -47,15 +47,17 @@ def _region(
 ) -> list[Utility]:
     scores = [results[seed].utility[region] for seed in seeds]
     found = []
-    for metric, unit, direction in (
-        ("dice", "1", Direction.HIGHER),
-        ("hd95", HD95_UNIT, Direction.LOWER),
+    for metric, unit, direction, most in (
+        ("dice", "1", Direction.HIGHER, 1.0),
+        ("hd95", HD95_UNIT, Direction.LOWER, np.inf),
     ):
         values = as_array(
             tuple(tuple(getattr(score, metric).get(p) for p in patients) for score in scores)
         )
         # The worst patient is the one segmented worst, so the statistics look the other way.
-        estimate = recorded(figure(values, patients, direction=direction.opposite))
+        estimate = recorded(
+            figure(values, patients, direction=direction.opposite, limits=(0.0, most))
+        )
         if estimate is not None:
             found.append(
                 Utility(

@@ -148,3 +148,17 @@ def test_fewer_crossing_levels_are_held_against_the_controls_of_all_levels_toget
         replace(DEFENDED, levels=(1, 2)): series_of(0.398),
     }
     assert answer(gathered, "defended")[0] == "none shown"
+
+
+def test_no_bound_leaves_the_metrics_range() -> None:
+    rng = np.random.default_rng(0)
+    values = np.clip(0.9 + 0.3 * rng.standard_normal((2, len(PATIENTS))) + [[0.0], [-0.6]], 0, 1)
+    series = replace(series_of(0.8), values=values, blind=np.full_like(values, 0.4), curve={})
+    entry = finding(IMAGES, series)
+    assert entry is not None
+    assert entry.advantage is not None
+    for estimate in (entry.estimate, entry.advantage):
+        assert estimate.lower is not None
+        assert estimate.upper is not None
+        assert estimate.lower < estimate.mean < estimate.upper <= 1
+    assert entry.estimate.lower >= -1

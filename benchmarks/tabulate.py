@@ -1,0 +1,81 @@
+"""Print a finished audit's main figures as markdown tables, for docs/results.
+
+Run ``python benchmarks/tabulate.py RUN``. Everything is read from the run's record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from leakaudit.record import Record, read_record
+from leakaudit.record.model import Estimate, Finding
+
+
+def interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "undefined"
+    if estimate.lower is None or estimate.upper is None:
+        return f"{estimate.mean:.2f}"
+    return f"{estimate.mean:.2f} ({estimate.lower:.2f} to {estimate.upper:.2f})"
+
+
+def utility(record: Record) -> Iterator[str]:
+    yield "| setting | region | metric | mean (95 % interval) | patients | seeds |"
+    yield "|---|---|---|---|---|---|"
+    for entry in record.utility:
+        estimate = entry.estimate
+        yield (
+            f"| {entry.setting} | {entry.region} | {entry.metric} | {interval(estimate)} "
+            f"| {estimate.patients} | {estimate.seeds} |"
+        )
+
+
+def leakage(record: Record) -> Iterator[str]:
+    yield (
+        "| setting | victim | levels | metric | region | attack | blind | advantage "
+        "| worst patient | flat |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    shown = {("ssim", "whole"), ("ssim", "foreground"), ("lpips", "whole"), ("dice", "whole"),
+             ("re-identification", "whole")}  # fmt: skip
+    for finding in record.findings:
+        if (finding.metric, finding.region) in shown:
+            yield leak_row(finding)
+
+
+def leak_row(finding: Finding) -> str:
+    worst = finding.estimate.worst
+    flat = {True: "yes", False: "no", None: ""}[finding.converged]
+    return (
+        f"| {finding.defense} | {finding.victim} | {', '.join(map(str, finding.levels))} "
+        f"| {finding.metric} | {finding.region} | {interval(finding.estimate)} "
+        f"| {interval(finding.blind)} | {interval(finding.advantage)} "
+        f"| {'' if worst is None else f'{worst.value:.2f}'} | {flat} |"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    record = read_record(parser.parse_args().run)
+    cohort = record.cohort
+    lines = [
+        f"`{record.command}`, {record.volatile.created[:10]}, leakaudit "
+        f"{record.environment.leakaudit}: {cohort.training.patients} training patients "
+        f"({cohort.training.samples} samples), {cohort.auxiliary.patients} auxiliary, "
+        f"{cohort.validation.patients} validation; {len(cohort.victims)} attacked; "
+        f"{' x '.join(map(str, cohort.space))}; seeds {', '.join(map(str, record.seeds))}.",
+        "",
+        *utility(record),
+        "",
+        *leakage(record),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
