@@ -1,0 +1,168 @@
+"""What the pages say is true: links lead somewhere, examples run, the reference is current."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import write_npz
+from fenced import ROOT, blocks
+
+from leakaudit.audit.configuration import AuditConfiguration, read_configuration
+from leakaudit.cli.reference import reference
+
+README = ROOT / "README.md"
+ADD_AN_ATTACK = ROOT / "docs" / "add-an-attack.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+MINE = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ADD_AN_ATTACK]
+
+# Small enough for a test, and nothing of what is tested is left out.
+SMALL = (
+    "seeds=[0]",
+    "victims=2",
+    "training.epochs=1",
+    "training.references=[]",
+    "split.channels=[2, 4]",
+    "split.party_levels=2",
+    "judgement.dependence=false",
+    "judgement.lpips=off",
+)
+QUICK_ATTACKS = (
+    "attacks.0.steps=2",
+    "attacks.0.channels=2",
+    "attacks.1.steps=1",
+    "attacks.1.reader_steps=1",
+    "attacks.1.stand_in_steps=1",
+    "attacks.1.channels=2",
+    "cohort.size=32",
+)
+
+
+def _named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if target != "docs/images/report.png":
+            assert (page.parent / target).exists(), target
+
+
+def test_the_command_line_reference_is_current() -> None:
+    page = ROOT / "docs" / "cli.md"
+    assert page.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", MINE, ids=_named)
+def test_every_block_is_run_or_says_why_not(page: Path) -> None:
+    """`text` shows what a program prints; everything else is run by a test on this page."""
+    for block in blocks(page):
+        assert block.language in ("bash", "python", "toml", "text")
+        if block.language == "text":
+            assert not re.search(r"^(leakaudit|make|pip|python3?) ", block.text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=_named)
+def test_examples_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LEAKAUDIT_REAL_DATA", str(tmp_path))
+    configuration, _ = read_configuration(path)
+    assert isinstance(configuration, AuditConfiguration)
+
+
+class Shell:
+    """Types the commands of a page, in a folder of its own."""
+
+    def __init__(self, folder: Path, site: Path | None = None) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+        if site is not None:
+            self.environment["PYTHONPATH"] = str(site)
+
+    def type(self, command: str) -> str:
+        done = subprocess.run(
+            command, shell=True, cwd=self.folder, env=self.environment, capture_output=True,
+            text=True, check=False, timeout=500,
+        )  # fmt: skip
+        self.said.append(command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+def _typed(page: Path, shell: Shell, prepared: Callable[[str], str]) -> None:
+    """Type every command of a page's blocks that are to be run."""
+    for block in blocks(page, "bash"):
+        if block.reason is None:
+            for command in block.text.strip().splitlines():
+                shell.type(prepared(command))
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme(tmp_path: Path) -> None:
+    data = write_npz(tmp_path / "slices.npz", patients=10)
+    shell = Shell(tmp_path)
+
+    def prepared(command: str) -> str:
+        if "TRACE" in command:
+            trace = next((tmp_path / "runs" / "first" / "cells").glob("*/trace"))
+            command = command.replace("TRACE", str(trace))
+        if command.startswith(("leakaudit run", "leakaudit attack")):
+            changes = " ".join(f"--set '{change}'" for change in (*SMALL, *QUICK_ATTACKS))
+            command = f"{command} {changes}"
+        return command.replace("DATA_DIR", str(data))
+
+    _typed(README, shell, prepared)
+    for run in ("first", "second", "recorded"):
+        for name in ("audit.json", "report.html", "report.pdf", "summary.md"):
+            assert (tmp_path / "runs" / run / name).is_file()
+    assert any(command.startswith("leakaudit attack") for command in shell.said)
+
+
+@pytest.mark.slow
+def test_a_strangers_attack_is_audited(tmp_path: Path) -> None:
+    """Everything on the page, from the files to the finding."""
+    package = tmp_path / "nearest"
+    package.mkdir()
+    packaging, use = blocks(ADD_AN_ATTACK, "toml")
+    (attack,) = blocks(ADD_AN_ATTACK, "python")
+    (package / "pyproject.toml").write_text(packaging.text, encoding="utf-8")
+    (package / "nearest.py").write_text(attack.text, encoding="utf-8")
+    site = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
+         "--no-build-isolation", "--target", site, package],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+    shell = Shell(tmp_path, site)
+    _typed(ADD_AN_ATTACK, shell, lambda command: command)
+    assert "Guess the mean of the auxiliary images" in shell.type("leakaudit list attacks")
+
+    base = tomllib.loads((ROOT / "examples" / "quickstart.toml").read_text(encoding="utf-8"))
+    parties = base["split"]["parties"][:2]
+    (tmp_path / "audit.toml").write_text(
+        "\n".join(
+            [
+                'adversaries = [{ preset = "curious-server" }, { preset = "wire-tap" }]',
+                "[cohort]", 'use = "phantom"', "patients = 10", "slices_per_patient = 1",
+                "size = 32", f"modalities = {[p['name'] for p in parties]}",
+                "[split]", "channels = [4, 8]", "party_levels = 2", "parties = [",
+                *(f'{{ name = "{p["name"]}", modalities = ["{p["name"]}"] }},' for p in parties),
+                "]", use.text,
+            ]
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    changes = " ".join(f"--set '{change}'" for change in SMALL)
+    shell.type(f"leakaudit run audit.toml --out run --quiet {changes}")
+    record = (tmp_path / "run" / "audit.json").read_text(encoding="utf-8")
+    assert '"attack": "nearest-message"' in record
+    assert "nearest neighbour" in record
