@@ -11,10 +11,6 @@ busy anyway. Memory is the peak resident size of a process that records n and 4 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import resource
 import shutil
 import statistics
@@ -26,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from recording import machine, store
 
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Link
@@ -124,37 +121,28 @@ def peak_bytes(samples: int, threads: int) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--save", type=Path, help="write the result to this file")
     parser.add_argument("--peak-of", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
+    described = machine("torch", "safetensors", "monai")
     with tempfile.TemporaryDirectory() as folder:
         if given.peak_of:
             Run(given.peak_of).recorded(Path(folder) / "trace")
             # Linux counts kibibytes, macOS bytes.
             unit = 1 if sys.platform == "darwin" else 1024
             sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}\n")
-            return 0
+            return
         result = overhead(given.samples, given.pairs, Path(folder))
-    few, many = (peak_bytes(count, given.threads) for count in (given.samples, 4 * given.samples))
-    result |= {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "threads": given.threads,
-        "peak_mebibytes": {str(given.samples): few >> 20, str(4 * given.samples): many >> 20},
-        "limit_ratio": LIMIT,
-    }
-    text = json.dumps(result, indent=1) + "\n"
-    sys.stdout.write(text)
-    if given.save:
-        given.save.write_text(text, encoding="utf-8")
-    return 0
+    counts = (given.samples, 4 * given.samples)
+    peaks = {str(count): peak_bytes(count, given.threads) >> 20 for count in counts}
+    result |= {"threads": given.threads, "limit_ratio": LIMIT, "peak_mebibytes": peaks}
+    store("trace-overhead", result, described)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
