@@ -182,8 +182,7 @@ class _Judge:
     def _blind(self, target: Target) -> Blind:
         key = (target.victim, target.asset)
         if key not in self.blinds:
-            rng = torch.Generator().manual_seed(self._cell.seed)
-            self.blinds[key] = blind_guess(self._view, target, rng)
+            self.blinds[key] = blind_guess(self._view, target)
         return self.blinds[key]
 
     def _truth(self, target: Target) -> Truth:
