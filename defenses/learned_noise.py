@@ -15,6 +15,10 @@ from leakaudit.exchange.defense import Defense, Guard, Site, Strength
 from ._randomness import laplace_like
 from ._sample_norms import root_mean_square
 
+# Adam moves every weight by about the learning rate per step, which suits a convolution's weights.
+# The logarithm of a scale has to travel further in the same training.
+_SPEED = 20.0
+
 
 class LearnedNoise(Defense):
     """Add Laplace noise whose place-by-place scale and shift are learned, as large as Dice bears.
@@ -67,7 +71,7 @@ class _LearnedNoiseGuard(Guard):
         share = defense.start / defense.most
         self.logits = nn.ParameterDict(
             {
-                str(level): nn.Parameter(torch.full(shape, math.log(share / (1 - share))))
+                str(level): nn.Parameter(torch.full(shape, math.log(share / (1 - share)) / _SPEED))
                 for level, shape in shapes.items()
             }
         )
@@ -92,5 +96,5 @@ class _LearnedNoiseGuard(Guard):
         return -self._weight * mean
 
     def _scale(self, level: int) -> Tensor:
-        share: Tensor = self.logits[str(level)].sigmoid()
+        share: Tensor = (_SPEED * self.logits[str(level)]).sigmoid()
         return self._most * share
