@@ -20,7 +20,7 @@ from leakaudit.threat.view import Target, View
 from leakaudit.training.loss import segmentation_loss
 
 _SEED = 0
-_STEPS = 300
+_STEPS = 200
 _BATCH = 16
 _WIDTHS = (16, 32, 32)
 
