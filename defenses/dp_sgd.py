@@ -27,8 +27,8 @@ class DpSgd(Defense):
     """Clip every sample's weight gradient, add Gaussian noise, and train on that (Opacus).
 
     Each network (every party's encoder, the server, the last layers) is clipped and noised on its
-    own. The claim covers what the weights tell about a patient. **It does not cover the messages:
-    activations and gradients cross as if this defense were not there.**
+    own. The claim covers what the weights tell about a patient. It does not cover the messages:
+    activations and gradients cross as if this defense were not there.
 
     Protects: the trained weights and their updates, against whoever gets to see them.
     Differs: batches are fixed and every sample takes part in every epoch, so nothing is gained
