@@ -45,8 +45,7 @@ class PartyEncoder(nn.Module):
         widths = spec.channels[: spec.party_levels]
         blocks = [_two_conv(spec.dimensions, modalities, widths[0])]
         blocks += [
-            _down(spec.dimensions, above, below)
-            for above, below in itertools.pairwise(widths)
+            _down(spec.dimensions, above, below) for above, below in itertools.pairwise(widths)
         ]
         self.levels = nn.ModuleList(blocks)
         self.crossing = spec.crossing
