@@ -71,17 +71,17 @@ def duration(seconds: float) -> str:
     if seconds < 10:
         return "a few seconds"
     if seconds < 90:
-        return f"{round(seconds, -1):.0f} s"
+        return f"about {round(seconds, -1):.0f} s"
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"
 
 
 def in_words(standing: Standing) -> str:
     """One line on where a run stands."""
     parts = [f"{standing.done} of {standing.total} cells", f"{standing.fraction:.0%}"]
     if standing.seconds_left is not None and standing.fraction < 1:
-        parts.append(f"about {duration(standing.seconds_left)} left")
+        parts.append(f"{duration(standing.seconds_left)} left")
     doing = _doing(standing)
     return ", ".join(parts) + (f": {doing}" if doing else "")
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from leakaudit.cli.terminal import say, table
+from leakaudit.cli.terminal import printable, say, table
 from leakaudit.record.model import Verdict
 
 if TYPE_CHECKING:
     from leakaudit.record import Record
 
 # From what must be read first to what says nothing.
-_ORDER = ("leak shown", "inconclusive", "attack invalid", "not tested", "none shown")
+_NOT_TESTED = "not tested"
+_ORDER = ("leak shown", "inconclusive", "attack invalid", _NOT_TESTED, "none shown")
+_COLUMNS = ("defense", "adversary", "asset", "verdict", "advantage", "victim", "Dice")
 
 
 def show_verdicts(record: Record) -> None:
@@ -24,26 +26,24 @@ def show_verdicts(record: Record) -> None:
         say("This audit holds no verdict.")
         return
     dice = _dice(record)
-    rows = [
-        (
-            *key,
-            worst.verdict,
-            _share(worst),
-            worst.victim + (f" (and {len(members) - 1} more)" if len(members) > 1 else ""),
-            worst.attack or "none",
-            dice.get(key[0], ""),
-        )
-        for key, members in groups.items()
-        for worst in [min(members, key=_worst_first)]
-    ]
-    table(
-        "Verdicts, the worst victim of each",
-        ("defense", "adversary", "asset", "verdict", "advantage", "victim", "attack", "Dice"),
-        rows,
-    )
+    rows, untested = [], []
+    for (defense, adversary, asset), members in groups.items():
+        worst = min(members, key=_worst_first)
+        if worst.verdict == _NOT_TESTED:
+            untested.append(f"{asset} by {adversary}")
+            continue
+        others = f" +{len(members) - 1}" if len(members) > 1 else ""
+        rows.append(
+            (defense, adversary, asset, worst.verdict, _share(worst), worst.victim + others,
+             dice.get(defense, ""))
+        )  # fmt: skip
+    if rows:
+        table("Verdicts, for the worst victim of each", _COLUMNS, rows)
+    if untested:
+        say(f"Not tested: {printable(', '.join(dict.fromkeys(untested)))}.")
     say(
-        "Advantage: 0 is what the adversary knows anyway, 1 a perfect copy; a leak counts above "
-        f"{record.verdicts[0].threshold:g}. Dice: mean over patients and regions."
+        "Advantage: 0 is what the adversary knows anyway, 1 a perfect copy. Leak shown: surely "
+        f"above 0. None shown: surely below {record.verdicts[0].threshold:g}."
     )
 
 

@@ -20,8 +20,8 @@ class Stand:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "a few seconds"), (44, "40 s"), (89, "90 s"), (90, "2 min"), (3599, "60 min"),
-     (7200, "2.0 h")],
+    [(0, "a few seconds"), (44, "about 40 s"), (89, "about 90 s"), (90, "about 2 min"),
+     (3599, "about 60 min"), (7200, "about 2.0 h")],
 )  # fmt: skip
 def test_durations_are_what_somebody_would_say(seconds: float, words: str) -> None:
     assert duration(seconds) == words
