@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 
-
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+# What :func:`validated` calls the file as a whole; its tables have pages of their own.
+CONFIGURATION = "configuration"
+
+# A table that lacks a field is not printed whole.
+_LONGEST_VALUE = 200
 
 
 class Kind(StrEnum):
@@ -91,13 +96,42 @@ def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) ->
     try:
         return model.model_validate(dict(settings))
     except ValidationError as problem:
-        first = problem.errors()[0]
+        complaints = problem.errors()
+        # A name that does not exist explains the one that is missing.
+        first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
+        *path, last = first["loc"] or ("",)
+        table = _model_at(model, path)
+        if first["type"] == "extra_forbidden" and table is not None:
+            raise UnknownNameError.of(
+                f"setting of {'.'.join(map(str, path))}", str(last), table.model_fields
+            ) from None
         where = ".".join(str(part) for part in first["loc"]) or what
+        page = path[0] if path and what == CONFIGURATION else what.rsplit(maxsplit=1)[-1]
         raise ConfigurationError(
             f"{what}: {where}: {first['msg']}",
-            found=repr(first["input"]),
-            remedy=f"see `leakaudit explain {what.split()[-1]}`",
+            found=repr(first["input"])[:_LONGEST_VALUE],
+            remedy=f"see `leakaudit explain {page}`",
         ) from None
+
+
+def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel] | None:
+    """The table that a path of keys and list positions leads to; None where it leads nowhere."""
+    for step in path:
+        if isinstance(step, str):
+            field = model.model_fields.get(step)
+            found = None if field is None else _model_in(field.annotation)
+            if found is None:
+                return None
+            model = found
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in a type such as `tuple[Model, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(argument) for argument in get_args(annotation))
+    return next((model for model in inner if model is not None), None)
 
 
 def source_digest(plugin: type) -> str:

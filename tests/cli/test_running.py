@@ -120,6 +120,10 @@ def test_overrides_reach_the_configuration(
         ("attacks.9.steps=1", "numbered 0 to 1"),
         ("attacks.first.steps=1", "numbered 0 to 1"),
         ("trainin.epochs=3", "did you mean 'training'?"),
+        ("training.epoch=3", "did you mean 'epochs'?"),
+        ('adversaries=[{name="a", positon="server"}]', "did you mean 'position'?"),
+        ("recording.epochs=lst", "see `leakaudit explain recording`"),
+        ("split.parties=[]", "see `leakaudit explain split`"),
     ],
 )
 def test_a_wrong_change_is_one_message(
