@@ -59,10 +59,12 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing leakaudit and what it needs into $(VENV); the first time takes minutes."
+	@rm -rf leakaudit.egg-info # an old one in the tree would hide new plug-ins
 	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing leakaudit and its tools into $(VENV); the first time takes minutes."
+	@rm -rf leakaudit.egg-info # an old one in the tree would hide new plug-ins
 	$(PIP) -e ".[dev]"
 	@touch $(VENV)/.installed $@
