@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,11 @@ def test_a_repeated_run_has_nothing_to_do(typed: Typed, stand_in: Audit, tmp_pat
         assert said.code == 0
         assert "Nothing had to be done" in said.out
         assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
+
+    os.utime(tmp_path / "report.html", (1, 1))
+    said = typed("run", QUICKSTART, "--out", tmp_path)
+    assert "Nothing had to be done" not in said.out, "a report older than the record is stale"
+    assert (tmp_path / "report.html").stat().st_mtime > 1
 
     (tmp_path / "report.pdf").unlink()
     said = typed("run", QUICKSTART, "--out", tmp_path)

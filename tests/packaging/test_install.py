@@ -82,7 +82,9 @@ def test_stamps_do_not_fight(tmp_path: Path) -> None:
 
     (venv / ".installed-dev").unlink()
     assert "pip install" not in _make(folder, "-n", "audit").stdout
-    assert '-e ".[dev]"' in _make(folder, "-n", "test").stdout
+    test = _make(folder, "-n", "test").stdout
+    assert '-e ".[dev]"' in test
+    assert "touch .venv/.installed .venv/.installed-dev" in test
 
     later = (venv / ".installed").stat().st_mtime + 10
     os.utime(folder / "constraints.txt", (later, later))
