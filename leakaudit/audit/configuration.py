@@ -75,7 +75,7 @@ class Judgement(Section):
     """What counts as a leak, and how much is reported."""
 
     threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.1, description="advantage over blind above which a leak counts"
+        default=0.1, description="X of `none shown above X`: the advantage that must be excluded"
     )
     lpips: Literal["auto", "off"] = Field(
         default="auto", description="auto: measured where its backbone is found"

@@ -90,7 +90,7 @@ def verdicts(
         known: the controls.
         questions: (setting, adversary, victim, asset, why nothing was mounted if nothing was).
         undefended: label of the setting without defenses.
-        threshold: advantage above which a leak counts.
+        threshold: the advantage that "none shown" must exclude.
     """
     given = []
     for setting, adversary, victim, asset, absent in questions:

@@ -121,7 +121,7 @@ class Verdict(Part):
     metric: str | None = Field(default=None, description="metric the verdict was read from")
     region: Region | None = Field(default=None, description="region it was measured in")
     verdict: VerdictValue
-    threshold: Number = Field(description="the advantage above which a leak counts, X")
+    threshold: Number = Field(description="X, the advantage that `none shown` excludes")
     advantage: Estimate | None = Field(
         default=None, description="of the strongest attack, corrected for having been picked"
     )

@@ -71,7 +71,7 @@ def judge(
         advantage: the attack's advantage, higher is leak, 0 is the blind baseline and 1 a total
             leak; None where the attack was not run.
         controls: how the control runs came out.
-        threshold: X, the advantage above which a leak counts.
+        threshold: X of "none shown above X", the advantage that must be excluded.
         no_leak: advantage that counts as none; 0, or the shuffled control's own upper bound.
         min_patients: fewer never yield "none shown".
         min_seeds: fewer never yield "none shown".
