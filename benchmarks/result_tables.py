@@ -1,6 +1,6 @@
 """Print a finished audit's main figures as markdown tables, for docs/results.
 
-Run ``python benchmarks/tabulate.py RUN``. Everything is read from the run's record.
+Run ``python benchmarks/result_tables.py RUN``. Everything is read from the run's record.
 """
 
 from __future__ import annotations
