@@ -12,8 +12,10 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import Features
 
+from ._conditioning import by_patient
 from ._decoder import Decoder
 from ._linear import LinearFit, fit_linear
+from ._releases import Releases
 
 _FOLDS = 4
 _CHECKPOINTS = 5
@@ -44,12 +46,12 @@ class Lesson:
     """What a decoder learns from.
 
     Attributes:
-        draws: redraws of level to (n, channels, *grid), standardised.
+        known: messages for the auxiliary images, and those to decode.
         images: (n, outputs, *space), what those features came from.
         patients: (n,) owners; some patients are held out to stop early.
     """
 
-    draws: Sequence[Features]
+    known: Releases
     images: Tensor
     patients: Tensor
 
@@ -69,21 +71,21 @@ def hold_out(patients: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
     return (~kept).nonzero()[:, 0], kept.nonzero()[:, 0]
 
 
-def decode(lesson: Lesson, received: Features, budget: Budget, rng: Generator) -> Guess:
+def decode(lesson: Lesson, budget: Budget, rng: Generator) -> Guess:
     """Learn a decoder and apply it; the guess carries the effort curve.
 
     Args:
-        lesson: auxiliary features and images.
-        received: level to (n, channels, *grid), standardised alike.
+        lesson: auxiliary features and images, and the features to decode.
         budget: what it may cost.
         rng: order of the samples, and which patients are held out.
     """
-    level, fit = _best_linear(lesson, by_patient(lesson.patients, rng), rng)
+    draws, received = lesson.known.draws, lesson.known.received
+    level, fit = _best_linear(lesson, by_patient(lesson.patients, _FOLDS, rng), rng)
     learn, held = hold_out(lesson.patients, rng)
     typical = lesson.images[learn].mean(0, keepdim=True)
     unit = (lesson.images - typical).std().clamp_min(1e-6)
     # Out of fold on the first draw: a linear decoder's own samples look easier than a victim's.
-    first = [fit.unseen, *(fit.decoder(features[level]) for features in lesson.draws[1:])]
+    first = [fit.unseen, *(fit.decoder(features[level]) for features in draws[1:])]
     estimates = [(each - typical) / unit for each in first]
     estimate = (fit.decoder(received[level]) - typical) / unit
 
@@ -107,7 +109,7 @@ def decode(lesson: Lesson, received: Features, budget: Budget, rng: Generator) -
         network.train()
         return {share: image(start + share * (learnt - start)) for share in _SHARES}
 
-    held_draw, held_start = _rows(lesson.draws[0], held), estimates[0][held]
+    held_draw, held_start = _rows(draws[0], held), estimates[0][held]
     best = (_distance(image(held_start), lesson.images[held]), image(estimate))
     trail = [Checkpoint(0, best[1])]
     stops = {round(budget.steps * (part + 1) / _CHECKPOINTS) for part in range(_CHECKPOINTS)}
@@ -115,9 +117,9 @@ def decode(lesson: Lesson, received: Features, budget: Budget, rng: Generator) -
     for step in range(1, budget.steps + 1):
         for group in optimiser.param_groups:
             group["lr"] = budget.learning_rate * _schedule((step - 1) / budget.steps)
-        draw = int(torch.randint(len(lesson.draws), (), generator=rng))
+        draw = int(torch.randint(len(draws), (), generator=rng))
         rows = next(batches)
-        said = network(_rows(lesson.draws[draw], rows), estimates[draw][rows])
+        said = network(_rows(draws[draw], rows), estimates[draw][rows])
         loss = _loss(typical + unit * said, lesson.images[rows], unit)
         optimiser.zero_grad()
         loss.backward()
@@ -139,20 +141,13 @@ def decode(lesson: Lesson, received: Features, budget: Budget, rng: Generator) -
     return Guess(values=best[1], effort=budget.steps, trail=tuple(trail[:-1]))
 
 
-def by_patient(patients: Tensor, rng: Generator) -> list[Tensor]:
-    """Rows dealt into folds, no patient in two of them."""
-    owners = torch.unique(patients)
-    owners = owners[torch.randperm(len(owners), generator=rng)]
-    dealt = [owners[first::_FOLDS] for first in range(min(_FOLDS, len(owners)))]
-    return [torch.isin(patients, each).nonzero()[:, 0] for each in dealt]
-
-
 def _best_linear(lesson: Lesson, folds: Sequence[Tensor], rng: Generator) -> tuple[int, LinearFit]:
     """The level from which a linear decoder reads most."""
-    fits = [
-        (level, fit_linear(features, lesson.images, 2**level, folds, rng))
-        for level, features in lesson.draws[0].items()
-    ]
+    typical = lesson.images.mean(0, keepdim=True)
+    fits = []
+    for level, features in lesson.known.draws[0].items():
+        base = typical if level in lesson.known.centred else torch.zeros_like(typical)
+        fits.append((level, fit_linear(features, lesson.images, base, 2**level, folds, rng)))
     return min(fits, key=lambda each: each[1].error)
 
 

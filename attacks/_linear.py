@@ -62,14 +62,15 @@ class LinearDecoder:
     Attributes:
         local: (outputs * factor**d, channels, *kernel) convolution weights.
         summary: (2 * channels + 1, outputs * factor**d) weights of means, spreads and one.
+        base: (1, outputs, *space), added to what is read.
         factor: pixels per feature position along each axis.
         space: image size.
     """
 
     local: Tensor
     summary: Tensor
+    base: Tensor
     factor: int
-    space: tuple[int, ...]
 
     def __call__(self, features: Tensor) -> Tensor:
         """Images (n, outputs, *space), not clamped."""
@@ -77,7 +78,7 @@ class LinearDecoder:
         convolve = nn.functional.conv2d if d == 2 else nn.functional.conv3d
         blocks = convolve(features, self.local, padding=self.local.shape[-1] // 2)
         blocks = blocks + (_summary(features) @ self.summary)[(..., *(None,) * d)]
-        return depth_to_space(blocks, self.factor, self.space)
+        return self.base + depth_to_space(blocks, self.factor, tuple(self.base.shape[2:]))
 
 
 def _summary(features: Tensor) -> Tensor:
@@ -102,28 +103,36 @@ class LinearFit:
 
 
 def fit_linear(
-    features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator
+    features: Tensor,
+    images: Tensor,
+    base: Tensor,
+    factor: int,
+    folds: Sequence[Tensor],
+    rng: Generator,
 ) -> LinearFit:
     """Ridge regression, its penalty chosen by cross-validation over patients.
 
     Args:
         features: (n, channels, *grid), standardised.
         images: (n, outputs, *space).
+        base: (1, outputs, *space), known beforehand: only what differs from it is read.
         factor: pixels per feature position, 2**level.
         folds: rows of each fold; no patient in two. A single fold predicts itself.
         rng: draws the positions that enter where there are more than enough.
     """
-    sums = [_sums(features[fold], images[fold], factor, len(features), rng) for fold in folds]
+    sums = [
+        _sums(features[fold], images[fold] - base, factor, len(features), rng) for fold in folds
+    ]
     everything = _Sums.total(sums)
     best: LinearFit | None = None
     for penalty in _PENALTIES:
         unseen = torch.empty_like(images)
         for fold, own in zip(folds, sums, strict=True):
             rest = everything.without(own) if len(folds) > 1 else everything
-            unseen[fold] = rest.solve(penalty, factor, images)(features[fold])
+            unseen[fold] = rest.solve(penalty, factor, base)(features[fold])
         error = (unseen.clamp(0, 1) - images).square().mean().item()
         if best is None or error < best.error:
-            best = LinearFit(everything.solve(penalty, factor, images), unseen, error)
+            best = LinearFit(everything.solve(penalty, factor, base), unseen, error)
     if best is None:
         raise ValueError("no penalty to choose from")
     return best
@@ -155,7 +164,7 @@ class _Sums:
             self.kernel,
         )
 
-    def solve(self, penalty: float, factor: int, images: Tensor) -> LinearDecoder:
+    def solve(self, penalty: float, factor: int, base: Tensor) -> LinearDecoder:
         ridge = torch.full((len(self.gram),), penalty * self.rows, dtype=torch.float64)
         ridge[-1] = 1e-9 * self.rows  # the constant is not shrunk
         weights = torch.cholesky_solve(
@@ -165,8 +174,8 @@ class _Sums:
         return LinearDecoder(
             weights[:local].T.reshape(-1, *self.kernel).contiguous(),
             weights[local:],
+            base,
             factor,
-            tuple(images.shape[2:]),
         )
 
 

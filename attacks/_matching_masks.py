@@ -15,6 +15,7 @@ from leakaudit.training.loss import sample_losses
 
 from ._mask_reader import Lesson, MaskReader, clues, teach
 from ._simulated import SimulatedExchange
+from ._smoothness import total_variation
 from ._tail import Tail, moments, normalised
 
 _DRAWS = 3  # masks played per auxiliary sample: its own, and those of others
@@ -235,7 +236,9 @@ class _Problem:
         self._done = 0
         parameters = [self._scaled, self._state]
         self._optimiser: torch.optim.Optimizer = (
-            torch.optim.LBFGS(parameters, lr=1.0, max_iter=1, history_size=10)
+            torch.optim.LBFGS(
+                parameters, max_iter=1, history_size=10, line_search_fn="strong_wolfe"
+            )
             if budget.method == "lbfgs"
             else torch.optim.Adam(parameters, lr=budget.learning_rate, betas=(0.9, 0.95))
         )
@@ -276,13 +279,6 @@ class _Problem:
         prior = prior + _MASK_PRIOR * entropy.flatten(1).mean(1)
         varies = self._budget.total_variation * total_variation(logits.sigmoid())
         return (distance + prior + varies).sum()
-
-
-def total_variation(images: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours, summed over axes: (n,)."""
-    return torch.stack(
-        [images.diff(dim=axis).abs().flatten(1).mean(1) for axis in range(2, images.ndim)]
-    ).sum(0)
 
 
 def _flat(gradients: list[Tensor]) -> Tensor:

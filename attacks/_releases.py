@@ -8,32 +8,56 @@ averages out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor
 
 from leakaudit.threat.view import Features, View
 
+from ._conditioning import by_patient, condition
+
 _POSITIONS = 48  # per sample, to fit how epochs are put together
 _PROBES = 4
+_FOLDS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Releases:
-    """Messages of one victim, standardised channel by channel over the auxiliary samples.
+    """Messages of one victim, conditioned channel by channel on the auxiliary samples.
 
     Attributes:
         draws: several redraws of what the victim would send for the auxiliary images; each is
             level to (n_auxiliary, channels, *grid). One draw where the messages are not random.
         received: level to (n, channels, *grid), what it sent for the attacked samples.
+        centred: levels whose typical message was taken out: they tell how a sample differs from
+            the typical image, not what it looks like.
+        others: level to (m, channels, *grid), the mean message for other images asked about.
     """
 
     draws: tuple[Features, ...]
     received: Features
+    centred: frozenset[int] = frozenset()
+    others: Features = field(default_factory=dict)
+
+    def only(self, levels: Sequence[int]) -> Releases:
+        """The same, of some levels."""
+        return Releases(
+            tuple({level: draw[level] for level in levels} for draw in self.draws),
+            {level: self.received[level] for level in levels},
+            self.centred & frozenset(levels),
+            {level: self.others[level] for level in levels if level in self.others},
+        )
 
 
-def gather(view: View, victim: str, levels: Sequence[int], draws: int, rng: Generator) -> Releases:
+def gather(
+    view: View,
+    victim: str,
+    levels: Sequence[int],
+    draws: int,
+    rng: Generator,
+    others: Tensor | None = None,
+) -> Releases:
     """Query the victim on the auxiliary images and read what it sent.
 
     Args:
@@ -42,18 +66,30 @@ def gather(view: View, victim: str, levels: Sequence[int], draws: int, rng: Gene
         levels: which of its levels.
         draws: redraws of a defense's randomness, where there is any.
         rng: the defenses' randomness as the adversary redraws it.
+        others: (m, modalities, *space), more images to ask about.
     """
     images = view.auxiliary_images(victim)
     random = is_random(view, victim, images, rng)
     combined = random and len(view.epochs) > 1
-    read = _Combined(view, victim, levels, images, rng) if combined else _Last(view, victim, images)
-    raw = [read.auxiliary(levels, rng) for _ in range(draws if random else 1)]
+    read = _Combined(view, victim, levels, images, rng) if combined else _Last(view, victim)
+    times = range(draws if random else 1)
+    raw = [read.queried(images, levels, rng) for _ in times]
+    asked = [] if others is None else [read.queried(others, levels, rng) for _ in times]
     received = read.received(levels)
+    folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
+    centred = set()
     for level in levels:
-        centre, spread = _moments(raw[0][level])
-        for features in (*raw, received):
-            features[level] = (features[level] - centre) / spread
-    return Releases(tuple(raw), received)
+        way = condition(raw[0][level], images, 2**level, folds, rng)
+        for features in (*raw, *asked, received):
+            features[level] = way(features[level])
+        if way.centred:
+            centred.add(level)
+    mean = (
+        {level: torch.stack([each[level] for each in asked]).mean(0) for level in levels}
+        if asked
+        else {}
+    )
+    return Releases(tuple(raw), received, frozenset(centred), mean)
 
 
 def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:
@@ -62,23 +98,14 @@ def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:
     return any(not torch.equal(first[level], second[level]) for level in first)
 
 
-def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of every channel; a channel that never changes keeps spread one."""
-    axes = (0, *range(2, features.ndim))
-    centre = features.double().mean(axes, keepdim=True)
-    spread = (features.double() - centre).square().mean(axes, keepdim=True).sqrt()
-    silent = spread <= 1e-9 * centre.abs()
-    return centre.float(), torch.where(silent, 1.0, spread).float()
-
-
 class _Last:
     """The last recorded epoch alone: enough where every epoch shows the same, undisturbed."""
 
-    def __init__(self, view: View, victim: str, images: Tensor) -> None:
-        self._view, self._victim, self._images = view, victim, images
+    def __init__(self, view: View, victim: str) -> None:
+        self._view, self._victim = view, victim
 
-    def auxiliary(self, levels: Sequence[int], rng: Generator) -> Features:
-        sent = self._view.query(self._victim, self._images, self._view.last_epoch, rng)
+    def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
+        sent = self._view.query(self._victim, images, self._view.last_epoch, rng)
         return {level: sent[level] for level in levels}
 
     def received(self, levels: Sequence[int]) -> Features:
@@ -97,13 +124,13 @@ class _Combined:
     def __init__(
         self, view: View, victim: str, levels: Sequence[int], images: Tensor, rng: Generator
     ) -> None:
-        self._view, self._victim, self._images = view, victim, images
-        self._maps = self._fit(levels, rng)
+        self._view, self._victim = view, victim
+        self._maps = self._fit(images, levels, rng)
 
-    def auxiliary(self, levels: Sequence[int], rng: Generator) -> Features:
+    def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         total: Features = {}
         for epoch in self._view.epochs:
-            sent = self._view.query(self._victim, self._images, epoch, rng)
+            sent = self._view.query(self._victim, images, epoch, rng)
             self._add(total, {level: sent[level] for level in levels}, epoch)
         return total
 
@@ -119,12 +146,14 @@ class _Combined:
             part = torch.einsum("ji,nj...->ni...", self._maps[level][epoch], features)
             total[level] = total[level] + part if level in total else part
 
-    def _fit(self, levels: Sequence[int], rng: Generator) -> dict[int, dict[int, Tensor]]:
+    def _fit(
+        self, images: Tensor, levels: Sequence[int], rng: Generator
+    ) -> dict[int, dict[int, Tensor]]:
         epochs = self._view.epochs
         drawn: dict[int, list[Tensor]] = {level: [] for level in levels}
         places: dict[int, Tensor] = {}
         for epoch in (*epochs, self._view.last_epoch):
-            sent = self._view.query(self._victim, self._images, epoch, rng)
+            sent = self._view.query(self._victim, images, epoch, rng)
             for level in levels:
                 flat = sent[level].flatten(2)
                 if level not in places:

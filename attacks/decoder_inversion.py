@@ -55,11 +55,6 @@ class DecoderInversion(Attack):
             known = gather(view, victim, levels, self.draws, rng)
             images = view.auxiliary_images(victim)
             for target in targets:
-                lesson = Lesson(
-                    [{level: draw[level] for level in target.levels} for draw in known.draws],
-                    images,
-                    view.auxiliary_patients,
-                )
-                received = {level: known.received[level] for level in target.levels}
-                guesses[target] = decode(lesson, received, budget, rng)
+                lesson = Lesson(known.only(target.levels), images, view.auxiliary_patients)
+                guesses[target] = decode(lesson, budget, rng)
         return guesses

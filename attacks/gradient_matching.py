@@ -11,6 +11,8 @@ from leakaudit.threat.attack import Attack, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Asset, View
 
+from ._effort import Effort, scaled
+from ._matching_images import ImageBudget, recover_images
 from ._matching_masks import MaskBudget, recover_masks
 
 _MASKS = (
@@ -30,7 +32,8 @@ class GradientMatching(Attack):
     patients; for images, an encoder's weights and its weight update.
     Differs: for masks the other parties' part is unknown, so guess and optimisation start from a
     network that learned on a simulated exchange with stand-ins for the others, and the sum of
-    their features is optimised along with the mask.
+    their features is optimised along with the mask. For images activations are smoothed, because
+    the derivative of a ReLU jumps; the distance's logarithm is what is lowered, by plain Adam.
     Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
     "Inverting gradients", NeurIPS 2020 (cosine).
     """
@@ -42,21 +45,30 @@ class GradientMatching(Attack):
     source = "Zhu et al. 2019; Geiping et al. 2020"
     per_level = False
 
-    target: Literal["masks"] = Field(default="masks", description="what is recovered")
+    target: Literal["masks", "images"] = Field(default="masks", description="what is recovered")
     method: Literal["lbfgs", "cosine"] = Field(
         default="cosine", description="squared distance with L-BFGS, or angle with Adam"
     )
-    steps: NonNegativeInt = Field(
-        default=20, le=1_000_000, description="optimiser steps of matching; 0: none"
+    effort: Effort = Field(default="standard", description="scales all steps")
+    steps: NonNegativeInt | None = Field(
+        default=None, le=1_000_000,
+        description="optimiser steps of matching; unset: 20 for masks, 200 for images",
+    )  # fmt: skip
+    restarts: PositiveInt = Field(
+        default=1, le=64, description="images: starting points; the nearest match is kept"
     )
-    learning_rate: PositiveFloat = Field(
-        default=0.1, le=10.0, description="of Adam, in spreads of a feature"
-    )
-    total_variation: NonNegativeFloat = Field(
-        default=0.0, le=1e3, description="weight of the mean difference of neighbours"
-    )
+    learning_rate: PositiveFloat | None = Field(
+        default=None, le=10.0,
+        description="highest step of Adam; unset: 0.1 spreads of a feature for masks, 0.03 grey "
+        "values of [0, 1] for images",
+    )  # fmt: skip
+    total_variation: NonNegativeFloat | None = Field(
+        default=None, le=1e3,
+        description="weight of the mean difference of neighbours; unset: 0 for masks, 10 for "
+        "images, against the logarithm of the distance",
+    )  # fmt: skip
     stand_in_steps: NonNegativeInt = Field(
-        default=40, le=1_000_000,
+        default=50, le=1_000_000,
         description="masks: optimiser steps for stand-ins of the other parties",
     )  # fmt: skip
     reader_steps: PositiveInt = Field(
@@ -87,17 +99,36 @@ class GradientMatching(Attack):
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """One optimisation for all masks; one per victim for images."""
-        budget = MaskBudget(
+        if self.target == "images":
+            images = self._image_budget()
+            return {target: recover_images(view, target, images, rng) for target in view.targets}
+        masks = self._mask_budget()
+        return {
+            target: recover_masks(view, min(target.levels), masks, rng) for target in view.targets
+        }
+
+    def _mask_budget(self) -> MaskBudget:
+        return MaskBudget(
             method=self.method,
-            steps=self.steps,
-            stand_in_steps=self.stand_in_steps,
-            reader_steps=self.reader_steps,
+            steps=self._steps(20),
+            stand_in_steps=scaled(self.stand_in_steps, self.effort),
+            reader_steps=scaled(self.reader_steps, self.effort),
             width=self.channels,
             batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            total_variation=self.total_variation,
+            learning_rate=0.1 if self.learning_rate is None else self.learning_rate,
+            total_variation=self.total_variation or 0.0,
             releases=self.releases,
         )
-        return {
-            target: recover_masks(view, min(target.levels), budget, rng) for target in view.targets
-        }
+
+    def _image_budget(self) -> ImageBudget:
+        return ImageBudget(
+            method=self.method,
+            steps=self._steps(200),
+            restarts=self.restarts,
+            learning_rate=0.03 if self.learning_rate is None else self.learning_rate,
+            total_variation=10.0 if self.total_variation is None else self.total_variation,
+        )
+
+    def _steps(self, usual: int) -> int:
+        steps = usual if self.steps is None else self.steps
+        return scaled(steps, self.effort) if steps else 0

@@ -13,10 +13,12 @@ from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.message import Direction, Link, Message
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split import PartySpec, SplitSpec
+from leakaudit.threat.attack import Guesses
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 from leakaudit.threat.view import (
     Asset,
     Auxiliary,
+    Candidates,
     Target,
     View,
     WeightUpdate,
@@ -38,7 +40,11 @@ TWO_PARTIES = SplitSpec(
 
 @dataclass(frozen=True)
 class Setup:
-    """What to exchange; the default is small enough for every attack to run in seconds."""
+    """What to exchange; the default is small enough for every attack to run in seconds.
+
+    With ``planted`` the networks train undefended and the defenses come on for the recording, so
+    that worlds with different defenses share their encoders.
+    """
 
     space: tuple[int, ...] = (24, 24)
     patients: int = 6
@@ -46,9 +52,12 @@ class Setup:
     slices: int = 3
     split: SplitSpec = TWO_PARTIES
     defenses: tuple[Defense, ...] = ()
+    planted: bool = False
     epochs: int = 1
     batch_size: int = 3
     training: int = 40
+    probed: int = 4
+    rescaled: float = 1.0
     seed: int = 0
 
 
@@ -80,8 +89,17 @@ class MemoryExchange:
     ) -> None:
         self._updates.setdefault((party, epoch), []).append(WeightUpdate(rows, weights, dict(cut)))
 
+    def tensors(self) -> list[Tensor]:
+        """Everything recorded, to see whether somebody wrote on it."""
+        updates = [update for each in self._updates.values() for update in each]
+        return [
+            *self._messages.values(),
+            *(tensor for update in updates for tensor in update.weights.values()),
+            *(tensor for update in updates for tensor in update.cut.values()),
+        ]
+
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
-        return self._messages[party, level, direction, epoch].clone()
+        return self._messages[party, level, direction, epoch]
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         return self._updates[party, epoch]
@@ -122,6 +140,7 @@ class World:
     masks: Tensor
     patients: Tensor
     auxiliary: Auxiliary
+    candidates: Candidates
 
     def view(
         self,
@@ -156,11 +175,35 @@ class World:
             _auxiliary=self.auxiliary,
             _own_images={name: self.images[name] for name in members if name in self.images},
             _labels=self.masks if Knowledge.LABELS in knowledge else None,
+            _candidates=self.candidates,
         )
 
 
+def advantage(world: World, guesses: Guesses) -> dict[Target, float]:
+    """Share of the blind baseline's squared error that each guess removes.
+
+    The blind baseline is the mean of the auxiliary patients. For identities, how far the first
+    rank lies above chance.
+    """
+    found = {}
+    for target, guess in guesses.items():
+        if target.asset == "identity":
+            right = (guess.values.argmax(1) == world.patients).float().mean().item()
+            chance = 1 / guess.values.shape[1]
+            found[target] = (right - chance) / (1 - chance)
+            continue
+        masks = target.asset == "masks"
+        truth = world.masks if masks else world.images[target.victim]
+        known = world.auxiliary.masks if masks else world.auxiliary.images[target.victim]
+        rows = torch.arange(len(truth)) if guess.rows is None else guess.rows
+        blind = known.mean(0, keepdim=True)
+        left = (guess.values - truth[rows]).square().mean()
+        found[target] = 1 - (left / (blind - truth[rows]).square().mean()).item()
+    return found
+
+
 def draw_patients(
-    setup: Setup, patients: int, rng: Generator
+    setup: Setup, patients: int, rng: Generator, slices: int
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Smooth heads with a lesion that every modality shows in a contrast of its own.
 
@@ -183,7 +226,7 @@ def draw_patients(
             name: torch.rand(len(party.modalities), 4, generator=rng)
             for name, party in zip(setup.split.party_names, setup.split.parties, strict=True)
         }
-        for number in range(setup.slices):
+        for number in range(slices):
             moved = grid - (at + 0.05 * number).reshape(lined)
             mask = ((moved.square().sum(0).sqrt()) < size).float()
             head = ((grid / shape.reshape(lined)).square().sum(0) < 1).float()
@@ -200,16 +243,21 @@ def draw_patients(
                 ]
                 images[name].append(torch.stack(channels).clamp(0, 1))
             masks.append((mask * head)[None])
-    owners = torch.arange(patients).repeat_interleave(setup.slices)
+    owners = torch.arange(patients).repeat_interleave(slices)
     return {name: torch.stack(each) for name, each in images.items()}, torch.stack(masks), owners
 
 
 def make_world(setup: Setup) -> World:
     """Train a little, then exchange every sample once per epoch while all listen."""
     rng = torch.Generator().manual_seed(setup.seed)
-    images, masks, patients = draw_patients(setup, setup.patients, rng)
-    others, other_masks, other_patients = draw_patients(setup, setup.auxiliary, rng)
-    network = Network(setup.split, masks.shape[1], setup.space, setup.defenses, seed=setup.seed)
+    every, every_mask, owners = draw_patients(setup, setup.patients, rng, setup.slices + 1)
+    last = torch.arange(len(owners)) % (setup.slices + 1) == setup.slices
+    images = {name: each[~last] for name, each in every.items()}
+    masks, patients = every_mask[~last], owners[~last]
+    candidates = Candidates({name: each[last] for name, each in every.items()}, every_mask[last])
+    others, other_masks, other_patients = draw_patients(setup, setup.auxiliary, rng, setup.slices)
+    defenses = () if setup.planted else setup.defenses
+    network = Network(setup.split, masks.shape[1], setup.space, defenses, seed=setup.seed)
     rngs = {
         name: torch.Generator().manual_seed(setup.seed + number + 1)
         for number, name in enumerate((*setup.split.party_names, "server"))
@@ -217,7 +265,6 @@ def make_world(setup: Setup) -> World:
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     record = MemoryExchange(len(masks))
     rebuilt = MemoryRebuilt(setup, masks.shape[1])
-    updates = WeightUpdates(network, setup.defenses)
     holdings = Holdings(images, masks, patients)
 
     def step(rows: Tensor, epoch: int, number: int, link: Link) -> None:
@@ -230,15 +277,35 @@ def make_world(setup: Setup) -> World:
     for number in range(setup.training):
         step(torch.randperm(len(masks), generator=rng)[: setup.batch_size], 0, number, Link())
         optimiser.step()
+    if setup.planted:
+        trained = network
+        network = Network(setup.split, masks.shape[1], setup.space, setup.defenses, seed=setup.seed)
+        network.load_state_dict(trained.state_dict(), strict=False)
+    updates = WeightUpdates(network, setup.defenses)
+    rescale(network, setup.rescaled)
     for epoch in range(setup.epochs):
         rebuilt.weights[epoch] = {
             key: value.detach().clone() for key, value in network.state_dict().items()
         }
         for number, rows in enumerate(torch.arange(len(masks)).split(setup.batch_size)):
             step(rows, epoch, number, Link([record]))
-        probe(network, updates, holdings, range(len(masks)), record, epoch, rngs, "cpu")
+        probe(network, updates, holdings, range(setup.probed), record, epoch, rngs, "cpu")
         optimiser.step()
     return World(
         setup, record, rebuilt, images, masks, patients,
         Auxiliary(others, other_masks, other_patients + setup.patients),
+        candidates,
     )  # fmt: skip
+
+
+def rescale(network: Network, factor: float) -> None:
+    """Multiply the weights of each party's first convolution, and divide those of the second."""
+    for name in network.split.party_names:
+        weights = [
+            parameter
+            for key, parameter in network.party(name).encoder.named_parameters()
+            if key.endswith("conv.weight")
+        ]
+        with torch.no_grad():
+            weights[0].mul_(factor)
+            weights[1].div_(factor)

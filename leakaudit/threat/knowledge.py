@@ -33,6 +33,8 @@ class Knowledge(Flag):
     """Images of the adversary's own patients, in the victim's modality."""
     AUXILIARY_LABELS = auto()
     """Label masks of those patients."""
+    CANDIDATE_IMAGES = auto()
+    """Images of named people, in the victim's modality, who may be among the patients."""
 
     @property
     def words(self) -> tuple[str, ...]:

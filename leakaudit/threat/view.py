@@ -64,6 +64,21 @@ class Auxiliary:
     patients: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """People the adversary could name, each by one sample that was not attacked.
+
+    Their order says nothing: which of them is which patient is what an attack has to find.
+
+    Attributes:
+        images: party name to (c, modalities, *space) in [0, 1].
+        masks: (c, regions, *space), 0 or 1; None where not granted.
+    """
+
+    images: Mapping[str, Tensor]
+    masks: Tensor | None = None
+
+
 class Exchange(Protocol):
     """What was recorded, in the order of the view's samples. A trace provides this."""
 
@@ -143,6 +158,7 @@ class View:
     _own_images: Mapping[str, Tensor]
     _labels: Tensor | None
     _mixing: Tensor | None = None
+    _candidates: Candidates | None = None
 
     def __len__(self) -> int:
         """Number of attacked samples."""
@@ -224,6 +240,20 @@ class View:
     def auxiliary_patients(self) -> Tensor:
         """Which auxiliary samples belong together, for early stopping by patient."""
         return self._auxiliary.patients
+
+    def candidate_images(self, party: str) -> Tensor:
+        """One image of every candidate in a party's modalities: (c, modalities, *space)."""
+        self._require(Knowledge.CANDIDATE_IMAGES)
+        if self._candidates is None:
+            raise NotMountableError("candidates were granted but are not in this view")
+        return self._candidates.images[party]
+
+    def candidate_masks(self) -> Tensor:
+        """Label masks of the candidates: (c, regions, *space)."""
+        self._require(Knowledge.CANDIDATE_IMAGES)
+        if self._candidates is None or self._candidates.masks is None:
+            raise NotMountableError("the candidates' masks are not in this view")
+        return self._candidates.masks
 
     def own_images(self, party: str) -> Tensor:
         """The attacked patients' images that the adversary holds itself."""

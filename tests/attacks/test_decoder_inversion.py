@@ -23,5 +23,4 @@ def test_reads_images_off_an_open_cut(world: Callable[..., World]) -> None:
     open_cut = world()
     view = open_cut.view(levels=[(0,), (1,), (0, 1)])
     found = [advantage(open_cut, guess.values) for guess in QUICK(view, 0).values()]
-    print(found)
     assert found[0] > 0.7

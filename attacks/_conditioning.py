@@ -1,0 +1,157 @@
+"""Bring features into a form that is easy to learn from, whatever was done to each channel.
+
+A fixed pattern laid over a channel, or a squashing of its values, removes nothing: but a decoder
+that must first learn to undo it looks weaker than it is. Three ways are tried on auxiliary
+patients, and the one from which most can be read is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from ._linear import space_to_depth
+
+_KNOTS = 257
+_POSITIONS = 64  # per sample, to compare the ways
+_WORTH = 0.95  # another way must leave at most this share of the plain one's error
+
+
+class Conditioning(Protocol):
+    """A map of features, channel by channel, fitted on auxiliary samples."""
+
+    @property
+    def centred(self) -> bool:
+        """Whether the typical sample is taken out, so that only differences are left."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features (n, channels, *grid), of about unit spread."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Subtract a mean, divide by a spread.
+
+    Attributes:
+        centre: (1, channels, *ones) mean of a channel; where ``centred``, (1, channels, *grid), the
+            typical sample, which takes out any pattern that is the same for all.
+        spread: (1, channels, *ones).
+        centred: as in :class:`Conditioning`.
+    """
+
+    centre: Tensor
+    spread: Tensor
+    centred: bool
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features - self.centre) / self.spread
+
+    @classmethod
+    def fit(cls, features: Tensor, *, centred: bool) -> Scaling:
+        """From auxiliary features; a channel that never changes keeps spread one."""
+        space = tuple(range(2, features.ndim))
+        wide = features.double()
+        centre = wide.mean((0,) if centred else (0, *space), keepdim=True)
+        spread = (wide - centre).square().mean((0, *space), keepdim=True).sqrt()
+        size = wide.abs().amax((0, *space), keepdim=True)
+        spread = torch.where(spread <= 1e-7 * size, 1.0, spread)
+        return cls(centre.float(), spread.float(), centred)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Replace each value by the normal quantile of its rank: undoes any monotone squashing.
+
+    Attributes:
+        knots: (channels, knots) rising values of each channel.
+        heights: (knots,) what they map to.
+    """
+
+    knots: Tensor
+    heights: Tensor
+    centred: bool = False
+
+    def __call__(self, features: Tensor) -> Tensor:
+        rows = features.movedim(1, 0).flatten(1).contiguous()
+        right = torch.searchsorted(self.knots, rows).clamp(1, self.knots.shape[1] - 1)
+        low, high = self.knots.gather(1, right - 1), self.knots.gather(1, right)
+        within = ((rows - low) / (high - low).clamp_min(1e-30)).clamp(0, 1)
+        heights = self.heights[right - 1].lerp(self.heights[right], within)
+        shape = (features.shape[1], features.shape[0], *features.shape[2:])
+        return heights.reshape(shape).movedim(0, 1).contiguous()
+
+    @classmethod
+    def fit(cls, features: Tensor) -> Ranking:
+        """From auxiliary features."""
+        rows = features.movedim(1, 0).flatten(1).sort(dim=1).values
+        at = torch.linspace(0, rows.shape[1] - 1, _KNOTS).round().long()
+        share = (torch.arange(_KNOTS) + 0.5) / _KNOTS
+        return cls(rows[:, at].contiguous(), torch.special.ndtri(share))
+
+
+def condition(
+    features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator
+) -> Conditioning:
+    """The way from which a position's own features predict its pixels best, on unseen patients.
+
+    Args:
+        features: (n, channels, *grid), as sent.
+        images: (n, outputs, *space), what they came from.
+        factor: pixels per feature position along each axis.
+        folds: rows of each fold; no patient in two.
+        rng: which positions are compared.
+    """
+    grid = tuple(features.shape[2:])
+    blocks = space_to_depth(images, factor, grid)
+    where = torch.randperm(blocks[0, 0].numel(), generator=rng)[:_POSITIONS]
+    plain = Scaling.fit(features, centred=False)
+    others: tuple[Conditioning, ...] = (
+        Scaling.fit(features, centred=True), Ranking.fit(features),
+    )  # fmt: skip
+    best: Conditioning = plain
+    least = _WORTH * _error(plain, features, blocks, where, folds)
+    for way in others:
+        error = _error(way, features, blocks, where, folds)
+        if error < least:
+            best, least = way, error
+    return best
+
+
+def _error(
+    way: Conditioning, features: Tensor, blocks: Tensor, where: Tensor, folds: Sequence[Tensor]
+) -> float:
+    """Squared error on unseen patients of a linear map from single positions."""
+    wanted = blocks - blocks.mean(0) if way.centred else blocks
+    inputs = [_positions(way(features[fold]), where) for fold in folds]
+    outputs = [_positions(wanted[fold], where)[:, :-1] for fold in folds]
+    grams = [part.T @ part for part in inputs]
+    moments = [part.T @ out for part, out in zip(inputs, outputs, strict=True)]
+    total, moment = torch.stack(grams).sum(0), torch.stack(moments).sum(0)
+    count = sum(len(part) for part in inputs)
+    error = 0.0
+    for fold in range(len(folds)):
+        alone = len(folds) == 1
+        gram = total if alone else total - grams[fold]
+        ridge = 1e-3 * count * torch.eye(len(gram), dtype=gram.dtype)
+        weights = torch.linalg.solve(gram + ridge, moment if alone else moment - moments[fold])
+        error += (inputs[fold] @ weights - outputs[fold]).square().sum().item()
+    return error
+
+
+def _positions(tensor: Tensor, where: Tensor) -> Tensor:
+    """Rows (n * positions, channels + 1): the channels at some positions, and one."""
+    rows = tensor.flatten(2)[:, :, where].movedim(1, 2).flatten(0, 1).double()
+    return torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1)
+
+
+def by_patient(patients: Tensor, folds: int, rng: Generator) -> list[Tensor]:
+    """Rows dealt into at most so many folds, no patient in two of them."""
+    owners = torch.unique(patients)
+    owners = owners[torch.randperm(len(owners), generator=rng)]
+    dealt = itertools.islice((owners[first::folds] for first in range(folds)), len(owners))
+    return [torch.isin(patients, each).nonzero()[:, 0] for each in dealt]

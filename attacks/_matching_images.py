@@ -1,0 +1,241 @@
+"""Images from an encoder's weight updates: change images until their updates match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.threat.attack import Checkpoint, Guess
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Target, View, WeightUpdate
+
+from ._smoothness import smoothed, total_variation
+
+Weights = dict[str, Tensor]
+Update = Callable[[Tensor, Mapping[str, Tensor], Tensor], Weights]
+
+_ENCODER = "encoder."
+_POINTS = 4
+_AT_ONCE = 16  # updates times restarts in one batch
+_LEAST = 1e-6  # squared distance over squared length below which nothing is gained
+
+
+@dataclass(frozen=True)
+class ImageBudget:
+    """Settings of :func:`recover_images`.
+
+    Attributes:
+        method: distance and optimiser.
+        steps: optimiser steps.
+        restarts: starting points per update.
+        learning_rate: highest step of Adam, in grey values.
+        total_variation: weight of the images' total variation, against the distance's logarithm.
+    """
+
+    method: Literal["lbfgs", "cosine"]
+    steps: int
+    restarts: int
+    learning_rate: float
+    total_variation: float
+
+
+def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generator) -> Guess:
+    """Images of those samples whose weight updates the adversary has.
+
+    Args:
+        view: grants the victim's weight updates and encoder; auxiliary images give the start.
+        target: whose images.
+        budget: effort.
+        rng: starting points, and the defenses' randomness as the adversary redraws it.
+
+    Raises:
+        NotMountableError: no update was recorded, or the encoder cannot be differentiated.
+        AttackInvalidError: it diverged.
+    """
+    epoch = view.last_epoch
+    endpoint = view.encoder(target.victim, epoch)
+    if not isinstance(endpoint, PartyEndpoint):
+        raise NotMountableError(
+            "weight updates are matched through a party's encoder", found=type(endpoint).__name__
+        )
+    updates = view.updates(target.victim, epoch)
+    if not updates:
+        raise NotMountableError(
+            "weight updates of the attacked samples must be in the trace",
+            found="none",
+            remedy="set `weight_updates` under `recording`",
+        )
+    caused = _caused_by(smoothed(endpoint), updates[0].weights, rng)
+    rows, points = [], []
+    size = max(1, _AT_ONCE // budget.restarts)
+    for group in _alike(updates):
+        for first in range(0, len(group), size):
+            part = group[first : first + size]
+            rows.append(torch.cat([update.rows for update in part]))
+            begin = [_start(view, target, part, number, rng) for number in range(budget.restarts)]
+            points.append(_matched(part, torch.stack(begin, dim=1), caused, budget))
+    trail = [
+        Checkpoint(same[0].effort, torch.cat([point.values for point in same]))
+        for same in zip(*points, strict=True)
+    ]
+    last = trail.pop()
+    return Guess(last.values, last.effort, tuple(trail), torch.cat(rows))
+
+
+def _alike(updates: Sequence[WeightUpdate]) -> list[list[WeightUpdate]]:
+    """Updates of the same batch size together: they can be stacked."""
+    sizes = dict.fromkeys(len(update.rows) for update in updates)
+    return [[each for each in updates if len(each.rows) == size] for size in sizes]
+
+
+def _start(
+    view: View, target: Target, updates: Sequence[WeightUpdate], number: int, rng: Generator
+) -> Tensor:
+    """(updates, batch, modalities, *space): the typical image or dark grey, and some noise."""
+    shape = (
+        len(updates), len(updates[0].rows), view.modalities[target.victim], *view.space,
+    )  # fmt: skip
+    typical = torch.tensor(0.25)
+    if Knowledge.AUXILIARY_IMAGES in view.knowledge:
+        typical = view.auxiliary_images(target.victim).mean(0)
+    noise = torch.randn(shape, generator=rng)
+    return (typical + (0.01 if number == 0 else 0.1) * noise).clamp(0, 1)
+
+
+def _caused_by(endpoint: nn.Module, weights: Mapping[str, Tensor], rng: Generator) -> Update:
+    """What an encoder's weight gradient is, given images and what came back at the cut.
+
+    Returns:
+        A function of images (updates, batch, modalities, *space), cut gradients by level, each
+        (updates, batch, channels, *grid), and their units (updates,); gives (updates, ...) each.
+    """
+    if not isinstance(endpoint, PartyEndpoint):
+        raise TypeError("an endpoint")
+    frozen = {
+        name: parameter.detach()
+        for name, parameter in endpoint.encoder.named_parameters()
+        if name in weights
+    }
+
+    def total(
+        parameters: Weights, images: Tensor, cut: Mapping[str, Tensor], unit: Tensor
+    ) -> Tensor:
+        named = {_ENCODER + name: each for name, each in parameters.items()}
+        features = functional_call(endpoint, named, (images, rng))
+        value = torch.stack([(features[int(level)] * each).sum() for level, each in cut.items()])
+        return value.sum() + sum(term / unit for term in endpoint.loss_terms(images, features, rng))
+
+    one = grad(total)
+    if not len(endpoint.guards):
+        return lambda images, cut, unit: vmap(one, in_dims=(None, 0, 0, 0))(
+            frozen, images, dict(cut), unit
+        )
+
+    def in_turn(images: Tensor, cut: Mapping[str, Tensor], unit: Tensor) -> Weights:
+        # A guard may draw from a generator of its own, which cannot be batched over.
+        each = [
+            one(frozen, images[i], {level: tensor[i] for level, tensor in cut.items()}, unit[i])
+            for i in range(len(images))
+        ]
+        return {name: torch.stack([update[name] for update in each]) for name in frozen}
+
+    return in_turn
+
+
+def _matched(
+    updates: Sequence[WeightUpdate],
+    start: Tensor,
+    caused: Update,
+    budget: ImageBudget,
+) -> list[Checkpoint]:
+    """Images of some updates, (all their rows, modalities, *space), on the way and at the end."""
+    restarts = start.shape[1]
+    images = start.flatten(0, 1).clone().requires_grad_()
+    # Gradients are tiny; in units of the largest at the cut nothing underflows.
+    units = torch.stack(
+        [
+            torch.stack([each.abs().amax() for each in update.cut.values()]).amax()
+            for update in updates
+        ]
+    ).clamp_min(1e-30)
+    copies = torch.arange(len(updates)).repeat_interleave(restarts)
+    cut = {
+        str(level): _stacked([update.cut[level] for update in updates], units)[copies]
+        for level in updates[0].cut
+    }
+    wanted = _flat(
+        {
+            name: _stacked([update.weights[name] for update in updates], units)[copies]
+            for name in updates[0].weights
+        },
+        list(updates[0].weights),
+    )
+    names = list(updates[0].weights)
+
+    def distance() -> Tensor:
+        got = _flat(caused(images, cut, units[copies]), names)
+        if budget.method == "cosine":
+            return 1 - nn.functional.cosine_similarity(got, wanted)
+        return (got - wanted).square().sum(1) / wanted.square().sum(1).clamp_min(1e-30)
+
+    def closure() -> float:
+        apart = distance()
+        if not apart.requires_grad:
+            raise NotMountableError(
+                "matching gradients needs an encoder that can be differentiated",
+                found="a defense through which no gradient comes back",
+            )
+        # The logarithm keeps the pull alive when the distance is small, as it soon is.
+        varies = total_variation(images.flatten(1, 2))
+        loss = ((apart + _LEAST).log() + budget.total_variation * varies).sum()
+        if not bool(torch.isfinite(loss)):
+            raise AttackInvalidError(
+                "the distance between weight updates must stay finite",
+                found=loss.item(),
+                remedy="lower learning_rate",
+            )
+        (images.grad,) = torch.autograd.grad(loss, images)
+        return loss.item()
+
+    optimiser, schedule = _optimiser(images, budget)
+    stops = sorted({round(budget.steps * part / _POINTS) for part in range(_POINTS + 1)})
+    points = []
+    for step in range(budget.steps + 1):
+        if step in stops:
+            best = distance().detach().reshape(-1, restarts).argmin(1)
+            found = images.detach().unflatten(0, (-1, restarts))[torch.arange(len(best)), best]
+            points.append(Checkpoint(step, found.flatten(0, 1).clamp(0, 1)))
+        if step < budget.steps:
+            optimiser.step(closure)
+            schedule.step()
+            if budget.method == "cosine":
+                with torch.no_grad():
+                    images.clamp_(0, 1)
+    return points
+
+
+def _optimiser(
+    images: Tensor, budget: ImageBudget
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    if budget.method == "cosine":
+        adam = torch.optim.Adam([images], lr=budget.learning_rate, betas=(0.9, 0.99))
+        return adam, torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, budget.steps))
+    lbfgs = torch.optim.LBFGS([images], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+    return lbfgs, torch.optim.lr_scheduler.LambdaLR(lbfgs, lambda _: 1.0)
+
+
+def _stacked(tensors: Sequence[Tensor], units: Tensor) -> Tensor:
+    """(updates, ...), each divided by its unit."""
+    return torch.stack([each / unit for each, unit in zip(tensors, units, strict=True)])
+
+
+def _flat(weights: Weights, names: Sequence[str]) -> Tensor:
+    """(updates, all values)."""
+    return torch.cat([weights[name].flatten(1) for name in names], dim=1)

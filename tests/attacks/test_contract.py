@@ -1,0 +1,183 @@
+"""What holds of every registered attack. A new attack adds a row, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from memory_exchange import World, advantage
+
+from leakaudit import plugins
+from leakaudit.errors import ConfigurationError, NotMountableError
+from leakaudit.plugins import Kind
+from leakaudit.threat.attack import Attack, Guesses
+from leakaudit.threat.knowledge import NOTHING, Position
+from leakaudit.threat.view import View
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an attack is put to the test.
+
+    Attributes:
+        settings: quick, yet strong enough to leak.
+        view: arguments of ``World.view``.
+        leaks: the least share of the blind baseline's error it must remove on an open cut.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    view: Mapping[str, Any] = field(default_factory=dict)
+    leaks: float = 0.3
+
+
+ROWS: dict[str, Row] = {
+    "activation-matching": Row({"steps": 60}, leaks=0.5),
+    "decoder-inversion": Row({"steps": 20, "channels": 8}, leaks=0.7),
+    "gradient-matching": Row(
+        {"steps": 8, "stand_in_steps": 20, "reader_steps": 60, "channels": 12},
+        {"position": Position.PARTY, "members": ("north",), "victims": ("server",)},
+        leaks=0.1,
+    ),
+}
+
+
+def built(name: str) -> Attack:
+    attack: Attack = plugins.build(Kind.ATTACK, name, ROWS[name].settings)
+    return attack
+
+
+def seen(world: World, name: str, **changes: Any) -> View:
+    return world.view(**{"asset": built(name).goal, **ROWS[name].view, **changes})
+
+
+@pytest.fixture(scope="module")
+def answers(world: Callable[..., World]) -> Callable[[str], Guesses]:
+    """What each attack says of the open cut with seed 1; asked once."""
+    known: dict[str, Guesses] = {}
+
+    def ask(name: str) -> Guesses:
+        if name not in known:
+            known[name] = built(name)(seen(world(), name), 1)
+        return known[name]
+
+    return ask
+
+
+def test_every_attack_has_a_row() -> None:
+    assert sorted(ROWS) == plugins.names(Kind.ATTACK)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_leaks_on_an_open_cut(
+    name: str, world: Callable[..., World], answers: Callable[[str], Guesses]
+) -> None:
+    assert min(advantage(world(), answers(name)).values()) > ROWS[name].leaks
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_finds_nothing_in_shuffled_messages(name: str, world: Callable[..., World]) -> None:
+    view = seen(world(), name).shuffled(torch.Generator().manual_seed(0))
+    assert max(advantage(world(), built(name)(view, 1)).values()) < 0.05
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_seed_same_answer(
+    name: str, world: Callable[..., World], answers: Callable[[str], Guesses]
+) -> None:
+    torch.manual_seed(99)  # an attack that reads the global generator would show it
+    again = built(name)(seen(world(), name), 1)
+    for target, guess in answers(name).items():
+        assert torch.equal(guess.values, again[target].values)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_leaves_its_inputs_and_the_global_generator_alone(
+    name: str, world: Callable[..., World]
+) -> None:
+    given = world()
+    everything = [
+        *given.exchange.tensors(),
+        *given.auxiliary.images.values(),
+        given.auxiliary.masks,
+        *given.images.values(),
+        *given.rebuilt.weights[0].values(),
+    ]
+    before = [tensor.clone() for tensor in everything]
+    state = torch.random.get_rng_state()
+    built(name)(seen(given, name), 2)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(before, everything, strict=True))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_answers_for_every_target_in_range_by_rising_effort(
+    name: str, world: Callable[..., World], answers: Callable[[str], Guesses]
+) -> None:
+    view, guesses = seen(world(), name), answers(name)
+    assert set(guesses) == set(view.targets)
+    for guess in guesses.values():
+        rows = len(view) if guess.rows is None else len(guess.rows)
+        assert len(guess.values) == rows
+        assert guess.values.dtype == torch.float32
+        assert guess.values.min() >= 0
+        assert guess.values.max() <= 1
+        spent = [*(point.effort for point in guess.trail), guess.effort]
+        assert spent == sorted(set(spent))
+        assert all(point.values.shape == guess.values.shape for point in guess.trail)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_refuses_a_view_that_lacks_any_of_its_grants(
+    name: str, world: Callable[..., World]
+) -> None:
+    attack = built(name)
+    own = seen(world(), name, grants=NOTHING).knowledge
+    granted = attack.required & ~own
+    assert granted or attack.required & own == attack.required
+    for kind in granted:
+        with pytest.raises(NotMountableError, match=kind.words[0]):
+            attack(seen(world(), name, grants=attack.required & ~kind), 0)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_needs_no_more_than_it_says(name: str, world: Callable[..., World]) -> None:
+    attack = built(name)
+    attack(seen(world(), name, grants=attack.required), 1)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_refuses_settings_out_of_range(name: str) -> None:
+    for setting, about in plugins.load(Kind.ATTACK, name).model_fields.items():
+        assert about.description, f"{setting} is not described"
+        for wrong in (-1, "nonsense"):
+            with pytest.raises(ConfigurationError):
+                plugins.build(Kind.ATTACK, name, {setting: wrong})
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_its_repr_builds_it_again(name: str) -> None:
+    attack = built(name)
+    again = eval(repr(attack), {type(attack).__name__: type(attack)})
+    assert again == attack
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_says_what_it_knows_how_it_differs_and_where_it_comes_from(name: str) -> None:
+    text = plugins.load(Kind.ATTACK, name).__doc__
+    assert all(word in text for word in ("Knows:", "Differs:", "Source:"))
+    kind: type[Attack] = plugins.load(Kind.ATTACK, name)
+    assert kind.family
+    assert kind.source
+    assert kind.criterion in ("singling out", "linkability", "inference")
+
+
+@pytest.mark.parametrize("position", [Position.SERVER, Position.WIRE])
+def test_positions_that_see_the_messages_can_invert_them(
+    position: Position, world: Callable[..., World]
+) -> None:
+    members = ("south",) if position is Position.WIRE else ()
+    view = seen(world(), "decoder-inversion", position=position, members=members)
+    assert min(advantage(world(), built("decoder-inversion")(view, 1)).values()) > 0.7
