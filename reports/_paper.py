@@ -57,7 +57,7 @@ class Paper:
         return {
             "title": on_paper(content.title),
             "description": "What the messages of a split leak, to whom. "
-            "{on_paper(content.subtitle)}",
+            + on_paper(content.subtitle),
             "subtitle": on_paper(
                 f"{content.subtitle} · audit {content.audit_id} · {content.created}"
             ),

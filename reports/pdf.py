@@ -14,7 +14,7 @@ import typst
 from leakaudit.errors import EnvironmentProblemError, RecordError
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
-from leakaudit.record.store import RECORD_FILE, canonical
+from leakaudit.record.store import RECORD_FILE, record_text
 
 from ._content import document
 from ._file import write_whole
@@ -37,9 +37,7 @@ class PdfReport(Report):
             root = Path(name)
             content = Paper(root).document(document(record, folder, before))
             (root / "report.json").write_text(json.dumps(content), encoding="utf-8")
-            (root / RECORD_FILE).write_text(
-                canonical(record.model_dump(mode="json")), encoding="utf-8"
-            )
+            (root / RECORD_FILE).write_text(record_text(record), encoding="utf-8")
             template = files(__package__).joinpath("_typst", "report.typ")
             (root / "report.typ").write_text(template.read_text(encoding="utf-8"), "utf-8")
             try:

@@ -68,6 +68,7 @@ class TargetScores(Section):
     samples: int
     chance: float | None
     curve: tuple[CurveValues, ...] = ()
+    match_curve: tuple[float, ...] = ()
 
 
 class AttackResult(Section):
@@ -165,6 +166,7 @@ class _Judge:
                 samples=int((~np.isnan(score.values)).sum()),
                 chance=score.chance,
                 curve=curve,
+                match_curve=score.match_curve,
             )
 
     def _score(

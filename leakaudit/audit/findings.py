@@ -56,6 +56,7 @@ class Series:
         curve: effort to (seeds, patients).
         samples: samples behind the values, over all seeds.
         chance: value of guessing; None where undefined.
+        match_curve: share found among the first 1, 2, ... candidates, mean over seeds.
     """
 
     values: Doubles
@@ -64,6 +65,7 @@ class Series:
     curve: Mapping[int, Doubles]
     samples: int
     chance: float | None
+    match_curve: tuple[float, ...] = ()
 
 
 def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
@@ -96,7 +98,13 @@ def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
         },
         samples=sum(score.samples for _, score in each),
         chance=each[0][1].chance,
+        match_curve=_mean_curve([score.match_curve for _, score in each if score.match_curve]),
     )
+
+
+def _mean_curve(curves: list[tuple[float, ...]]) -> tuple[float, ...]:
+    """Over the seeds that have one; the line-up is the same for every seed."""
+    return tuple(float(np.mean(places)) for places in zip(*curves, strict=True))
 
 
 def direction_of(metric: str) -> Direction:
@@ -194,6 +202,7 @@ def finding(key: FindingId, series: Series) -> Finding | None:
         blind_values=as_table(series.blind),
         curve=tuple(CurvePoint(effort=effort, estimate=point) for effort, point in points if point),
         converged=converged(key, series),
+        match_curve=series.match_curve,
     )
 
 

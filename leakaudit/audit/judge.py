@@ -16,6 +16,7 @@ from leakaudit.metrics import (
     PeakSignalToNoise,
     ReIdentification,
     StructuralSimilarity,
+    match_curve,
 )
 from leakaudit.record.model import Asset, Region
 
@@ -23,6 +24,8 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+# A match curve is drawn up to this many candidates: what lies beyond says nothing to a reader.
+MOST_PLACES = 100
 # Share of full scale above which a voxel is not background.
 FOREGROUND = 0.05
 PRIMARY: dict[Asset, tuple[str, Region]] = {
@@ -66,6 +69,7 @@ class Score:
         values: (units,), NaN where undefined.
         owners: (units,) pseudonym of each unit's patient.
         chance: value of guessing; None where undefined.
+        match_curve: share of patients among the first 1, 2, ... candidates; empty for others.
     """
 
     asset: Asset
@@ -74,6 +78,7 @@ class Score:
     values: Doubles
     owners: npt.NDArray[np.str_]
     chance: float | None = None
+    match_curve: tuple[float, ...] = ()
 
 
 def foreground_of(images: Floats) -> Mask:
@@ -164,7 +169,11 @@ def reidentification(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -
     metric = ReIdentification()
     hits = metric(distances, owners[rows].tolist(), names.tolist())
     chance = metric.chance(len(names))
-    return Score("identity", *PRIMARY["identity"], hits, owners[rows], chance=chance)
+    curve = match_curve(distances, owners[rows].tolist(), names.tolist())[:MOST_PLACES]
+    return Score(
+        "identity", *PRIMARY["identity"], hits, owners[rows], chance=chance,
+        match_curve=() if np.isnan(curve).any() else tuple(curve.tolist()),
+    )  # fmt: skip
 
 
 def _ranked(

@@ -71,7 +71,8 @@ class ReIdentification(Metric):
 def match_curve(distances: Doubles, queries: Sequence[str], candidates: Sequence[str]) -> Doubles:
     """The cumulative match curve: (patients,), the rate of hits among the first 1, 2, ... N.
 
-    Missing queries are left out; NaN throughout where all are.
+    A patient counts once, however many queries it has. Missing queries are left out; NaN
+    throughout where all are.
 
     Raises:
         DataError: shapes disagree.
@@ -82,7 +83,10 @@ def match_curve(distances: Doubles, queries: Sequence[str], candidates: Sequence
     if not kept.any():
         return np.full(len(places), np.nan)
     hits = np.clip((places - better[kept, None]) / tied[kept, None], 0.0, 1.0)
-    curve: Doubles = hits.mean(axis=0)
+    _, owner, asked = np.unique(
+        np.asarray(queries, dtype=str)[kept], return_inverse=True, return_counts=True
+    )
+    curve: Doubles = np.average(hits, axis=0, weights=1.0 / asked[owner])
     return curve
 
 

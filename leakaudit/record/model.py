@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+"""Minor: fields were added, all with defaults. 1.1: `match_curve`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -89,6 +90,11 @@ class Finding(Part):
     curve: tuple[CurvePoint, ...] = Field(default=(), description="effort curve, by steps")
     converged: bool | None = Field(
         default=None, description="is the end of the effort curve flat; null where not measured"
+    )
+    match_curve: tuple[Number, ...] = Field(
+        default=(),
+        description="re-identification: share of patients found among the first 1, 2, ... "
+        "candidates, mean over patients and seeds; the chance of k places is k times `chance`",
     )
 
 

@@ -22,8 +22,20 @@ def canonical(value: Any) -> str:
 
 def content_sha256(record: Record) -> str:
     """The hash over everything but itself and what was measured on the clock."""
-    content = record.model_dump(mode="json", exclude={"content_sha256", "volatile"})
+    return _sha256(record.model_dump(mode="json", exclude={"content_sha256", "volatile"}))
+
+
+def _sha256(content: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def record_text(record: Record) -> str:
+    """The record as its file holds it, byte for byte, also where an older version wrote it.
+
+    Fields that the older version did not know are left out again: its hash does not cover them.
+    """
+    newer = record.content_sha256 == content_sha256(record)
+    return canonical(record.model_dump(mode="json", exclude_unset=not newer))
 
 
 def sealed(record: Record) -> Record:
@@ -52,22 +64,23 @@ def read_record(path: Path) -> Record:
     """
     file = path / RECORD_FILE if path.is_dir() else path
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_constant)
     except FileNotFoundError:
         raise RecordError(
             "a run folder must hold audit.json", found=str(file), remedy="run `leakaudit run` first"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:  # cut short, other bytes, NaN, endless nesting
         raise RecordError(
             f"audit.json must be whole JSON ({problem})",
             found=str(file),
             remedy="the file is damaged; run the audit again: finished cells are kept",
         ) from None
     version = str(raw.get("schema_version", "")) if isinstance(raw, dict) else ""
-    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+    if not _readable(version):
         raise RecordError(
-            f"this version reads records of schema {SCHEMA_VERSION}",
-            found=version or "no schema_version",
+            f"this leakaudit reads records of schema {SCHEMA_VERSION.partition('.')[0]}.0 to "
+            f"{SCHEMA_VERSION}",
+            found=version[:40] or "no schema_version",
             remedy="update leakaudit, or run the audit again",
         )
     try:
@@ -79,10 +92,23 @@ def read_record(path: Path) -> Record:
             found=repr(first["input"])[:200],
             remedy="the file was edited or damaged; run the audit again",
         ) from None
-    if record.content_sha256 != content_sha256(record):
+    # Of the file, not of the model: fields that came later have a default, and no old hash.
+    content = {key: raw[key] for key in raw if key not in {"content_sha256", "volatile"}}
+    if record.content_sha256 != _sha256(content):
         raise RecordError(
             "the record's content must match its content_sha256",
             found=record.content_sha256 or "no hash",
             remedy="the file was edited after the audit; run the audit again",
         )
     return record
+
+
+def _readable(version: str) -> bool:
+    """Same major number, and no newer minor one: that may hold what this version cannot read."""
+    major, _, minor = version.partition(".")
+    ours = SCHEMA_VERSION.partition(".")
+    return major == ours[0] and minor.isdecimal() and int(minor) <= int(ours[2])
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

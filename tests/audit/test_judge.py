@@ -47,6 +47,19 @@ def test_another_patients_picture_points_at_the_other_patient(truth: Truth) -> N
     assert reidentification(truth, moved, np.arange(18)).values.tolist() == [0.0] * 18
 
 
+def test_the_match_curve_starts_at_the_rate_of_first_guesses(truth: Truth) -> None:
+    """And counts every patient once, also where one has fewer samples under attack."""
+    guess = truth.images.copy()
+    guess[:3] = truth.images[3:6]  # the first patient is always taken for the second
+    rows = np.array([0, 3, 4, 5, 6, 7, 8, 9, 12, 15])
+    score = reidentification(truth, guess[rows], rows)
+    per_patient = [score.values[score.owners == name].mean() for name in np.unique(score.owners)]
+    assert np.mean(per_patient) == pytest.approx(5 / 6)
+    assert score.match_curve[0] == pytest.approx(5 / 6)
+    assert len(score.match_curve) == 6
+    assert score.match_curve[-1] == pytest.approx(1)
+
+
 def test_the_attacked_slice_itself_is_no_candidate(truth: Truth) -> None:
     """A patient with one slice cannot be found by it: undefined, not a hit."""
     rows = np.arange(18)

@@ -71,6 +71,13 @@ def test_the_curve_rises_from_top_1_to_certainty():
     assert np.isnan(match_curve(distances, ["x"] * 12, names)).all()
 
 
+def test_the_curve_counts_a_patient_once():
+    """Three queries of one patient weigh as much as the one query of another."""
+    distances = np.array([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    curve = match_curve(distances, ["a", "a", "a", "b"], ["a", "b"])
+    np.testing.assert_allclose(curve, [0.5, 1.0])
+
+
 def test_bad_input_is_refused():
     with pytest.raises(DataError, match="one row per query"):
         ReIdentification()(np.zeros((2, 3)), ["a", "b"], ["a", "b"])
