@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -74,6 +75,16 @@ def randomness(split: SplitSpec, seed: int, device: str = "cpu") -> dict[str, Ge
     }
 
 
+def _probe_randomness(split: SplitSpec, seed: int, epoch: int, device: str) -> dict[str, Generator]:
+    """Generators for the probes of one epoch: what is recorded must not change what is trained."""
+    ends = (*split.party_names, SERVER)
+    states = np.random.SeedSequence((seed, epoch)).generate_state(len(ends), np.uint64)
+    return {
+        name: torch.Generator(device).manual_seed(int(state) >> 1)
+        for name, state in zip(ends, states, strict=True)
+    }
+
+
 def train(
     holdings: Holdings,
     rows: Tensor,
@@ -131,7 +142,8 @@ def train(
                 sums += float(loss) * len(batch.samples)
             losses.append(sums / len(rows))
             if recorder is not None and keeps:
-                probe(network, updates, holdings, probes, recorder, epoch, rngs, device)
+                own = _probe_randomness(network.split, seed, epoch, device)
+                probe(network, updates, holdings, probes, recorder, epoch, own, device)
                 recorder.snapshot(epoch, network)
             if progress is not None:
                 progress(epoch + 1, settings.epochs, losses[-1])
@@ -153,6 +165,9 @@ def probe(
     This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
     when a batch holds one sample, after the defenses had their say on it; the weights are those
     of the epoch's snapshot.
+
+    Args:
+        rngs: of the defenses; others than training draws from, which goes on as if unobserved.
     """
     for sample in samples:
         cut: dict[str, dict[int, Tensor]] = {}

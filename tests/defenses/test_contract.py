@@ -15,6 +15,9 @@ from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.stack import claims, resolve
 from leakaudit.plugins import Kind
 from leakaudit.split.spec import SplitSpec
+from leakaudit.training.data import Holdings
+from leakaudit.training.loop import train
+from leakaudit.training.settings import TrainingSettings
 
 from .conftest import images_of
 
@@ -283,6 +286,40 @@ def test_a_saved_state_gives_the_same_messages(
         strict=True,
     )
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+class Unheard:
+    """Keeps every epoch, and nothing of it."""
+
+    def __call__(self, message: object) -> None: ...
+
+    def records(self, epoch: int) -> bool:
+        return True
+
+    def update(self, *arguments: object) -> None: ...
+
+    def snapshot(self, epoch: int, network: object) -> None: ...
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_recording_weight_updates_does_not_change_what_is_trained(
+    name: str, settings: Settings, flat_split: SplitSpec, exposure: Exposure
+) -> None:
+    images = {party: images_of(flat_split, party, seed=1) for party in flat_split.party_names}
+    masks = (images["north"] > 0.5).float()
+    holdings = Holdings(images, masks, torch.arange(4))
+    defenses = resolve([plugins.build(Kind.DEFENSE, name, settings)], flat_split, exposure)
+    unwatched, watched = (
+        train(
+            holdings, torch.arange(4), flat_split, defenses,
+            TrainingSettings(epochs=2, batch_size=2), seed=3, recorder=Unheard(), probes=probes,
+        )
+        for probes in ((), (0, 2))
+    )  # fmt: skip
+    assert watched.losses == unwatched.losses
+    weights = unwatched.network.state_dict()
+    for key, weight in watched.network.state_dict().items():
+        assert torch.equal(weight, weights[key]), key
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
