@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from leakaudit.exchange.defense import Defense, Guard, Site, Strength
+from leakaudit.exchange.message import Direction
 
 from ._sample_norms import channel_energies
 
@@ -41,13 +42,19 @@ class ChannelPruning(Defense):
             {level: self._gate(site.shapes[level][0], rng) for level in self.acting_levels(site)}
         )
 
-    def wire_share(self, level: int) -> float:
-        """The share of channels sent; their numbers take next to nothing."""
+    def wire_share(self, direction: Direction, level: int, channels: int) -> float:
+        """The share of channels sent; their numbers take next to nothing.
+
+        Gradients cross whole: those of zeroed channels are not zero.
+        """
         del level
-        return self.keep
+        return self._kept(channels) / channels if direction is Direction.ACTIVATION else 1.0
+
+    def _kept(self, channels: int) -> int:
+        return max(1, round(self.keep * channels))
 
     def _gate(self, channels: int, rng: Generator) -> nn.Module:
-        kept = max(1, round(self.keep * channels))
+        kept = self._kept(channels)
         if self.choose == "energy":
             return _EnergyGate(kept)
         return _LearnedGate(0.1 * torch.randn(channels, generator=rng), kept)

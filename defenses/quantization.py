@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Defense, Strength
+from leakaudit.exchange.message import Direction
 
 from ._message_guard import MessageDefense
 from ._message_noise import NoiseDefense
@@ -43,10 +44,11 @@ class Quantization(MessageDefense):
         rounded: Tensor = least + (bins.clamp(0, 2**self.bits - 1) + 0.5) * width
         return message + (rounded - message).detach()
 
-    def wire_share(self, level: int) -> float:
-        """Bits over the 32 of single precision."""
-        del level
-        return self.bits / 32
+    def wire_share(self, direction: Direction, level: int, channels: int) -> float:
+        """Bits over the 32 of single precision, in the directions it acts in."""
+        del level, channels
+        way = "forward" if direction is Direction.ACTIVATION else "backward"
+        return self.bits / 32 if self.direction in (way, "both") else 1.0
 
     def check_stack(self, before: Sequence[Defense], after: Sequence[Defense]) -> None:
         """Noise after rounding takes the values off the grid again.

@@ -22,7 +22,7 @@ from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
 # Raise when the meaning of a finished cell's files changes.
-CELL_VERSION = 1
+CELL_VERSION = 2
 _RELATIVE_IMPORT = re.compile(r"^\s*from \.(\w+) import", re.MULTILINE)
 
 

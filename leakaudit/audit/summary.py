@@ -40,6 +40,7 @@ from leakaudit.record.model import (
 from leakaudit.statistics import Direction
 from leakaudit.threat.view import seen_from
 
+_NOT_TRAINED = "no training under it finished"
 _PACKAGES = (
     "torch", "torchvision", "monai", "numpy", "scipy", "scikit-image", "lpips", "opacus",
     "pandas", "dask", "distributed", "pydantic", "safetensors", "typst",
@@ -179,7 +180,7 @@ def defense_summaries(
                 stack=tuple(applied),
                 summary=" ".join(lines) or "Nothing: features are sent as they are.",
                 claims=claims,
-                no_claim_because=None if claims else _no_claim(bool(stack.stack)),
+                no_claim_because=_NOT_TRAINED if result is None else result.no_claim_because,
             )
         )
     return tuple(summaries)
@@ -187,12 +188,6 @@ def defense_summaries(
 
 def _in_effect(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if value is not None}
-
-
-def _no_claim(defended: bool) -> str:
-    if not defended:
-        return "nothing is defended"
-    return "a claim needs clipping, sensitivity, composition and an accountant all together"
 
 
 def metric_summaries(

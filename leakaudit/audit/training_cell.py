@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from leakaudit.audit.materials import Materials, materials
 from leakaudit.cohorts.cohort import Group
 from leakaudit.exchange.defense import Defense, Exposure
 from leakaudit.exchange.endpoint import Network
-from leakaudit.exchange.stack import claims, resolve
+from leakaudit.exchange.stack import claims, no_claim_because, resolve, wire_share
 from leakaudit.plugins import Kind, build
 from leakaudit.record.model import ClaimSummary, Route
 from leakaudit.split.spec import SplitSpec
 from leakaudit.trace.description import AppliedDefense, TraceDescription, TracedSample
 from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.trace.writer import TraceWriter
 from leakaudit.training.data import Holdings, hold
 from leakaudit.training.evaluation import evaluate
@@ -54,6 +55,7 @@ class TrainingResult(Section):
     parameters: dict[str, int]
     stack: tuple[AppliedDefense, ...]
     claims: tuple[ClaimSummary | None, ...]
+    no_claim_because: str | None
     crossing: tuple[int, ...]
     recorded_epochs: tuple[int, ...]
     dependence: tuple[Proxy, ...] = ()
@@ -107,7 +109,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         losses=trained.losses,
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        routes=_routes(reader, len(rows) / exposure.patients),
+        routes=_routes(reader, len(rows) / exposure.patients, defenses),
         parameters=_parameters(trained.network),
         stack=tuple(_applied(defense, use.use)
                     for defense, use in zip(defenses, cell.defenses, strict=True)),
@@ -115,6 +117,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
             None if claim is None else ClaimSummary.model_validate(vars(claim))
             for claim in claims(defenses, cell.split, exposure)
         ),
+        no_claim_because=no_claim_because(defenses, cell.split, exposure),
         crossing=trained.network.split.crossing,
         recorded_epochs=reader.epochs if reader is not None else (),
         dependence=_dependence(cell, reader, given, holdings, trained.network.split, report),
@@ -129,10 +132,16 @@ def result_of_trace(reader: TraceReader) -> TrainingResult:
         losses=(),
         seconds_per_step=None,
         peak_memory_bytes=None,
-        routes=_routes(reader, len(reader.samples) / len(set(reader.patients))),
+        routes=_routes(
+            reader,
+            len(reader.samples) / len(set(reader.patients)),
+            build_defenses(reader.description),
+        ),
         parameters=_parameters(network),
         stack=reader.description.defenses,
         claims=(),
+        no_claim_because="this audit did not see how often each patient was released: a claim "
+        "stands only in the audit that trained",
         crossing=network.split.crossing,
         recorded_epochs=reader.epochs,
     )
@@ -191,9 +200,16 @@ def _probes(given: Materials, count: int) -> tuple[int, ...]:
     return tuple(int(row) for row in rows[np.argsort(rank, kind="stable")][:count])
 
 
-def _routes(reader: TraceReader | None, samples_per_patient: float) -> tuple[Route, ...]:
+def _routes(
+    reader: TraceReader | None, samples_per_patient: float, defenses: Sequence[Defense]
+) -> tuple[Route, ...]:
+    """What crossed, and its bytes as encoded for the wire."""
     if reader is None:
         return ()
+    shares = [
+        wire_share(defenses, route, recorded.shape[0])
+        for route, recorded in zip(reader.routes, reader.description.routes, strict=True)
+    ]
     return tuple(
         Route(
             sender=route.sender,
@@ -205,9 +221,10 @@ def _routes(reader: TraceReader | None, samples_per_patient: float) -> tuple[Rou
             dtype=route.dtype,
             bytes_per_patient=samples_per_patient
             * math.prod(route.shape)
-            * getattr(torch, route.dtype).itemsize,
+            * getattr(torch, route.dtype).itemsize
+            * share,
         )
-        for route in reader.description.routes
+        for route, share in zip(reader.description.routes, shares, strict=True)
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.exchange.message import Direction
 from leakaudit.plugins import Plugin
 from leakaudit.split.spec import SplitSpec
 
@@ -271,9 +272,17 @@ class Defense(Plugin):
         """Whether both can change the same message."""
         return _meet(self.parties, other.parties) and _meet(self.levels, other.levels)
 
-    def wire_share(self, level: int) -> float:
-        """Share of a message's bytes that must cross once it is encoded for the wire, 0 to 1."""
-        del level
+    def wire_share(self, direction: Direction, level: int, channels: int) -> float:
+        """Share of a message's bytes that must cross once it is encoded for the wire, 0 to 1.
+
+        Asked only for parties and levels it acts on.
+
+        Args:
+            direction: activation or gradient.
+            level: of the message.
+            channels: of the message.
+        """
+        del direction, level, channels
         return 1.0
 
     def acts_at(self, party: str) -> bool:

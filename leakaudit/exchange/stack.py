@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from leakaudit.exchange.defense import Claim, Defense, Exposure
+from leakaudit.exchange.message import Cut, Route
 from leakaudit.split.spec import SplitSpec
 
 
@@ -81,3 +83,20 @@ def no_claim_because(
             return reason
     reasons = [defense.no_claim_because(split) for defense in defenses]
     return "; ".join(dict.fromkeys(reasons)) or "nothing defends"
+
+
+def wire_share(defenses: Sequence[Defense], route: Route, channels: int) -> float:
+    """Share of a message's bytes that must cross once all defenses encoded it, 0 to 1.
+
+    Args:
+        defenses: that are on.
+        route: of the message; none acts on what a label holder exchanges with the server.
+        channels: of the message.
+    """
+    if route.cut is Cut.HEAD:
+        return 1.0
+    return math.prod(
+        defense.wire_share(route.direction, route.level, channels)
+        for defense in defenses
+        if defense.acts_at(route.party) and defense.acts_on(route.level)
+    )

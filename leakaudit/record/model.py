@@ -159,7 +159,9 @@ class Route(Part):
     level: int
     shape: tuple[int, ...] = Field(description="(channels, *space) of one sample")
     dtype: str
-    bytes_per_patient: Number = Field(description="per epoch, mean over training patients")
+    bytes_per_patient: Number = Field(
+        description="per epoch, mean over training patients, as defenses encode it for the wire"
+    )
 
 
 class Cost(Part):
@@ -287,7 +289,9 @@ class DefenseSummary(Part):
     stack: tuple[dict[str, Any], ...] = Field(description="name and settings, in order")
     summary: str
     claims: tuple[ClaimSummary, ...] = ()
-    no_claim_because: str | None = None
+    no_claim_because: str | None = Field(
+        default=None, description="why no defense of the stack claims anything; null: one does"
+    )
 
 
 class Dependence(Part):
