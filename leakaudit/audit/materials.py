@@ -16,9 +16,6 @@ from leakaudit.cohorts.groups import Groups, split_patients
 from leakaudit.errors import DataError
 from leakaudit.plugins import Kind, build
 
-# The groups are part of the question, not of its answer: the same for every seed of an audit.
-GROUPS_SEED = 0
-
 
 @dataclass(frozen=True, eq=False)
 class Materials:
@@ -74,5 +71,5 @@ def _materials(choice_json: str) -> Materials:
             found=f"fingerprint {found[:12]} instead of {choice.fingerprint[:12]}",
             remedy="leave the data alone, then run again",
         )
-    groups = split_patients(cohort, choice.groups, GROUPS_SEED)
+    groups = split_patients(cohort, choice.groups)
     return Materials(cohort, groups, cohort.masks())

@@ -19,7 +19,7 @@ from leakaudit.audit.configuration import (
     Use,
 )
 from leakaudit.audit.engine import CellFailure, Tick, Watch, engine, run_plan
-from leakaudit.audit.materials import GROUPS_SEED, Materials, load_cohort
+from leakaudit.audit.materials import Materials, load_cohort
 from leakaudit.audit.plan import Plan, TrainingId, foreign_plan, make_plan
 from leakaudit.audit.training_cell import result_of_trace
 from leakaudit.audit.work import clear_partial, finished
@@ -249,7 +249,7 @@ def _choice(configuration: AuditConfiguration) -> tuple[CohortChoice, Materials]
         groups=configuration.groups,
         fingerprint=cohort.fingerprint(),
     )
-    groups = split_patients(cohort, configuration.groups, GROUPS_SEED)
+    groups = split_patients(cohort, configuration.groups)
     return choice, Materials(cohort, groups, cohort.masks())
 
 

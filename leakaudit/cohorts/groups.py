@@ -25,6 +25,9 @@ class GroupSettings(BaseModel):
     Either three fractions that sum to at most 1, three counts, or three lists of pseudonyms.
     Patients beyond them stay unused. A count of 0 leaves the auxiliary or validation group empty on
     purpose: such an audit records, but can attack or measure nothing.
+
+    Who is in which group is part of an audit's question, not of its answer: ``seed`` is the same
+    for every training and attack. Settings chosen on one draw are judged fairly on another.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +35,7 @@ class GroupSettings(BaseModel):
     training: Share = Field(default=0.5, description="the victims")
     auxiliary: Share = Field(default=0.3, description="the adversary's own patients")
     validation: Share = Field(default=0.2, description="where Dice is measured")
+    seed: int = Field(default=0, ge=0, description="of the draw; lists are taken as they are")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -101,7 +105,7 @@ def check_disjoint(
             )
 
 
-def split_patients(cohort: Cohort, settings: GroupSettings, seed: int) -> Groups:
+def split_patients(cohort: Cohort, settings: GroupSettings) -> Groups:
     """Draw the groups by patient, spread over lesion sizes.
 
     Patients are ordered by labelled voxels per sample (ties at random) and the groups dealt along
@@ -109,8 +113,7 @@ def split_patients(cohort: Cohort, settings: GroupSettings, seed: int) -> Groups
 
     Args:
         cohort: whose patients.
-        settings: how many, or which.
-        seed: of the draw.
+        settings: how many, or which, and the seed of the draw.
 
     Raises:
         DataError: a group would be empty, counts exceed the patients, or lists overlap.
@@ -130,7 +133,7 @@ def split_patients(cohort: Cohort, settings: GroupSettings, seed: int) -> Groups
                     raise UnknownNameError.of("patient", name, known)
         return _groups(cohort, lists)
     counts = _counts(shares, len(known))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(settings.seed)
     ordered = _by_lesion_size(cohort, rng)
     drawn: dict[Group, list[str]] = {group: [] for group in Group}
     for name, group in zip(ordered, _dealt(counts, len(known), rng), strict=True):

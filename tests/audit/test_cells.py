@@ -31,6 +31,7 @@ CELL = TrainingCell(
     [
         {"seed": 1},
         {"choice": CHOICE.model_copy(update={"fingerprint": "g"})},
+        {"choice": CHOICE.model_copy(update={"groups": GroupSettings(seed=1)})},
         {"defenses": ()},
         {"defenses": (Use.model_validate({"use": "dropout", "rate": 0.6}),)},
         {"training": TrainingSettings(epochs=3)},

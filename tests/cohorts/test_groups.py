@@ -41,13 +41,15 @@ def test_groups_are_disjoint_for_any_seed_and_fractions(
     patients: int, seed: int, weights: tuple[float, float, float], used: float
 ) -> None:
     shares = [min(used * weight / sum(weights), 0.999) for weight in weights]
-    settings = GroupSettings(training=shares[0], auxiliary=shares[1], validation=shares[2])
+    settings = GroupSettings(
+        training=shares[0], auxiliary=shares[1], validation=shares[2], seed=seed
+    )
     cohort = cohort_of(patients)
     if min(np.diff(np.round(np.cumsum([0, *shares]) * patients))) < 1:
         with pytest.raises(DataError, match="at least one patient"):
-            split_patients(cohort, settings, seed)
+            split_patients(cohort, settings)
         return
-    groups = split_patients(cohort, settings, seed)
+    groups = split_patients(cohort, settings)
     drawn = [name for names in groups.patients.values() for name in names]
     assert len(drawn) == len(set(drawn)) <= patients
     for group, share in zip(Group, shares, strict=True):
@@ -59,15 +61,15 @@ def test_groups_are_disjoint_for_any_seed_and_fractions(
 
 def test_default_uses_everybody_and_depends_on_the_seed_alone() -> None:
     cohort = cohort_of(20)
-    groups = split_patients(cohort, GroupSettings(), 1)
+    groups = split_patients(cohort, GroupSettings(seed=1))
     assert [len(groups.patients[group]) for group in Group] == [10, 6, 4]
-    assert groups.patients == split_patients(cohort, GroupSettings(), 1).patients
-    assert groups.patients != split_patients(cohort, GroupSettings(), 2).patients
+    assert groups.patients == split_patients(cohort, GroupSettings(seed=1)).patients
+    assert groups.patients != split_patients(cohort, GroupSettings(seed=2)).patients
 
 
 def test_counts() -> None:
     settings = GroupSettings(training=5, auxiliary=3, validation=2)
-    groups = split_patients(cohort_of(30), settings, 0)
+    groups = split_patients(cohort_of(30), settings)
     assert [len(groups.patients[group]) for group in Group] == [5, 3, 2]
     in_training = groups.patients[Group.TRAINING][0]
     assert groups.group_of(in_training) is Group.TRAINING
@@ -79,7 +81,7 @@ def test_every_group_gets_small_and_large_lesions() -> None:
     sizes = [0] * 15 + [16] * 15
     cohort = cohort_of(30, sizes=sizes)
     for seed in range(20):
-        groups = split_patients(cohort, GroupSettings(), seed)
+        groups = split_patients(cohort, GroupSettings(seed=seed))
         for names in groups.patients.values():
             share = np.mean([sizes[int(name[1:]) - 1] > 0 for name in names])
             assert 0.3 < share < 0.7
@@ -87,25 +89,27 @@ def test_every_group_gets_small_and_large_lesions() -> None:
 
 def test_every_patient_can_be_drawn_into_every_group() -> None:
     cohort = cohort_of(6)
-    settings = GroupSettings(training=2, auxiliary=2, validation=2)
     seen: dict[Group, set[str]] = {group: set() for group in Group}
     for seed in range(60):
-        for group, names in split_patients(cohort, settings, seed).patients.items():
+        settings = GroupSettings(training=2, auxiliary=2, validation=2, seed=seed)
+        for group, names in split_patients(cohort, settings).patients.items():
             seen[group].update(names)
     assert all(len(names) == 6 for names in seen.values())
 
 
 def test_explicit_lists() -> None:
     settings = GroupSettings(training=("P003", "P001"), auxiliary=("P002",), validation=("P004",))
-    groups = split_patients(cohort_of(5), settings, 0)
+    groups = split_patients(cohort_of(5), settings)
     assert groups.patients[Group.TRAINING] == ("P001", "P003")
     assert groups.indices[Group.AUXILIARY].tolist() == [2, 3]
+    again = split_patients(cohort_of(5), settings.model_copy(update={"seed": 7}))
+    assert again.patients == groups.patients, "nothing is drawn from lists"
 
 
 def test_one_patient_in_two_lists_is_named() -> None:
     settings = GroupSettings(training=("P001", "P002"), auxiliary=("P002",), validation=("P003",))
     with pytest.raises(DataError, match=r"P002 in training and auxiliary") as caught:
-        split_patients(cohort_of(5), settings, 0)
+        split_patients(cohort_of(5), settings)
     assert caught.value.remedy
     with pytest.raises(DataError, match="P009"):
         check_disjoint({Group.TRAINING: ("P009",), Group.VALIDATION: ("P009",)})
@@ -120,21 +124,21 @@ def test_groups_cannot_be_built_overlapping() -> None:
 def test_unknown_patient_suggests_the_nearest() -> None:
     settings = GroupSettings(training=("P001",), auxiliary=("P02",), validation=("P003",))
     with pytest.raises(UnknownNameError, match="P002"):
-        split_patients(cohort_of(3), settings, 0)
+        split_patients(cohort_of(3), settings)
 
 
 def test_zero_patients_in_a_group() -> None:
     with pytest.raises(DataError, match=r"at least one patient.*none in"):
-        split_patients(cohort_of(2), GroupSettings(), 0)
+        split_patients(cohort_of(2), GroupSettings())
     with pytest.raises(DataError, match="at least one patient"):
         split_patients(
-            cohort_of(3), GroupSettings(training=("P001",), auxiliary=(), validation=("P002",)), 0
+            cohort_of(3), GroupSettings(training=("P001",), auxiliary=(), validation=("P002",))
         )
 
 
 def test_more_patients_wanted_than_there_are() -> None:
     with pytest.raises(DataError, match="6 wanted, 4 in the cohort"):
-        split_patients(cohort_of(4), GroupSettings(training=2, auxiliary=2, validation=2), 0)
+        split_patients(cohort_of(4), GroupSettings(training=2, auxiliary=2, validation=2))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,7 @@ def test_more_patients_wanted_than_there_are() -> None:
         {"training": 0, "auxiliary": 1, "validation": 1},
         {"training": 1.5},
         {"trainning": 0.5},
+        {"seed": -1},
     ],
 )
 def test_settings_are_validated(settings: dict[str, float]) -> None:
@@ -159,7 +164,7 @@ def test_settings_are_frozen() -> None:
 
 def test_a_count_of_zero_leaves_a_group_empty_on_purpose() -> None:
     cohort = cohort_of(3)
-    groups = split_patients(cohort, GroupSettings(training=3, auxiliary=0, validation=0), seed=0)
+    groups = split_patients(cohort, GroupSettings(training=3, auxiliary=0, validation=0))
     assert len(groups.patients[Group.TRAINING]) == 3
     assert groups.patients[Group.AUXILIARY] == ()
     assert groups.indices[Group.VALIDATION].size == 0
