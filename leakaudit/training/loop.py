@@ -164,10 +164,8 @@ def probe(
 
     This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
     when a batch holds one sample, after the defenses had their say on it; the weights are those
-    of the epoch's snapshot.
-
-    Args:
-        rngs: of the defenses; others than training draws from, which goes on as if unobserved.
+    of the epoch's snapshot. ``rngs`` must be others than training draws from, which then goes on
+    as if unobserved.
     """
     for sample in samples:
         cut: dict[str, dict[int, Tensor]] = {}
