@@ -116,6 +116,13 @@ class Paper:
             "choices": list(block.choices),
         }
 
+    def _form(self, block: Any) -> dict[str, Any]:
+        return {
+            "title": block.title,
+            "columns": [{"title": c.title, "weight": c.weight} for c in block.columns],
+            "rows": block.rows,
+        }
+
     def _table(self, block: Table) -> dict[str, Any]:
         return {
             "caption": self._rich(block.caption),
@@ -169,6 +176,9 @@ class Paper:
         return {
             "file": name, "alternative": on_paper(shot.alternative), "value": shot.value,
         }  # fmt: skip
+
+    def _group(self, block: Any) -> dict[str, Any]:
+        return {"blocks": [self._block(inner) for inner in block.blocks]}
 
     def _card(self, block: Any) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
 from ._content import document
-from ._content.blocks import Block, Callout, Card, Document, Items, Paragraph, Rich, Table
+from ._content.blocks import Block, Callout, Card, Document, Group, Items, Paragraph, Rich, Table
 from ._content.wording import WORD
 from ._file import write_whole
 
@@ -96,6 +96,8 @@ def _block(block: Block) -> list[str]:
         mark = f": {SYMBOL[block.verdict]} {WORD[block.verdict]}" if block.verdict else ""
         inner = [part for entry in block.blocks for part in _block(entry)]
         return [f"### {escaped(block.title)}{mark}", *inner]
+    if isinstance(block, Group):
+        return [part for entry in block.blocks for part in _block(entry)]
     if isinstance(block, Table) and block.key.startswith(TABLES):
         return [_table(block)]
     return []

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from leakaudit.record.model import VerdictValue
 
-Style = Literal["plain", "strong", "muted", "code"]
+Style = Literal["plain", "strong", "muted", "code", "range"]
 Tone = Literal["note", "caution"]
 
 
@@ -45,6 +45,11 @@ def code(text: str) -> Span:
 def muted(text: str) -> Span:
     """Said, but not the point."""
     return Span(text, "muted")
+
+
+def ranged(text: str) -> Span:
+    """An interval beside its number: a reader may hide them all on screen."""
+    return Span(text, "range")
 
 
 def words(text: Rich) -> str:
@@ -108,6 +113,16 @@ class Blanks:
 
 
 @dataclass(frozen=True)
+class Form:
+    """A table of empty cells to write in, with its headings."""
+
+    kind: ClassVar[str] = "form"
+    title: str
+    columns: tuple[Column, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """One cell of a table.
 
@@ -130,6 +145,8 @@ class Column:
     numeric: bool = False
     weight: float = 1.0
     """Relative width on paper."""
+    facet: bool = False
+    """Offered on screen as a list to choose one value from."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +216,17 @@ class Card:
     title: str
     verdict: VerdictValue | None
     blocks: tuple[Block, ...]
+    actor: str = ""
+    """Whom it speaks of: a reader may ask for one actor on screen."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks that speak of one actor."""
+
+    kind: ClassVar[str] = "group"
+    actor: str
+    blocks: tuple[Block, ...]
 
 
 Block = (
@@ -208,11 +236,13 @@ Block = (
     | Callout
     | Terms
     | Blanks
+    | Form
     | Table
     | Figure
     | Panels
     | Gallery
     | Card
+    | Group
 )
 
 
@@ -241,13 +271,18 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...] = field(default=())
 
+    def actors(self) -> tuple[str, ...]:
+        """Whom parts of the report speak of, in the order of their cards."""
+        found = [b.actor for b in self.blocks() if isinstance(b, Card | Group) and b.actor]
+        return tuple(dict.fromkeys(found))
+
     def blocks(self) -> Sequence[Block]:
-        """Every block of every section, cards opened."""
+        """Every block of every section, cards and groups opened."""
         found: list[Block] = []
         queue = [block for section in self.sections for block in section.blocks]
         while queue:
             block = queue.pop(0)
             found.append(block)
-            if isinstance(block, Card):
+            if isinstance(block, Card | Group):
                 queue[:0] = block.blocks
         return found

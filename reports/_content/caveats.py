@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from leakaudit.record.model import Verdict
+
 from .blocks import Callout, Rich, say
 from .evidence_index import Index, target
-from .wording import count, joined, number
+from .wording import ASSET, count, joined, number
 
 FEW_PATIENTS = 30
 """Below this a 95 % interval of a rate of 0 still reaches above 11 of 100 (Wilson)."""
@@ -39,7 +41,12 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
         found.append(
             (
                 "Attacks that gave no usable result",
-                say(f"{count(len(invalid), 'verdict')} rest on an attack that failed: see below."),
+                say(
+                    f"{count(len(invalid), 'answer')} on {_assets(invalid)} "
+                    f"{'rests' if len(invalid) == 1 else 'rest'} on an attack "
+                    f"({joined(sorted({v.attack or 'none' for v in invalid}))}) that does not work "
+                    "here. Where it is silent, nothing is known."
+                ),
             )
         )
     patients = len(record.cohort.victims)
@@ -101,6 +108,10 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
     return found
 
 
+def _assets(verdicts: list[Verdict]) -> str:
+    return joined(list(dict.fromkeys(ASSET[verdict.asset] for verdict in verdicts)))
+
+
 def biggest_caveat(index: Index) -> Callout:
     """The first limit, for page one."""
     title, text = caveats(index)[0]
@@ -115,7 +126,7 @@ def unconverged(index: Index) -> list[str]:
         if finding is not None and finding.converged is False:
             found.append(
                 f"{verdict.adversary} on {target(verdict.asset, verdict.victim)}, "
-                f"{verdict.defense}: "
+                f"{index.title(verdict.defense)}: "
                 f"{finding.attack}, {finding.metric} {number(finding.estimate.mean)} at the end"
             )
     return found

@@ -46,7 +46,7 @@ def changes(index: Index, before: Record) -> Section:
                 (
                     Cell(say(actor(question.adversary))),
                     Cell(say(target(question.asset, verdict.victim))),
-                    Cell(say(verdict.defense)),
+                    Cell(say(index.title(verdict.defense))),
                     Cell(say("not audited") if was is None else say(""),
                          verdict=None if was is None else was.verdict),
                     Cell(say(""), verdict=verdict.verdict),

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from leakaudit.record.model import SERVER, Cost, Route
 
 from .._figures.dataflow import PartyBox, data_flow
-from .blocks import Block, Cell, Column, Figure, Paragraph, Section, Table, Terms, say
+from .blocks import Block, Figure, Paragraph, Section, Terms, say
 from .evidence_index import Index
+from .messages import messages, shape_text
 from .wording import count, joined, levels_text, size
-
-TIMES = "\u00d7"
 
 
 def split_section(index: Index) -> Section:
@@ -56,7 +55,7 @@ def split_section(index: Index) -> Section:
         )
     )
     if record.costs:
-        blocks.append(_messages(record.costs))
+        blocks.append(messages(index))
     return Section("3", "The split and its data flow", tuple(blocks))
 
 
@@ -85,15 +84,20 @@ def _diagram(index: Index, cost: Cost) -> Figure:
     server = [f"{split.server_parameters:,} weights"]
     if split.labels_at == SERVER:
         server.append("holds the labels")
+    told = "; ".join(
+        f"{box.name} {box.notes[0]}, {', '.join(box.outward) or 'sends nothing'}, "
+        f"{', '.join(box.inward) or 'is sent nothing'}"
+        for box in boxes
+    )
     text = (
-        f"{count(len(boxes), 'party', 'parties')} on the left send feature maps to the server on "
-        "the right and are sent gradients; shapes and sizes are in the table below."
+        f"{count(len(boxes), 'party', 'parties')} on the left, the server ({', '.join(server)}) on "
+        f"the right. {told}. The table below has every message."
     )
     return Figure(
         "data-flow",
         say(
-            "What crosses, per patient and epoch, under the setting ",
-            cost.setting,
+            "What crosses, per patient and epoch, with ",
+            index.title(cost.setting),
             ". Shapes are channels by space of one sample; L0 is full resolution.",
         ),
         data_flow("Data flow of the split", boxes, server),
@@ -109,43 +113,3 @@ def _stream(routes: Sequence[Route], verb: str, *, shapes: bool = True) -> tuple
         cut = "" if route.cut == "encoder" else " (head)"
         pieces.append(f"L{route.level}{cut} {shape_text(route.shape)}")
     return tuple(pieces)
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """Channels and space with multiplication signs between."""
-    return TIMES.join(map(str, shape))
-
-
-def _messages(costs: Sequence[Cost]) -> Table:
-    rows = []
-    for cost in costs:
-        grouped: dict[tuple[str, str, int, tuple[int, ...], str], list[Route]] = {}
-        for route in cost.routes:
-            key = (route.direction, route.cut, route.level, route.shape, route.dtype)
-            grouped.setdefault(key, []).append(route)
-        for (direction, cut, level, shape, dtype), routes in sorted(grouped.items()):
-            ends = [r.sender if direction == "activation" else r.receiver for r in routes]
-            rows.append(
-                (
-                    Cell(say(cost.setting)),
-                    Cell(say(f"{direction}, {cut}")),
-                    Cell(say(str(level)), order=level),
-                    Cell(say(joined(list(dict.fromkeys(ends))))),
-                    Cell(say(f"{shape_text(shape)} {dtype}")),
-                    Cell(say(size(routes[0].bytes_per_patient)), order=routes[0].bytes_per_patient),
-                )
-            )
-    return Table(
-        "messages",
-        say("Messages by setting. Bytes are per patient, party and epoch."),
-        (
-            Column("Setting", weight=1.3),
-            Column("Message", weight=1.3),
-            Column("Level", numeric=True, weight=0.5),
-            Column("Parties", weight=1.4),
-            Column("Shape of one sample", weight=1.5),
-            Column("Bytes", numeric=True, weight=0.8),
-        ),
-        tuple(rows),
-        sortable=True,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .blocks import Blanks, Paragraph, Section, say
+from .blocks import Blanks, Column, Form, Paragraph, Section, say
 
 
 def decision() -> Section:
@@ -18,14 +18,27 @@ def decision() -> Section:
                 )
             ),
             Blanks(
-                (
-                    ("For which actors and which defense setting", 2),
-                    ("Conditions, each with an owner and a date", 4),
-                    ("Advice of the data-protection officer", 3),
-                    ("Valid until, or until one of the triggers of section 0", 1),
-                    ("Name, role, date, signature", 2),
-                ),
+                (("For which actors and which defense setting", 2),),
                 choices=("approve", "approve with conditions", "reject", "refer"),
             ),
+            Form(
+                "Conditions",
+                (Column("Condition", weight=3), Column("Owner"), Column("Due", weight=0.7)),
+                4,
+            ),
+            Blanks(
+                (
+                    ("Advice of the data-protection officer", 3),
+                    ("Valid until, or until one of the triggers of section 0", 1),
+                )
+            ),
+            Form(
+                "Signatures",
+                (
+                    Column("Name", weight=1.4), Column("Role", weight=1.2),
+                    Column("Signature", weight=1.6), Column("Date", weight=0.7),
+                ),
+                2,
+            ),
         ),
-    )
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .blocks import Cell, Column, Table, say
+from .blocks import Cell, Column, Table, ranged, say
 from .evidence_index import Index, target
 from .wording import interval, levels_text, number, percent, places_of
 
@@ -17,14 +17,14 @@ def every_estimate(index: Index) -> Table:
         advantage = f.advantage
         rows.append(
             (
-                Cell(say(f.defense)),
+                Cell(say(index.title(f.defense))),
                 Cell(say(f.adversary)),
                 Cell(say(target(f.asset, f.victim))),
                 Cell(say(f.attack)),
                 Cell(say(levels_text(f.levels))),
                 Cell(say(f"{index.metric_label(f.metric)}, {f.region}")),
                 Cell(say(number(f.estimate.mean, places)), order=f.estimate.mean),
-                Cell(say(interval(f.estimate, places))),
+                Cell(say(ranged(interval(f.estimate, places)))),
                 Cell(
                     say("" if f.blind is None else number(f.blind.mean, places)),
                     order=None if f.blind is None else f.blind.mean,
@@ -39,12 +39,13 @@ def every_estimate(index: Index) -> Table:
         "all-findings",
         say(
             f"All {len(rows):,} estimates, mean over patients with {percent(level)} intervals. "
-            f"Sort "
-            "by a heading; type to filter."
+            "Sort by a heading; choose or type to filter."
         ),
         (
-            Column("Setting"), Column("Actor"), Column("Asset"), Column("Attack"),
-            Column("Levels"), Column("Metric, region"), Column("Value", numeric=True),
+            Column("Setting", facet=True), Column("Actor", facet=True),
+            Column("Asset", facet=True), Column("Attack", facet=True),
+            Column("Levels", facet=True), Column("Metric, region", facet=True),
+            Column("Value", numeric=True),
             Column("Interval"), Column("Blind", numeric=True), Column("Advantage", numeric=True),
         ),
         tuple(rows),

@@ -13,12 +13,14 @@ from .blocks import (
     Cell,
     Column,
     Figure,
+    Group,
     Panels,
     Paragraph,
     Section,
     Subheading,
     Table,
     muted,
+    ranged,
     say,
     strong,
 )
@@ -28,6 +30,8 @@ from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import patient_means, table_of
 from .gallery import gallery
 from .level_matrix import level_matrix
+from .matching import matching
+from .reading import reading
 from .subgroups import subgroups
 from .wording import ASSET, interval, joined, levels_text, number, places_of
 
@@ -36,7 +40,7 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
     """Verdicts and pictures per question, then every estimate."""
     blocks: list[Block] = []
     for question in index.questions:
-        blocks += _question(index, question)
+        blocks.append(Group(question.adversary.name, tuple(_question(index, question))))
     blocks.append(Subheading("Gallery", "gallery"))
     blocks += gallery(index, shots)
     blocks += dependence(index)
@@ -56,7 +60,13 @@ def _question(index: Index, question: Question) -> list[Block]:
     if all(verdict.verdict == "not tested" for verdict in found):
         reasons = joined(list(dict.fromkeys(v.reason.rstrip(".") for v in found)))
         return [*blocks, Paragraph(say(strong("Not tested"), f" under any setting: {reasons}."))]
+    read = reading(index, question)
+    if read is not None:
+        blocks.append(read)
     blocks.append(_verdicts(index, question, key))
+    matched = matching(index, question, key)
+    if matched is not None:
+        blocks.append(matched)
     drawn = level_matrix(index, question, key)
     if drawn is not None:
         blocks.append(drawn)
@@ -88,7 +98,7 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
         finding = index.finding(verdict)
         rows.append(
             (
-                Cell(say(strong(verdict.defense))),
+                Cell(say(strong(index.title(verdict.defense)))),
                 Cell(say(owner(verdict.victim))),
                 Cell(say(_attack(index, verdict, finding))),
                 *_values(finding),
@@ -100,8 +110,9 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
     return Table(
         f"verdicts-{key}",
         say(
-            "Verdicts with the strongest attack behind each. Value: of the attack; blind: the same "
-            "actor without the messages; advantage: 0 is blind, 1 is perfect."
+            f"{actor(question.adversary)}, {ASSET[question.asset]}: verdicts with the strongest "
+            "attack behind each. Value: of the attack; blind: the same actor without the messages; "
+            "advantage: 0 is blind, 1 is perfect."
         ),
         (
             Column("Setting", weight=1.05),
@@ -141,7 +152,7 @@ def _values(finding: Finding | None) -> tuple[Cell, Cell, Cell]:
         Cell(
             say(
                 strong(number(finding.estimate.mean, places)),
-                f" ({interval(finding.estimate, places)})",
+                ranged(f" ({interval(finding.estimate, places)})"),
             ),
             order=finding.estimate.mean,
         ),
@@ -157,7 +168,7 @@ def _advantage(verdict: Verdict) -> Cell:
     if verdict.advantage is None:
         return Cell(say("not measured"))
     return Cell(
-        say(strong(number(verdict.advantage.mean)), f" ({interval(verdict.advantage)})"),
+        say(strong(number(verdict.advantage.mean)), ranged(f" ({interval(verdict.advantage)})")),
         order=verdict.advantage.mean,
     )
 
@@ -182,7 +193,7 @@ def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
         same = [f for f in findings if f.metric == findings[0].metric]
         curves = [
             Curve(
-                f.defense + ("" if f.converged else " (still rising)"),
+                index.title(f.defense) + (" (still rising)" if f.converged is False else ""),
                 tuple(
                     (p.effort, p.estimate.mean, p.estimate.lower, p.estimate.upper) for p in f.curve
                 ),
@@ -218,7 +229,7 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
     found = [f for f in found if (f.metric, f.region) == (found[0].metric, found[0].region)]
     rows = [
         Row(
-            f.defense,
+            index.title(f.defense),
             patient_means(table_of(f.values)),
             f.estimate.mean,
             None if f.estimate.worst is None else f.estimate.worst.value,

@@ -129,9 +129,10 @@ def _one(
     return Gallery(
         key,
         say(
-            f"{who}, {target(first.asset, first.victim)}, {first.attack}, setting "
-            f"{first.defense}. Rows are chosen by rule, not by eye. Under each picture: {measure} "
-            "against the truth. Blind is made without the messages; the decoy is another patient."
+            f"{who}, {target(first.asset, first.victim)}, {first.attack}, "
+            f"{index.title(first.defense)}. Rows are chosen by rule, not by eye. Under each "
+            f"picture: {measure} against the truth. Blind is made without the messages; the decoy "
+            "is another patient."
         ),
         columns,
         tuple(drawn),

@@ -32,7 +32,7 @@ def level_matrix(index: Index, question: Question, key: str) -> Figure | None:
     threshold = index.verdicts(question)[0].threshold
     lines = [
         Line(
-            setting,
+            index.title(setting),
             attack,
             tuple(
                 _entry(row[levels], threshold) if levels in row else _absent(index, setting, levels)

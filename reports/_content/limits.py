@@ -94,7 +94,7 @@ def _smallest(index: Index) -> list[Block]:
                 rows.append(
                     (
                         Cell(say(f"{actor(question.adversary)}, {ASSET[question.asset]}")),
-                        Cell(say(setting)),
+                        Cell(say(index.title(setting))),
                         Cell(say(number(half)), order=half),
                         Cell(say(number(verdict.threshold)), order=verdict.threshold),
                         Cell(say("yes" if half < verdict.threshold else "no: too few patients")),

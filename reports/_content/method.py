@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Control, MetricSummary
+from leakaudit.record.model import Asset, Control, MetricSummary
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .evidence_index import Index, actor, owner
+from .reading import range_text
 from .wording import ASSET, count, levels_text, number
 
+FAMILY: dict[Asset, str] = {
+    "images": "data reconstruction",
+    "masks": "data reconstruction",
+    "identity": "re-identification",
+    "membership": "membership inference",
+    "attribute": "attribute inference",
+}
 FAILED_SHOWN = 6
 """Failed controls named in a row; the record holds all."""
 
@@ -75,22 +83,22 @@ def method(index: Index) -> Section:
 def _attacks(index: Index) -> Table:
     return Table(
         "attacks",
-        say("Attacks, with the criterion of WP216 they speak to."),
+        say("Attacks: their family in NIST AI 100-2, and the criterion of WP216 they speak to."),
         (
             Column("Attack", weight=1.2),
-            Column("What it does", weight=2),
-            Column("Goal", weight=0.8),
-            Column("Criterion", weight=0.9),
-            Column("Settings", weight=1.3),
-            Column("Source", weight=1.2),
+            Column("What it does", weight=1.9),
+            Column("Family, goal", weight=1.1),
+            Column("Criterion", weight=0.8),
+            Column("Effort and settings", weight=1.5),
+            Column("Source", weight=1),
         ),
         tuple(
             (
                 Cell(say(strong(attack.label))),
                 Cell(say(attack.summary)),
-                Cell(say(ASSET[attack.goal])),
+                Cell(say(f"{FAMILY[attack.goal]}: {ASSET[attack.goal]}")),
                 Cell(say(attack.criterion)),
-                Cell(say(settings_text(attack.settings))),
+                Cell(say(_effort(index, attack.label), settings_text(attack.settings))),
                 Cell(say(attack.source)),
             )
             for attack in index.record.attacks
@@ -100,7 +108,15 @@ def _attacks(index: Index) -> Table:
 
 def settings_text(settings: dict[str, object]) -> str:
     """`steps 1600, channels 32`."""
-    return ", ".join(f"{key} {value}" for key, value in sorted(settings.items())) or "defaults"
+    given = {key: value for key, value in sorted(settings.items()) if value is not None}
+    return ", ".join(f"{key} {value}" for key, value in given.items()) or "defaults"
+
+
+def _effort(index: Index, attack: str) -> str:
+    """What was spent, as far as effort curves tell."""
+    spent = [p.effort for f in index.record.findings if f.attack == attack for p in f.curve]
+    seeds = count(len(index.record.seeds), "seed")
+    return f"Up to {max(spent):,} optimiser steps, {seeds}. " if spent else f"{seeds}. "
 
 
 def _defenses(index: Index) -> list[Block]:
@@ -115,7 +131,7 @@ def _defenses(index: Index) -> list[Block]:
         )
         rows.append(
             (
-                Cell(say(strong(defense.label))),
+                Cell(say(strong(index.title(defense.label)))),
                 Cell(say(defense.summary)),
                 Cell(say(claims or f"none: {defense.no_claim_because or 'no reason given'}")),
             )
@@ -137,14 +153,11 @@ def _defenses(index: Index) -> list[Block]:
 def _metrics(index: Index) -> Table:
     rows = []
     for metric in index.record.metrics:
-        low = "no lower end" if metric.lowest is None else f"{metric.lowest:g}"
-        high = "no upper end" if metric.highest is None else f"{metric.highest:g}"
-        unit = "" if metric.unit in {"", "1"} else f" {metric.unit}"
         rows.append(
             (
                 Cell(say(strong(index.metric_label(metric.name)), _long(index, metric))),
                 Cell(say(f"{metric.direction} is worse")),
-                Cell(say(f"{low} to {high}{unit}")),
+                Cell(say(range_text(metric))),
                 Cell(say("blind" if metric.chance is None else number(metric.chance))),
                 Cell(say("none" if metric.ceiling is None else number(metric.ceiling))),
                 Cell(say(metric.meaning)),

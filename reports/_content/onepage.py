@@ -110,7 +110,10 @@ def _card(index: Index, adversary: AdversarySummary) -> Card:
         blocks.append(_table(index, adversary, questions))
     behaviour = "follows the protocol" if adversary.behaviour == "passive" else "may cheat"
     return Card(
-        f"{actor(adversary)} ({adversary.name}, {behaviour})", index.gravest(found), tuple(blocks)
+        f"{actor(adversary)} ({adversary.name}, {behaviour})",
+        index.gravest(found),
+        tuple(blocks),
+        adversary.name,
     )
 
 

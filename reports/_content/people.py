@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say
-from .dataflow import shape_text
-from .evidence_index import Index
+import numpy as np
+
+from leakaudit.record.model import Asset, CohortSummary
+
+from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say, strong
+from .evidence_index import Index, actor, owner
 from .identity import named
-from .wording import joined
+from .messages import shape_text
+from .wording import ASSET, joined
 
 SMALL_GROUP = 10
+WHY: dict[Asset, str] = {
+    "identity": "A message linked to a person through another scan makes all else that is learned "
+    "speak of that person.",
+    "images": "The scan itself: anatomy, disease, in three dimensions a face.",
+    "masks": "The diagnosis, drawn: where the lesion is and how large.",
+    "membership": "Having been a training patient can itself reveal a disease or a hospital stay.",
+    "attribute": "A property of the patient, such as that there is a tumour, and where.",
+}
 
 
 def people(index: Index) -> Section:
@@ -47,15 +59,12 @@ def people(index: Index) -> Section:
                 f"{cohort.scaling[1:]}."
             )
         ),
-        Items(
-            (
-                say("Images: the scans themselves, from which a face or an anatomy can be seen."),
-                say("Lesion masks: the diagnosis, drawn (regions ", joined(cohort.regions), ")."),
-                say("Identity: linking a message to a person through another scan."),
-            )
-        ),
+        _assets(index),
         table,
     ]
+    thirds = _thirds(cohort)
+    if thirds:
+        blocks.append(Paragraph(say(thirds)))
     small = [name for name, group in groups if 0 < group.with_lesion < SMALL_GROUP]
     if small:
         blocks.append(
@@ -72,3 +81,56 @@ def people(index: Index) -> Section:
         blocks.append(Paragraph(say("What was odd about the data:")))
         blocks.append(Items(tuple(say(warning) for warning in cohort.warnings)))
     return Section("4", "Assets and people", tuple(blocks))
+
+
+def _assets(index: Index) -> Table:
+    """What could be learned, why it matters, who holds it and who was tried on it."""
+    split = index.record.split
+    holders = joined([f"{p.name} ({joined(p.modalities)})" for p in split.parties])
+    labels = owner(split.labels_at)
+    asked: dict[Asset, list[str]] = {}
+    for question in index.questions:
+        tried = any(v.attack is not None for v in index.verdicts(question))
+        asked.setdefault(question.asset, [])
+        if tried:
+            asked[question.asset].append(actor(question.adversary))
+    rows = []
+    for asset, why in WHY.items():
+        if asset in ("membership", "attribute") and asset not in asked:
+            continue
+        held = labels if asset == "masks" else holders
+        who = joined(asked.get(asset, [])) or "nobody: not attacked in this audit"
+        rows.append(
+            (
+                Cell(say(strong(f"{ASSET[asset][:1].upper()}{ASSET[asset][1:]}"))),
+                Cell(say(why)),
+                Cell(say(held)),
+                Cell(say(who)),
+            )
+        )
+    regions = joined(index.record.cohort.regions) or "none"
+    return Table(
+        "assets",
+        say(f"What is to be protected. Lesion masks are of the regions {regions}."),
+        (
+            Column("Asset", weight=0.9),
+            Column("Why it matters to the patient", weight=2.2),
+            Column("Held by", weight=1.5),
+            Column("Attacked by", weight=1.2),
+        ),
+        tuple(rows),
+    )
+
+
+def _thirds(cohort: CohortSummary) -> str:
+    """How the attacked patients divide by lesion size: the subgroups of section 7."""
+    sizes = np.asarray(cohort.lesion_fraction, dtype=float)
+    if len(sizes) < 3 or len(set(sizes.tolist())) < 3:
+        return ""
+    first, second = np.quantile(sizes, [1 / 3, 2 / 3])
+    counts = ((sizes <= first).sum(), ((sizes > first) & (sizes <= second)).sum())
+    return (
+        f"Subgroups by lesion size, as a share of the voxels: {counts[0]} patients with small "
+        f"lesions (up to {100 * first:.2g} %), {counts[1]} in the middle, "
+        f"{len(sizes) - sum(counts)} with large lesions (above {100 * second:.2g} %)."
+    )

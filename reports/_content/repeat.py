@@ -70,4 +70,4 @@ def flattened(value: Any, path: str = "") -> list[tuple[str, str]]:
         return [line for k, entry in enumerate(value) for line in flattened(entry, f"{path}[{k}]")]
     if isinstance(value, (list, tuple)):
         return [(path, ", ".join(map(str, value)) or "empty")]
-    return [(path, "none" if value is None else str(value))]
+    return [(path, "none" if value is None else str(value) or "empty")]

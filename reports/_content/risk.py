@@ -43,7 +43,7 @@ def risk(index: Index) -> Section:
                         )
                     ),
                     Cell(say("not audited" if bare is None else likelihood(bare))),
-                    Cell(say(setting)),
+                    Cell(say(index.title(setting))),
                     Cell(say("no verdict" if worst is None else likelihood(worst))),
                     Cell(say("")),
                 )

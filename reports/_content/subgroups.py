@@ -7,10 +7,10 @@ import numpy as np
 from leakaudit.record.model import Finding
 from leakaudit.statistics import Direction, Estimate, terciles
 
-from .blocks import Cell, Column, Table, say, strong
-from .evidence_index import Index, Question, owner
+from .blocks import Cell, Column, Table, ranged, say, strong
+from .evidence_index import Index, Question, actor, owner
 from .frequencies import advantages
-from .wording import number
+from .wording import ASSET, number
 
 FEWEST = 6
 """Below this, thirds hold a single patient."""
@@ -29,13 +29,16 @@ def subgroups(index: Index, question: Question, key: str) -> Table | None:
         groups = None if finding is None else _groups(finding, size)
         if worst is not None and groups:
             cells = [_cell(groups.get(name)) for name, _ in THIRDS]
-            rows.append((Cell(say(strong(setting))), Cell(say(owner(worst.victim))), *cells))
+            rows.append(
+                (Cell(say(strong(index.title(setting)))), Cell(say(owner(worst.victim))), *cells)
+            )
     if not rows:
         return None
     return Table(
         f"subgroups-{key}",
         say(
-            "Advantage by lesion size: mean, 95 % interval, number of patients. Thirds of the "
+            f"{actor(question.adversary)}, {ASSET[question.asset]}: advantage by lesion size, "
+            "mean, 95 % interval, number of patients. Thirds of the "
             "attacked patients by the share of voxels inside any lesion."
         ),
         (
@@ -66,8 +69,9 @@ def _cell(group: Estimate | None) -> Cell:
         return Cell(say("nobody"))
     ends = f"no interval: {group.undefined}"
     if group.lower is not None and group.upper is not None:
-        ends = f"{number(group.lower)} to {number(group.upper)}"
+        # Nobody can gain more than everything; few patients make an interval that says so.
+        ends = f"{number(group.lower)} to {number(min(group.upper, 1.0))}"
     return Cell(
-        say(strong(number(group.mean)), f" ({ends}; n = {group.n_patients})"),
+        say(strong(number(group.mean)), ranged(f" ({ends}; n = {group.n_patients})")),
         order=group.mean,
     )

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+from leakaudit.record.model import AdversarySummary
+
 from .blocks import Block, Cell, Column, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor
-from .wording import ASSET, count, joined
+from .nist import OBJECTIVE, RULE, access, in_words, out_of_scope
+from .wording import count, joined
+
+BEHAVIOUR = {
+    "passive": "passive: follows the protocol, looks at what it is sent",
+    "active": "active: may deviate from the protocol",
+}
 
 
 def threat(index: Index) -> Section:
-    """Actor x goal x knowledge x behaviour."""
+    """Actor x goal x knowledge x behaviour, and what is left out."""
     record = index.record
-    rows = []
-    for adversary in record.adversaries:
-        goals = [ASSET[q.asset] for q in index.questions if q.adversary.name == adversary.name]
-        rows.append(
-            (
-                Cell(say(strong(actor(adversary)), f" ({adversary.name})")),
-                Cell(say(joined(goals) or "none")),
-                Cell(say("; ".join(adversary.knowledge) or "nothing beyond the protocol")),
-                Cell(
-                    say(
-                        "passive: follows the protocol, looks at what it is sent"
-                        if adversary.behaviour == "passive"
-                        else "active: may deviate from the protocol"
-                    )
-                ),
-                Cell(say(joined(adversary.mounted) or "none")),
-            )
-        )
     unmounted = tuple(
         (Cell(say(actor(a), f" ({a.name})")), Cell(say(n.attack)), Cell(say(n.reason)))
         for a in record.adversaries
@@ -37,20 +27,20 @@ def threat(index: Index) -> Section:
         Paragraph(
             say(
                 "Terms follow NIST AI 100-2 where it has them. Knowledge is stated, never assumed: "
-                "what is not listed here, the attacks did not get."
+                f"what is not listed here, the attacks did not get. {RULE}"
             )
         ),
         Table(
             "actors",
-            say("Actors in scope."),
+            say("Actors in scope. Every objective is a privacy compromise."),
             (
-                Column("Actor", weight=1.2),
-                Column("Goal"),
-                Column("Knowledge", weight=1.4),
-                Column("Behaviour", weight=1.2),
-                Column("Attacks mounted", weight=1.2),
+                Column("Actor", weight=1),
+                Column("Objective", weight=1.3),
+                Column("Knowledge", weight=2),
+                Column("Behaviour", weight=1.1),
+                Column("Attacks mounted", weight=1.1),
             ),
-            tuple(rows),
+            tuple(_row(index, adversary) for adversary in record.adversaries),
         ),
     ]
     if unmounted:
@@ -62,25 +52,27 @@ def threat(index: Index) -> Section:
                 unmounted,
             )
         )
-    covered = {a.position for a in record.adversaries}
-    missing = [
-        name
-        for position, name in (
-            ("server", "the server"),
-            ("party", "a curious party"),
-            ("wire", "someone on the wire"),
-            ("coalition", "parties or server that collude"),
-        )
-        if position not in covered
-    ]
-    out = f"Out of scope in this audit: {joined(missing)}; " if missing else "Out of scope: "
     blocks.append(
-        Paragraph(
-            say(
-                out,
-                "what the finished model gives away once it is shared, attacks on the computers "
-                "themselves, and re-identification through data that no attack here was given.",
-            )
+        Table(
+            "out-of-scope",
+            say("Out of scope: this audit says nothing about these."),
+            (Column("What", weight=1), Column("Why", weight=2.4)),
+            tuple(
+                (Cell(say(strong(what))), Cell(say(f"{why[:1].upper()}{why[1:]}.")))
+                for what, why in out_of_scope(record.adversaries)
+            ),
         )
     )
     return Section("5", "Threat model", tuple(blocks))
+
+
+def _row(index: Index, adversary: AdversarySummary) -> tuple[Cell, ...]:
+    goals = [OBJECTIVE[q.asset] for q in index.questions if q.adversary.name == adversary.name]
+    known = "; ".join(in_words(entry) for entry in adversary.knowledge)
+    return (
+        Cell(say(strong(actor(adversary)), f" ({adversary.name})")),
+        Cell(say("; ".join(goals) or "none")),
+        Cell(say(strong(access(adversary)), f": {known or 'nothing beyond the protocol'}")),
+        Cell(say(BEHAVIOUR[adversary.behaviour])),
+        Cell(say(joined(adversary.mounted) or "none")),
+    )

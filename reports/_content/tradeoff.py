@@ -15,6 +15,7 @@ from .blocks import (
     Rich,
     Section,
     Table,
+    ranged,
     say,
     strong,
 )
@@ -108,7 +109,7 @@ def _utility(index: Index) -> Table:
     further = [name for name in ("dice over all pixels", "hd95") if name in measured]
     rows = []
     for setting in (*index.settings, *index.references):
-        cells = [Cell(say(strong(setting)))]
+        cells = [Cell(say(strong(index.title(setting))))]
         cells += [_number(index.utility(setting, "dice", region)) for region in regions]
         cells += [_number(index.utility(setting, metric)) for metric in further]
         cost = next((c for c in index.record.costs if c.setting == setting), None)
@@ -149,7 +150,7 @@ def _number(utility: Utility | None) -> Cell:
     places = 1 if utility.metric == "hd95" else 2
     estimate = utility.estimate
     ends = "" if estimate.lower is None else f" ({interval(estimate, places)})"
-    return Cell(say(strong(number(estimate.mean, places)), ends), order=estimate.mean)
+    return Cell(say(strong(number(estimate.mean, places)), ranged(ends)), order=estimate.mean)
 
 
 def _excluded(index: Index) -> Rich:

@@ -13,7 +13,7 @@ from .svg import SERIES_ROLES, Drawing, shorten, width_of
 
 Floats = npt.NDArray[np.float64]
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 720.0, 190.0, 704.0, 26.0, 58.0
+WIDTH, LEFT, RIGHT, TOP, ROW = 720.0, 190.0, 704.0, 26.0, 66.0
 DOTS = 150
 """Above this many patients a row is a histogram: dots would hide each other and swell the file."""
 BINS = 48
@@ -44,7 +44,7 @@ def distribution(title: str, rows: Sequence[Row], label: str) -> str:
 
 
 def _row(drawing: Drawing, x: Scale, top: float, row: Row, role: str) -> None:
-    base = top + ROW - 10
+    base = top + ROW - 18
     drawing.text(8, base - 14, shorten(row.label, 26), role=role, bold=True)
     drawing.text(8, base, f"mean {row.mean:.2f}", role="muted", size=10)
     drawing.line(LEFT, base, RIGHT, base, "grid")
@@ -57,11 +57,11 @@ def _row(drawing: Drawing, x: Scale, top: float, row: Row, role: str) -> None:
     drawing.line(x(row.mean), base - 30, x(row.mean), base + 5, role, width=2.4)
     if row.worst is not None:
         at = x(row.worst)
-        drawing.marker(at, base + 5, "triangle", "leak", r=4.5)
+        drawing.marker(at, base + 6, "triangle", "leak", r=4.5)
         text = f"worst {row.worst:.2f}"
         inside = at + 8 + width_of(text, 9.5) < WIDTH
         drawing.text(
-            at + 8 if inside else at - 8, base + 9, text, role="leak", size=9.5,
+            at + 8 if inside else at - 8, base + 14, text, role="leak", size=9.5,
             anchor="start" if inside else "end",
         )  # fmt: skip
 

@@ -9,8 +9,8 @@ from .axes import Scale, horizontal, round_range, tick_text, vertical
 from .axes import ticks as round_ticks
 from .svg import DASHES, MARKERS, SERIES_ROLES, Drawing, shorten, width_of
 
-WIDTH, HEIGHT = 360.0, 290.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 348.0, 30.0, 208.0
+WIDTH, HEIGHT = 360.0, 258.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 348.0, 30.0, 176.0
 LEGEND = 10.5
 LEAST_ROOM = 0.1
 
@@ -59,7 +59,7 @@ def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, labe
         if len(band) > 1:
             above = [(x(max(s, 1)), y(high)) for s, _, high in band]
             below = [(x(max(s, 1)), y(low)) for s, low, _ in reversed(band)]
-            drawing.path(above + below, fill=role, opacity=0.14, closed=True)
+            drawing.path(above + below, fill=role, opacity=0.14, closed=True, interval=True)
         line = [(x(max(p[0], 1)), y(p[1])) for p in curve.points]
         drawing.path(line, stroke=role, width=1.8, dash=DASHES[series % len(DASHES)])
         for (px, py), point in zip(line, curve.points, strict=True):

@@ -41,12 +41,14 @@ class Drawing:
         *,
         width: float = 1.0,
         dash: str = "",
+        interval: bool = False,
     ) -> None:
-        """A straight line."""
+        """A straight line; an `interval` can be hidden on screen."""
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        kind = " range" if interval else ""
         self._parts.append(
             f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"'
-            f' class="s-{role}" stroke-width="{_n(width)}"{dashes}/>'
+            f' class="s-{role}{kind}" stroke-width="{_n(width)}"{dashes}/>'
         )
 
     def rectangle(
@@ -82,12 +84,14 @@ class Drawing:
         width: float = 1.0,
         dash: str = "",
         closed: bool = False,
+        interval: bool = False,
     ) -> None:
-        """A polyline or polygon."""
+        """A polyline or polygon; an `interval` can be hidden on screen."""
         data = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points) + ("Z" if closed else "")
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         self._parts.append(
-            f'<path d="{data}"{_paint(fill, stroke, opacity)} stroke-width="{_n(width)}"{dashes}/>'
+            f'<path d="{data}"{_paint(fill, stroke, opacity, interval=interval)}'
+            f' stroke-width="{_n(width)}"{dashes}/>'
         )
 
     def marker(
@@ -188,8 +192,9 @@ class Drawing:
         self._parts.append(start + closing)
 
 
-def _paint(fill: str | None, stroke: str | None, opacity: float) -> str:
-    names = " ".join(name for name in (fill and f"f-{fill}", stroke and f"s-{stroke}") if name)
+def _paint(fill: str | None, stroke: str | None, opacity: float, *, interval: bool = False) -> str:
+    kinds = (fill and f"f-{fill}", stroke and f"s-{stroke}", interval and "range")
+    names = " ".join(name for name in kinds if name)
     faded = f' opacity="{_n(opacity)}"' if opacity < 1 else ""
     return f' class="{names}"{faded}' if names else faded
 

@@ -102,8 +102,8 @@ def _cross(
     px, py = x(point.leakage.value), y(point.dice.value)
     left, right = (x(end) for end in point.leakage.ends)
     low, high = (y(end) for end in point.dice.ends)
-    drawing.line(left, py, right, py, role, width=1.6)
-    drawing.line(px, low, px, high, role, width=1.6)
+    drawing.line(left, py, right, py, role, width=1.6, interval=True)
+    drawing.line(px, low, px, high, role, width=1.6, interval=True)
     hint = f"{point.label}: leakage {point.leakage.value:.2f}, Dice {point.dice.value:.2f}"
     drawing.marker(px, py, MARKERS[series % len(MARKERS)], role, r=5, hint=hint)
     text = shorten(point.label, 24)

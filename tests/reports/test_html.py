@@ -72,7 +72,79 @@ def test_sorting_and_filtering(page: Page, page_file: Path) -> None:
     assert page.messages == []
 
 
-@pytest.mark.parametrize("width", [360, 1360])
+def test_one_value_of_a_column_can_be_chosen(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    lists = "[...document.querySelectorAll('#all-findings .filter label')].map(l => l.firstChild.textContent.trim())"  # noqa: E501
+    assert page.evaluate(lists) == [
+        "Setting", "Actor", "Asset", "Attack", "Levels", "Metric, region", "Filter"
+    ]  # fmt: skip
+    page.evaluate(
+        "(() => { const lists = document.querySelectorAll('#all-findings select');"
+        "lists[1].value = 'curious server'; lists[4].value = 'level 1';"
+        "lists[4].dispatchEvent(new Event('change')); })()"
+    )
+    shown = page.evaluate(
+        "[...document.querySelectorAll('#all-findings tbody tr')].filter(r => !r.hidden)"
+        ".map(r => [r.cells[1].textContent, r.cells[4].textContent])"
+    )
+    assert shown
+    assert all(pair == ["curious server", "level 1"] for pair in shown)
+
+
+SEEN = (
+    "[...document.querySelectorAll('[data-actor]')].filter(e => e.offsetParent !== null)"
+    ".map(e => e.dataset.actor)"
+)
+
+
+def test_one_actor_alone_on_screen_and_everybody_on_paper(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    everybody = page.evaluate(SEEN)
+    assert set(everybody) == {"curious server", "curious party T1"}
+    page.evaluate(
+        "(() => { const list = document.getElementById('view-actor');"
+        "list.value = 'curious server'; list.dispatchEvent(new Event('change')); })()"
+    )
+    assert set(page.evaluate(SEEN)) == {"curious server"}
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.evaluate(SEEN) == everybody
+    assert page.evaluate(
+        "[...document.querySelectorAll('.filter, .view, .tip, nav')]"
+        ".every(e => e.getClientRects().length === 0)"
+    )
+
+
+def test_intervals_can_be_hidden(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    shown = "[...document.querySelectorAll('.range')].filter(e => e.getClientRects().length).length"
+    assert page.evaluate(shown) > 50
+    page.evaluate("document.getElementById('view-range').click()")
+    assert page.evaluate(shown) == 0
+
+
+def test_values_show_under_the_pointer(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    told = page.evaluate(
+        "(() => { const mark = document.querySelector('#section-8 [data-tip]');"
+        "mark.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));"
+        "const tip = document.querySelector('.tip');"
+        "return [getComputedStyle(tip).visibility, tip.textContent]; })()"
+    )
+    assert told[0] == "visible"
+    assert re.search(r"leakage 0\.\d\d, Dice 0\.\d\d", told[1])
+    assert page.messages == []
+
+
+def test_the_keyboard_stops_only_where_something_is(page: Page, page_file: Path) -> None:
+    page.open(page_file.as_uri())
+    wrong = page.evaluate(
+        "[...document.querySelectorAll('.scroll, .drawing')].filter(e => e.tabIndex === 0 !=="
+        " (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)).length"
+    )
+    assert wrong == 0
+
+
+@pytest.mark.parametrize("width", [360, 768, 1360])
 def test_no_sideways_scrolling(page: Page, page_file: Path, width: int) -> None:
     page.call(
         "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,

@@ -1,0 +1,45 @@
+"""Section 7: the re-identification curve, for the victim that leaks most under each setting."""
+
+from __future__ import annotations
+
+from .._figures.matching import Matched, match_curves
+from .blocks import Figure, say
+from .evidence_index import Index, Question, actor, owner
+from .wording import joined
+
+
+def matching(index: Index, question: Question, key: str) -> Figure | None:
+    """Patients among the first guesses, by setting; None where no attack names candidates."""
+    curves, victims = [], []
+    chance = None
+    for setting in index.settings:
+        worst = index.worst(question, setting)
+        finding = index.finding(worst) if worst is not None else None
+        if finding is None or not finding.match_curve:
+            continue
+        curves.append(Matched(index.title(setting), finding.match_curve))
+        victims.append(owner(finding.victim))
+        chance = finding.chance if chance is None else chance
+    if not curves:
+        return None
+    title = f"{actor(question.adversary)}: patients found by number of guesses"
+    told = "; ".join(
+        f"{curve.label} ({victim}): "
+        + ", ".join(
+            f"{100 * curve.shares[k - 1]:.0f} of 100 in {k}"
+            for k in sorted({1, min(5, len(curve.shares)), len(curve.shares)})
+        )
+        for curve, victim in zip(curves, victims, strict=True)
+    )
+    who = joined(list(dict.fromkeys(victims)))
+    return Figure(
+        f"matching-{key}",
+        say(
+            "Re-identification: of 100 patients, how many are among the candidates the actor names "
+            f"first, from what {who} sends. A curve on the dashed line is guessing; one at the "
+            "top left names nearly everybody at once. Higher is worse."
+        ),
+        match_curves(title, curves, chance),
+        f"{title}. {told}. Guessing: "
+        + ("not recorded." if chance is None else f"{100 * chance:.3g} of 100 at the first."),
+    )

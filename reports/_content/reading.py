@@ -1,0 +1,42 @@
+"""How to read a metric, in one place: direction, range, guessing, ceiling, meaning, remedy."""
+
+from __future__ import annotations
+
+from leakaudit.record.model import MetricSummary
+
+from .blocks import Items, say, strong
+from .evidence_index import Index, Question
+from .wording import MINUS, number
+
+
+def range_text(metric: MetricSummary) -> str:
+    """`0 to 1`, `0 or more, dB`: every value the metric can take, and its unit."""
+    low = None if metric.lowest is None else f"{metric.lowest:g}".replace("-", MINUS)
+    high = None if metric.highest is None else f"{metric.highest:g}".replace("-", MINUS)
+    unit = "" if metric.unit in {"", "1"} else f", {metric.unit}"
+    if low is None and high is None:
+        return f"any number{unit}"
+    if high is None:
+        return f"{low} or more{unit}"
+    return f"{high} or less{unit}" if low is None else f"{low} to {high}{unit}"
+
+
+def reading(index: Index, question: Question) -> Items | None:
+    """What the numbers of one question mean, for the metrics its verdicts were read from."""
+    names = dict.fromkeys(v.metric for v in index.verdicts(question) if v.metric is not None)
+    known = [metric for name in names if (metric := index.metric(name)) is not None]
+    if not known:
+        return None
+    return Items(
+        tuple(
+            say(
+                strong(index.metric_label(metric.name)),
+                f": {metric.direction} is worse; {range_text(metric)}; guessing "
+                + ("is measured as blind" if metric.chance is None else number(metric.chance))
+                + "; a perfect attack "
+                + ("has no fixed value" if metric.ceiling is None else number(metric.ceiling))
+                + f". {metric.meaning} What to do: {metric.remedy[:1].lower()}{metric.remedy[1:]}",
+            )
+            for metric in known
+        )
+    )
