@@ -67,8 +67,9 @@ class UnknownNameError(ConfigurationError):
             known: what could have been written.
         """
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        remedy = f"did you mean {near[0]!r}? " if near else ""
+        folded = {each.casefold(): each for each in known}
+        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.4)
+        remedy = f"did you mean {folded[near[0]]!r}? " if near else ""
         return cls(f"unknown {what}", found=repr(name), remedy=f"{remedy}known: {', '.join(known)}")
 
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakaudit.audit.attack_cell import AttackResult, TargetScores
-from leakaudit.audit.estimates import (
+from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.plan import AttackId
+from leakaudit.plugins import Kind, load
+from leakaudit.record import estimates
+from leakaudit.record.estimates import (
     RATES,
     Doubles,
     as_array,
     as_table,
     figure,
     recorded,
-    scaled,
 )
-from leakaudit.audit.judge import PRIMARY
-from leakaudit.audit.plan import AttackId
-from leakaudit.plugins import Kind, load
 from leakaudit.record.model import Asset, CurvePoint, Estimate, Finding, Region
 from leakaudit.statistics import Direction
 from leakaudit.statistics import Estimate as Figure
@@ -127,25 +127,12 @@ def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
 
 
 def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure | None:
-    """How far from blind towards a total leak, patient by patient.
-
-    (value - blind) / (ceiling - mean blind): the differences are each patient's own, the scale is
-    common. A scale of its own for every patient would let one whose blind baseline is nearly
-    perfect outweigh all others. None where blind is already perfect or there is no ceiling.
-    """
-    ceiling = ceiling_of(key.metric, len(series.patients))
-    if ceiling is None or np.isnan(series.blind).all():
-        return None
-    if key.metric in RATES and series.chance is not None:
-        if series.chance >= ceiling:
-            return None
-        return scaled(value_figure(key, series, level), series.chance, ceiling)
-    span = ceiling - float(np.nanmean(series.blind))
-    if abs(span) < 1e-9:
-        return None
-    return figure(
-        (series.values - series.blind) / span, series.patients, direction=Direction.HIGHER,
-        level=level, limits=(-np.inf, 1.0),
+    """What the attack adds to the blind baseline; None where blind is perfect or has no ceiling."""
+    return estimates.advantage_figure(
+        series.values, series.blind, series.patients,
+        ceiling=ceiling_of(key.metric, len(series.patients)), chance=series.chance,
+        limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
+        direction=direction_of(key.metric), level=level,
     )  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from leakaudit.audit.estimates import as_array, as_table, figure, recorded
 from leakaudit.audit.plan import TrainingId
 from leakaudit.audit.training_cell import TrainingResult
+from leakaudit.record.estimates import as_array, as_table, figure, recorded
 from leakaudit.record.model import Cost, Dependence, Estimate, Utility
 from leakaudit.statistics import Direction
 from leakaudit.training.evaluation import HD95_UNIT

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from leakaudit.audit.estimates import recorded
 from leakaudit.audit.findings import (
     FindingId,
     Series,
@@ -14,6 +13,7 @@ from leakaudit.audit.findings import (
     is_primary,
 )
 from leakaudit.audit.judge import PRIMARY
+from leakaudit.record.estimates import recorded
 from leakaudit.record.model import Asset, Control, Verdict, VerdictValue
 from leakaudit.statistics import Estimate as Figure
 from leakaudit.statistics.verdict import Controls, judge

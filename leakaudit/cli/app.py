@@ -17,7 +17,7 @@ from leakaudit.errors import EXIT_OK
 app = typer.Typer(
     name="leakaudit",
     help="Audit what split learning on medical images leaks, to whom, and what protection costs.",
-    epilog="Exit codes: 0 ok; 2 no valid verdict; 3 internal error; 4 usage, "
+    epilog="Exit codes: 0 ok; 1 policy violated; 2 no valid verdict; 3 internal error; 4 usage, "
     "configuration or environment; 5 nothing to evaluate; 130 interrupted.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -65,7 +65,9 @@ class Listed(StrEnum):
 class Schema(StrEnum):
     """What `schema` knows."""
 
+    BASELINE = "baseline"
     CONFIG = "config"
+    POLICY = "policy"
     RECORD = "record"
     TRACE = "trace"
 
@@ -174,6 +176,46 @@ def report_command(
     return report(run, tuple(only or ()), before)
 
 
+@app.command("check")
+def check_command(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run folder, or the audit.json in it.")
+    ],
+    policy: Annotated[
+        Path, typer.Option(metavar="FILE", help="The policy, such as leakage-policy.toml.")
+    ],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Baseline that [[regression]] rules compare with."),
+    ] = None,
+) -> int:
+    """Hold an audit against a policy.
+
+    Exits with 0 where every rule is kept, 1 where one is violated, 2 where one cannot be judged.
+    """
+    from leakaudit.cli.checking import check
+
+    return check(run, policy, baseline)
+
+
+@app.command("baseline")
+def baseline_command(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run folder, or the audit.json in it.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the baseline.")
+    ] = Path("privacy-baseline.json"),
+) -> None:
+    """Keep what leaks today, to compare later audits with.
+
+    Commit the file: `leakaudit check --baseline` compares the same patients under the same seeds.
+    """
+    from leakaudit.cli.checking import baseline
+
+    baseline(run, out)
+
+
 @app.command("list")
 def list_command(
     kind: Annotated[
@@ -213,7 +255,9 @@ def explain_command(
 
 @app.command("schema")
 def schema_command(
-    what: Annotated[Schema, typer.Argument(metavar="FILE", help="config, record or trace.")],
+    what: Annotated[
+        Schema, typer.Argument(metavar="FILE", help="config, record, policy, baseline or trace.")
+    ],
 ) -> None:
     """Print the JSON Schema of a file."""
     from leakaudit.cli.schemas import print_schema

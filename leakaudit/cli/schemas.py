@@ -10,7 +10,11 @@ from leakaudit.cli.terminal import say
 
 
 def print_schema(what: str) -> None:
-    """Print the schema of ``config``, ``record`` or ``trace`` (its `trace.json`)."""
+    """Print a file's schema.
+
+    Args:
+        what: ``config``, ``record``, ``policy``, ``baseline``, or ``trace`` (its `trace.json`).
+    """
     say(json.dumps(_model(what).model_json_schema(), indent=2, sort_keys=True))
 
 
@@ -23,6 +27,14 @@ def _model(what: str) -> type[BaseModel]:
         from leakaudit.record import Record
 
         return Record
+    if what == "policy":
+        from leakaudit.policy import Policy
+
+        return Policy
+    if what == "baseline":
+        from leakaudit.policy import Baseline
+
+        return Baseline
     from leakaudit.trace import TraceDescription
 
     return TraceDescription

@@ -7,8 +7,10 @@ from leakaudit.statistics.comparison import (
     against_baseline,
     against_budget,
     compare,
+    corrected_level,
     holm,
     strongest,
+    strongest_figure,
     terciles,
 )
 from leakaudit.statistics.direction import Direction
@@ -26,6 +28,7 @@ from leakaudit.statistics.rates import (
     percentile_bounds,
     wilson,
 )
+from leakaudit.statistics.tails import percentile_estimate, worst_estimate
 from leakaudit.statistics.verdict import Controls, Judgement, Verdict, judge
 
 __all__ = [
@@ -44,13 +47,17 @@ __all__ = [
     "cells_of",
     "clopper_pearson",
     "compare",
+    "corrected_level",
     "estimate",
     "estimate_cells",
     "estimate_rate",
     "holm",
     "judge",
     "percentile_bounds",
+    "percentile_estimate",
     "strongest",
+    "strongest_figure",
     "terciles",
     "wilson",
+    "worst_estimate",
 ]

@@ -189,35 +189,58 @@ def strongest(
         name: estimate_cells(cells, direction=direction, level=level)
         for name, cells in attacks.items()
     }
+    strict = corrected_level(level, len(attacks))
+    corrected = {
+        name: estimate_cells(cells, direction=direction, level=strict)
+        for name, cells in attacks.items()
+    }
+    return strongest_figure(figures, corrected, direction=direction)
+
+
+def corrected_level(level: float, n: int) -> float:
+    """The confidence of each of ``n`` statements so that all hold together (Bonferroni)."""
+    return 1 - (1 - level) / n
+
+
+def strongest_figure(
+    figures: Mapping[str, Estimate], corrected: Mapping[str, Estimate], *, direction: Direction
+) -> Strongest:
+    """:func:`strongest` for figures that are not means over cells, such as rates.
+
+    Args:
+        figures: by name, at the plain level.
+        corrected: the same at :func:`corrected_level`.
+        direction: which way is leak.
+
+    Raises:
+        DataError: no figure has a value.
+    """
     sign = direction.sign
     measured = {name: figure for name, figure in figures.items() if figure.mean is not None}
     if not measured:
-        raise DataError("at least one attack has a value", found=sorted(attacks))
+        raise DataError("at least one attack has a value", found=sorted(figures))
     name = max(measured, key=lambda key: sign * (measured[key].mean or 0.0))
-    strict = 1 - (1 - level) / len(attacks)
     lows, highs, unmeasured = [], [], []
-    for key, cells in attacks.items():
-        if figures[key].undefined:
+    for key, figure in figures.items():
+        low, high = _towards(corrected[key], -sign), _towards(figure, sign)
+        if low is not None:
+            lows.append(low)
+        if high is None:
             unmeasured.append(key)
-            continue
-        corrected = estimate_cells(cells, direction=direction, level=strict)
-        lows.append(_towards(corrected, -sign))
-        highs.append(_towards(figures[key], sign))
+        else:
+            highs.append(high)
     return Strongest(
         name=name,
         figure=measured[name],
         at_least=sign * max(sign * low for low in lows) if lows else None,
         at_most=sign * max(sign * high for high in highs) if highs and not unmeasured else None,
-        n_attacks=len(attacks),
+        n_attacks=len(figures),
         unmeasured=tuple(unmeasured),
     )
 
 
-def _towards(figure: Estimate, sign: int) -> float:
-    bound = figure.at_most if sign > 0 else figure.at_least
-    if bound is None:
-        raise DataError("a bound is asked of a figure that has one", found=figure.undefined)
-    return bound
+def _towards(figure: Estimate, sign: int) -> float | None:
+    return figure.at_most if sign > 0 else figure.at_least
 
 
 def terciles(

@@ -16,7 +16,7 @@ Doubles = npt.NDArray[np.float64]
 LEVEL = 0.95
 
 # Below this share of the values' size a spread is rounding, not a spread.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def why_undefined(cells: Cells) -> str:
         return "undefined because fewer than two patients have a value under every seed"
     means = cells.by_patient
     size = float(np.abs(means).max())
-    if float(np.ptp(means)) <= _ROUNDING * size:
+    if float(np.ptp(means)) <= ROUNDING * size:
         return "undefined because all patients have the same value"
     return ""
 

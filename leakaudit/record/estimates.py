@@ -18,6 +18,8 @@ Table = tuple[tuple[float | None, ...], ...]
 Doubles = npt.NDArray[np.float64]
 
 RATES = frozenset({"re-identification"})
+# With less room than this between blind guess and ceiling, a quotient is rounding.
+_NO_SPAN = 1e-9
 
 
 def as_array(table: Table) -> Doubles:
@@ -101,3 +103,60 @@ def recorded(given: Figure, samples: int | None = None) -> Estimate | None:
         method=given.method,
         undefined_because=given.undefined or None,
     )
+
+
+def advantage_values(values: Doubles, blind: Doubles, ceiling: float | None) -> Doubles | None:
+    """How far from blind towards a total leak, cell by cell.
+
+    (value - blind) / (ceiling - mean blind): the differences are each patient's own, the scale is
+    common. A scale of its own for every patient would let one whose blind baseline is nearly
+    perfect outweigh all others.
+
+    Args:
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+        ceiling: value of a perfect attack; None where there is none.
+
+    Returns:
+        None where blind is already perfect, was not measured, or there is no ceiling.
+    """
+    if ceiling is None or np.isnan(blind).all():
+        return None
+    span = ceiling - float(np.nanmean(blind))
+    return None if abs(span) < _NO_SPAN else (values - blind) / span
+
+
+def advantage_figure(
+    values: Doubles,
+    blind: Doubles,
+    patients: Sequence[str],
+    *,
+    ceiling: float | None,
+    chance: float | None = None,
+    limits: tuple[float, float] | None = None,
+    rate: bool = False,
+    direction: Direction = Direction.HIGHER,
+    level: float = 0.95,
+) -> Figure | None:
+    """The mean of :func:`advantage_values`; a rate is held against guessing instead of blind.
+
+    Args:
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+        patients: pseudonyms, in order.
+        ceiling: value of a perfect attack; None where there is none.
+        chance: value of guessing, for rates.
+        limits: the metric's range, for rates.
+        rate: values are hits.
+        direction: which way the metric leaks; the advantage always leaks upwards.
+        level: coverage of the interval.
+    """
+    if rate and chance is not None and ceiling is not None:
+        if chance >= ceiling or np.isnan(blind).all():
+            return None
+        plain = figure(values, patients, direction=direction, rate=True, level=level, limits=limits)
+        return scaled(plain, chance, ceiling)
+    shares = advantage_values(values, blind, ceiling)
+    if shares is None:
+        return None
+    return figure(shares, patients, direction=Direction.HIGHER, level=level, limits=(-np.inf, 1.0))

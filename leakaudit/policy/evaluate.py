@@ -1,0 +1,127 @@
+"""A record against a policy: one result for each rule."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+
+from leakaudit.errors import ConfigurationError, NothingToEvaluateError
+from leakaudit.policy.baseline import Baseline
+from leakaudit.policy.budgets import judge_budget
+from leakaudit.policy.evidence import Evidence
+from leakaudit.policy.floors import judge_floor
+from leakaudit.policy.model import Budget, Regression
+from leakaudit.policy.names import check_names
+from leakaudit.policy.reading import Placed, PolicyFile
+from leakaudit.policy.regressions import judge_regression
+from leakaudit.policy.result import Evaluation, Result, Status
+from leakaudit.record import Record
+
+
+def evaluate(
+    file: PolicyFile,
+    record: Record,
+    *,
+    today: datetime.date,
+    baseline: Baseline | None = None,
+) -> Evaluation:
+    """Hold a record against a policy.
+
+    Args:
+        file: the policy.
+        record: the audit.
+        today: waivers that ended before it are refused.
+        baseline: an earlier audit, where the policy has regression rules.
+
+    Raises:
+        NothingToEvaluateError: the policy has no rule, or the audit no finding.
+        ConfigurationError: a name the audit does not know, a bound on the wrong side, an expired
+            waiver, regression rules without a baseline or a baseline without them.
+        NoValidVerdictError: the baseline is of another environment, cohort or attack.
+    """
+    if not file.rules:
+        raise NothingToEvaluateError(
+            "a policy needs at least one rule",
+            found=str(file.path),
+            remedy="write a [[budget]]: see docs/gate.md",
+        )
+    if not record.findings:
+        raise NothingToEvaluateError(
+            "an audit needs at least one finding",
+            found=f"audit {record.audit_id} has none",
+            remedy="let an adversary mount an attack, then run it again",
+        )
+    _check_waivers(file, today)
+    _check_baseline(file, baseline)
+    evidence = Evidence(record)
+    check_names(file, evidence)
+    if baseline is not None:
+        baseline.check_comparable(record)
+    results = tuple(_waived(_judged(evidence, placed, baseline), file) for placed in file.rules)
+    return Evaluation(
+        file=file,
+        results=results,
+        audit_id=record.audit_id,
+        record_sha256=record.content_sha256,
+        record_title=record.title,
+        baseline_sha256="" if baseline is None else baseline.content_sha256,
+    )
+
+
+def _judged(evidence: Evidence, placed: Placed, baseline: Baseline | None) -> Result:
+    rule = placed.rule
+    if isinstance(rule, Budget):
+        return judge_budget(evidence, placed, rule)
+    if isinstance(rule, Regression):
+        if baseline is None:
+            raise ConfigurationError("a regression rule needs a baseline")
+        return judge_regression(evidence, placed, rule, baseline)
+    return judge_floor(evidence, placed, rule)
+
+
+def _waived(result: Result, file: PolicyFile) -> Result:
+    """Let go what a waiver lets go: a violation or a doubt, never a rule that was not judged."""
+    found = file.waivers.get(result.placed.name)
+    if found is None:
+        return result
+    waiver, line = found
+    until = f"until {waiver.expires.isoformat()}: {waiver.reason}"
+    if result.status in (Status.FAIL, Status.INCONCLUSIVE):
+        return replace(result, status=Status.WAIVED, waived=until)
+    said = {
+        Status.PASS: f"the waiver on line {line} is not needed",
+        Status.INVALID: f"the waiver on line {line} does not help: what was not judged cannot be "
+        "waived",
+    }[result.status]
+    return replace(result, notes=(*result.notes, said))
+
+
+def _check_waivers(file: PolicyFile, today: datetime.date) -> None:
+    for waiver, line in file.waivers.values():
+        if waiver.expires < today:
+            raise ConfigurationError(
+                f"{file.path.name}:{line}: a waiver holds until its day",
+                found=f"that of {waiver.rule!r} expired on {waiver.expires.isoformat()}",
+                remedy="remove it and mend what it let go, or have it decided again",
+            )
+
+
+def _check_baseline(file: PolicyFile, baseline: Baseline | None) -> None:
+    regressions = list(_regressions(file))
+    if regressions and baseline is None:
+        raise ConfigurationError(
+            f"{file.path.name}:{regressions[0].line}: a regression rule needs a baseline",
+            found="none was given",
+            remedy="pass --baseline FILE; `leakaudit baseline RUN -o FILE` writes one",
+        )
+    if baseline is not None and not regressions:
+        raise ConfigurationError(
+            "a baseline is compared by the policy's [[regression]] rules",
+            found=f"none in {file.path}",
+            remedy="add one with the margin that is tolerated, or leave --baseline out",
+        )
+
+
+def _regressions(file: PolicyFile) -> Iterator[Placed]:
+    return (placed for placed in file.rules if isinstance(placed.rule, Regression))

@@ -1,0 +1,197 @@
+"""What a record holds for a rule: findings, their values as cells, and figures with bounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from leakaudit.policy.model import Measure, Scope, Tail
+from leakaudit.record import Record
+from leakaudit.record.estimates import (
+    RATES,
+    advantage_figure,
+    advantage_values,
+    as_array,
+    cells,
+    figure,
+)
+from leakaudit.record.model import Control, Finding
+from leakaudit.statistics import (
+    Cells,
+    Direction,
+    Estimate,
+    percentile_estimate,
+    worst_estimate,
+)
+
+Doubles = npt.NDArray[np.float64]
+
+
+class Evidence:
+    """A record with what is computed from it kept, so that many rules share the work.
+
+    Args:
+        record: to read from.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self._arrays: dict[int, tuple[Doubles, Doubles]] = {}
+        self._figures: dict[tuple[int, Measure, Tail, float], Estimate | None] = {}
+        self._flat: dict[tuple[object, ...], list[bool]] = defaultdict(list)
+        self._controls: dict[tuple[object, ...], list[Control]] = defaultdict(list)
+        self._by_setting: dict[str, list[Finding]] = defaultdict(list)
+        for finding in record.findings:
+            self._by_setting[finding.defense].append(finding)
+            if finding.converged is not None:
+                self._flat[_run(finding)].append(finding.converged)
+        for control in record.controls:
+            self._controls[control.kind, *_question(control), control.attack].append(control)
+
+    @cached_property
+    def directions(self) -> dict[str, Direction]:
+        """Which way each metric leaks."""
+        return {m.name: Direction(m.direction) for m in self.record.metrics} | {
+            f.metric: Direction(f.direction) for f in self.record.findings
+        }
+
+    @cached_property
+    def undefended(self) -> str:
+        """Label of the setting without defenses, where one is."""
+        return next((d.label for d in self.record.defenses if not d.stack), "none")
+
+    def selected(self, scope: Scope, setting: str) -> list[Finding]:
+        """The findings a rule speaks of; those without the measure by nature are left out."""
+        wanted = {
+            name: value
+            for name in ("adversary", "victim", "attack", "levels", "asset", "metric", "region")
+            if (value := getattr(scope, name)) is not None
+        }
+        return [
+            finding
+            for finding in self._by_setting.get(setting, ())
+            if (scope.on == "value" or finding.ceiling is not None)
+            and all(getattr(finding, name) == value for name, value in wanted.items())
+        ]
+
+    def direction(self, finding: Finding, on: Measure) -> Direction:
+        """Which way the measure leaks; an advantage always upwards."""
+        return Direction.HIGHER if on == "advantage" else Direction(finding.direction)
+
+    def arrays(self, finding: Finding) -> tuple[Doubles, Doubles]:
+        """(seeds, patients) of values and of the blind baseline, NaN where missing."""
+        key = id(finding)
+        if key not in self._arrays:
+            self._arrays[key] = arrays(finding)
+        return self._arrays[key]
+
+    def measure(self, finding: Finding, on: Measure) -> Doubles | None:
+        """(seeds, patients) of what a rule is held against; None where it is undefined."""
+        return measure(finding, on, *self.arrays(finding))
+
+    def cells(self, finding: Finding, on: Measure) -> Cells | None:
+        """The same as the statistics want it, by the record's patients and seeds."""
+        measured = self.measure(finding, on)
+        return None if measured is None else cells(measured, self.record.cohort.victims)
+
+    def figure(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
+        """A finding's mean or tail with bounds; None where the measure is undefined."""
+        key = (id(finding), on, tail, level)
+        if key not in self._figures:
+            self._figures[key] = self._computed(finding, on, tail, level)
+        return self._figures[key]
+
+    def _computed(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
+        direction = self.direction(finding, on)
+        if tail != "mean":
+            measured = self.cells(finding, on)
+            if measured is None:
+                return None
+            bound = percentile_estimate if tail == "p95" else worst_estimate
+            return bound(measured, direction=direction, level=level)
+        values, blind = self.arrays(finding)
+        patients, rate = self.record.cohort.victims, finding.metric in RATES
+        if on == "value":
+            return figure(values, patients, direction=direction, rate=rate, level=level)
+        return advantage_figure(
+            values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=rate,
+            direction=Direction(finding.direction), level=level,
+        )  # fmt: skip
+
+    def missing(self, finding: Finding) -> int:
+        """Values that are missing without a reason in the patient.
+
+        A patient without any lesion has no lesion to rebuild and no mask to guess: nothing is
+        missing there.
+        """
+        absent = np.isnan(self.arrays(finding)[0])
+        if finding.region == "lesion" or finding.asset == "masks":
+            healthy = np.array([share == 0 for share in self.record.cohort.lesion_fraction])
+            if healthy.shape == absent.shape[1:]:
+                absent = absent[:, ~healthy]
+        return int(absent.sum())
+
+    def converged(self, finding: Finding) -> bool | None:
+        """Whether the attack run behind it had stopped gaining; None where not measured.
+
+        Curves are kept for the metric that verdicts are read from: they speak of the whole run.
+        """
+        curves = self._flat.get(_run(finding))
+        return all(curves) if curves else None
+
+    def control(self, kind: str, finding: Finding) -> Control | None:
+        """The control that speaks for a finding.
+
+        That of the same levels; otherwise that of most levels: where a level is withheld, "all
+        that cross" are fewer than on the undefended split.
+        """
+        known = self._controls.get((kind, *_question(finding), finding.attack), [])
+        same = [control for control in known if control.levels == finding.levels]
+        return next(iter(same), max(known, key=lambda c: len(c.levels), default=None))
+
+
+def _question(part: Finding | Control) -> tuple[str, str, str]:
+    return part.adversary, part.victim, part.asset
+
+
+def _run(finding: Finding) -> tuple[object, ...]:
+    return finding.defense, finding.adversary, finding.victim, finding.attack, finding.levels
+
+
+def by_question(findings: Iterable[Finding]) -> dict[tuple[str, str, str], list[Finding]]:
+    """Findings by adversary, victim and asset."""
+    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[_question(finding)].append(finding)
+    return groups
+
+
+def arrays(finding: Finding) -> tuple[Doubles, Doubles]:
+    """(seeds, patients) of values and of the blind baseline, NaN where missing."""
+    values = as_array(finding.values)
+    blind = finding.blind_values
+    return values, np.full_like(values, np.nan) if blind is None else as_array(blind)
+
+
+def measure(finding: Finding, on: Measure, values: Doubles, blind: Doubles) -> Doubles | None:
+    """What a rule is held against, cell by cell.
+
+    Args:
+        finding: says which scale its values have.
+        on: the metric itself, or the advantage.
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+
+    Returns:
+        None where the advantage is undefined.
+    """
+    if on == "value":
+        return values
+    if finding.metric in RATES and finding.chance is not None and finding.ceiling is not None:
+        span = finding.ceiling - finding.chance
+        return (values - finding.chance) / span if span > 0 else None
+    return advantage_values(values, blind, finding.ceiling)

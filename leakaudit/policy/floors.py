@@ -1,0 +1,115 @@
+"""One utility floor against a record: the region that fares worst must keep it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakaudit.policy.budgets import LEARN_MORE, sure
+from leakaudit.policy.evidence import Evidence
+from leakaudit.policy.model import UtilityFloor
+from leakaudit.policy.reading import Placed
+from leakaudit.policy.result import Measured, Result, Status
+from leakaudit.policy.wording import counted, limited, number, sentences
+from leakaudit.record.estimates import as_array, figure
+from leakaudit.record.model import Utility
+from leakaudit.statistics import Direction, Estimate, corrected_level
+from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.verdict import MIN_SEEDS
+
+
+def judge_floor(evidence: Evidence, placed: Placed, floor: UtilityFloor) -> Result:
+    """Hold a floor against the Dice of its setting.
+
+    Every region has to keep it: a pass asks each lower bound to lie above, a failure one upper
+    bound, corrected for the number of regions, to lie below. Patients whose Dice is undefined
+    (nothing there, nothing found) are counted in the record and left out.
+    """
+    regions = [
+        utility
+        for utility in evidence.record.utility
+        if utility.setting == placed.setting
+        and utility.metric == floor.metric
+        and floor.region in (None, utility.region)
+    ]
+    obstacles = [problem for utility in regions if (problem := _problem(evidence, utility))]
+    obstacles += [
+        f"{failure.stage} of {failure.where} did not finish ({failure.reason})"
+        for failure in evidence.record.failures
+        if failure.stage == "training" and failure.where.startswith(f"{placed.setting}, seed ")
+    ]
+    if not regions:
+        obstacles.append(f"the audit measured no {floor.metric} of `{placed.setting}`")
+    if obstacles:
+        return Result(
+            placed,
+            Status.INVALID,
+            sentences(limited(obstacles)),
+            remedy="measure Dice on at least two validation patients and two seeds",
+        )
+    return _decided(evidence, placed, floor, regions)
+
+
+def _decided(
+    evidence: Evidence, placed: Placed, floor: UtilityFloor, regions: list[Utility]
+) -> Result:
+    strict = corrected_level(LEVEL, len(regions))
+    plain = {u.region: _figure(evidence, u, LEVEL) for u in regions}
+    corrected = {u.region: _figure(evidence, u, strict) for u in regions}
+    highs = [f.at_most for f in corrected.values() if f.at_most is not None]
+    lows = [f.at_least for f in plain.values()]
+    worst = min(plain, key=lambda name: _or(plain[name].mean, 1.0))
+    undefined = [f"{name}: {f.undefined}" for name, f in plain.items() if f.undefined]
+    deciding = Measured(
+        label=f"{floor.metric} of {worst}, mean",
+        value=_or(plain[worst].mean, float("nan")),
+        at_least=None if undefined else min(low for low in lows if low is not None),
+        at_most=min(highs) if highs else None,
+        bound=floor.min,
+        higher_is_worse=False,
+    )
+    if deciding.at_most is not None and deciding.at_most < floor.min:
+        status, remedy = (
+            Status.FAIL,
+            (
+                "Protect less, train longer, or choose another setting: a model that does not work "
+                "protects nobody."
+            ),
+        )
+    elif deciding.at_least is not None and deciding.at_least >= floor.min:
+        status, remedy = Status.PASS, ""
+    else:
+        status, remedy = Status.INCONCLUSIVE, LEARN_MORE
+    of = f", the worst of {len(regions)} regions" if len(regions) > 1 else ""
+    parts = [
+        f"`{placed.setting}`, {worst}{of}: {floor.metric} {number(deciding.value)}{sure(deciding)}",
+        f"at least {number(floor.min)} is required",
+        *undefined,
+    ]
+    return Result(placed, status, sentences(parts), worst, deciding, remedy)
+
+
+def _problem(evidence: Evidence, utility: Utility) -> str:
+    seeds, planned = len(utility.values), len(evidence.record.seeds)
+    patients = int((~np.isnan(as_array(utility.values)).all(axis=0)).sum())
+    if min(seeds, planned) < MIN_SEEDS:
+        return f"{counted(min(seeds, planned), 'seed')} of training, {MIN_SEEDS} are needed"
+    if seeds != planned:
+        return f"{utility.region}: {seeds} of {planned} seeds finished"
+    if patients < 2:
+        return f"{utility.region}: {counted(patients, 'validation patient')} with a value"
+    return ""
+
+
+def _figure(evidence: Evidence, utility: Utility, level: float) -> Estimate:
+    # The worst patient is the one segmented worst, so the statistics look the other way.
+    return figure(
+        as_array(utility.values),
+        evidence.record.cohort.validation_patients,
+        direction=Direction.LOWER,
+        level=level,
+        limits=(0.0, 1.0),
+    )
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value

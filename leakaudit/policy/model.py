@@ -1,0 +1,161 @@
+"""The policy: budgets that somebody set, and who; read from `leakage-policy.toml`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from leakaudit.record.model import Asset, Region
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Figure = Annotated[float, Field(allow_inf_nan=False)]
+Tail = Literal["mean", "p95", "worst"]
+Measure = Literal["advantage", "value"]
+
+
+class Table(BaseModel):
+    """Base of every table in the file: frozen, and nothing undeclared gets in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(Table):
+    """What every rule has: a name to speak of it, and somebody who set it."""
+
+    name: Text | None = Field(
+        default=None, description="how messages and waivers call it; unset: kind and number"
+    )
+    setting: Text | None = Field(
+        default=None, description="defense setting it judges; unset: the policy's"
+    )
+    source: Text = Field(description="who set it: a person, a committee, a document")
+
+
+class Scope(Rule):
+    """Which findings a rule speaks of; what is left out matches anything."""
+
+    adversary: Text | None = Field(default=None, description="unset: every adversary")
+    victim: Text | None = Field(default=None, description="unset: every victim")
+    attack: Text | None = Field(default=None, description="label of an attack; unset: every attack")
+    levels: tuple[NonNegativeInt, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="exactly these levels attacked together; unset: every combination",
+    )
+    asset: Asset | None = Field(default=None, description="unset: whatever the metric speaks of")
+    metric: Text | None = Field(default=None, description="unset: every metric with an advantage")
+    region: Region | None = Field(default=None, description="unset: every region")
+    on: Measure = Field(
+        default="advantage",
+        description="advantage: gain over what is known anyway, 0 to 1; value: the metric itself",
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _ordered(cls, levels: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if levels is None else tuple(sorted(set(levels)))
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.on == "value" and self.metric is None:
+            raise ValueError(
+                'on = "value" needs a metric: the values of different metrics have no common scale'
+            )
+        return self
+
+    def selects(self) -> dict[str, Any]:
+        """What tells the rule from others of its kind: everything but name, bounds and source."""
+        return self.model_dump(mode="json", exclude={"name", "source", "max", "min", "margin"})
+
+
+class Budget(Scope):
+    """How much may leak: held against one-sided 95 % bounds over patients and seeds.
+
+    Whatever is left out matches anything, and then the strongest finding counts, corrected for
+    having been picked. `max` is for what leaks upwards, `min` for what leaks downwards (`mse`,
+    `lpips`); the wrong one of the two is refused.
+    """
+
+    max: Figure | None = Field(default=None, description="most that may leak")
+    min: Figure | None = Field(
+        default=None, description="least that must remain, for a metric where lower is leak"
+    )
+    tail: Tail = Field(
+        default="mean", description="of whom: the mean, the 95th percentile, or the worst patient"
+    )
+
+    @property
+    def bound(self) -> float:
+        """`max` or `min`, whichever is given."""
+        bound = self.max if self.max is not None else self.min
+        if bound is None:
+            raise ValueError("a budget has one bound")
+        return bound
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.max is None) == (self.min is None):
+            raise ValueError("a budget has either `max` or `min`: one of them, not both")
+        if self.on == "advantage":
+            if self.max is None:
+                raise ValueError("an advantage leaks upwards: its budget is a `max`, not a `min`")
+            if not 0 <= self.max < 1:
+                raise ValueError(
+                    "an advantage is 0 for nothing and 1 for a perfect copy: its `max` lies in "
+                    "[0, 1)"
+                )
+        return self
+
+
+class Regression(Scope):
+    """How much more may leak than in the baseline: paired, on the same patients and seeds."""
+
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="growth of the leak that is tolerated, in the figure's own unit"
+    )
+
+
+class UtilityFloor(Rule):
+    """How good the segmentation must stay, so that nobody passes by breaking the model."""
+
+    region: Text | None = Field(default=None, description="such as WT; unset: every region")
+    metric: Literal["dice"] = Field(default="dice", description="Dice per patient")
+    min: Annotated[float, Field(gt=0, lt=1)] = Field(description="least mean Dice")
+
+    def selects(self) -> dict[str, Any]:
+        """What tells the rule from others of its kind."""
+        return self.model_dump(mode="json", exclude={"name", "source", "min"})
+
+
+class Waiver(Table):
+    """Somebody lets one rule go, until a day. What could not be judged cannot be waived."""
+
+    rule: Text = Field(description="`name` of the rule")
+    reason: Text = Field(description="why, and who decided")
+    expires: datetime.date = Field(description="last day it holds, such as 2027-01-31")
+
+
+class Policy(Table):
+    """What a project tolerates, by whose decision."""
+
+    title: str = Field(default="Leakage policy", max_length=20_000)
+    setting: Text | None = Field(
+        default=None, description="label of the defense setting that is to be deployed"
+    )
+    inconclusive: Literal["warning", "error"] = Field(
+        default="warning", description="what a rule comes to that the evidence cannot decide"
+    )
+    budget: tuple[Budget, ...] = ()
+    regression: tuple[Regression, ...] = ()
+    utility: tuple[UtilityFloor, ...] = ()
+    waiver: tuple[Waiver, ...] = ()

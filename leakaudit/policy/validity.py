@@ -1,0 +1,185 @@
+"""What keeps a rule from being judged: an audit that did not look never passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+from leakaudit.policy.evidence import Evidence, by_question
+from leakaudit.policy.model import Scope
+from leakaudit.policy.wording import counted, levels, subject
+from leakaudit.record.model import Failure, Finding
+from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS
+
+LEAST_PATIENTS = 2
+_ATTACK_STAGES = ("attack", "control")
+
+
+def finding_problem(evidence: Evidence, finding: Finding, scope: Scope) -> str:
+    """Why a finding can be held neither against nor for a rule; empty where it can."""
+    record = evidence.record
+    seeds, planned = len(finding.values), len(record.seeds)
+    patients = len(record.cohort.victims)
+    where = subject(finding)
+    if patients < LEAST_PATIENTS:
+        return f"{counted(patients, 'patient')} attacked: no bound can be given from one"
+    if min(seeds, planned) < MIN_SEEDS:
+        return (
+            f"{counted(min(seeds, planned), 'seed')} of training and attack: "
+            f"{MIN_SEEDS} are needed to know how far they disagree"
+        )
+    if seeds != planned or any(len(row) != patients for row in finding.values):
+        return f"{where}: {seeds} of {planned} seeds finished"
+    if missing := evidence.missing(finding):
+        return f"{where}: {missing} of {seeds * patients} values of {finding.metric} are missing"
+    if evidence.measure(finding, scope.on) is None:
+        return f"{where}: the advantage is undefined, for the blind guess is already perfect"
+    shuffled = evidence.control("shuffled", finding)
+    if shuffled is None:
+        return f"{where}: shuffled pairs were not tried (negative control)"
+    if not shuffled.passed:
+        return f"{where}: the negative control failed ({shuffled.reason})"
+    return ""
+
+
+def rule_problems(
+    evidence: Evidence, scope: Scope, setting: str, candidates: Sequence[Finding]
+) -> Iterator[str]:
+    """What keeps a rule from being passed, whatever its findings say."""
+    yield from _unanswered(evidence, scope, setting, candidates)
+    yield from _unproven(evidence, candidates)
+    yield from _failures(evidence, scope, setting)
+
+
+def too_few(patients: int) -> list[str]:
+    """Why so few patients pass nothing."""
+    if patients >= MIN_PATIENTS:
+        return []
+    return [f"{counted(patients, 'patient')} attacked, {MIN_PATIENTS} are needed to pass"]
+
+
+def unsettled(
+    evidence: Evidence, findings: Sequence[Finding], leak: Callable[[Finding], float]
+) -> list[str]:
+    """Of each question's strongest attack: whether more effort would have found more.
+
+    Args:
+        evidence: the record.
+        findings: those a rule is decided by.
+        leak: what ranks them.
+    """
+    doubts = []
+    for group in by_question(findings).values():
+        top = max(group, key=leak)
+        flat = evidence.converged(top)
+        if flat is None:
+            doubts.append(f"{subject(top)}: the effort curve was not measured")
+        elif not flat:
+            doubts.append(f"{subject(top)}: more effort still helped the attack")
+    return doubts
+
+
+def _unanswered(
+    evidence: Evidence, scope: Scope, setting: str, candidates: Sequence[Finding]
+) -> Iterator[str]:
+    """Questions the rule asks and the audit does not answer."""
+    record = evidence.record
+    answered = by_question(candidates)
+    assets = {
+        finding.asset
+        for finding in record.findings
+        if scope.metric in (None, finding.metric) and scope.asset in (None, finding.asset)
+    } | ({scope.asset} if scope.asset else set())
+    asked = [
+        verdict
+        for verdict in record.verdicts
+        if verdict.defense == setting
+        and scope.adversary in (None, verdict.adversary)
+        and scope.victim in (None, verdict.victim)
+        and verdict.asset in assets
+    ]
+    for verdict in asked:
+        if (verdict.adversary, verdict.victim, verdict.asset) in answered:
+            continue
+        who = f"{verdict.adversary} on {verdict.asset} of {verdict.victim}"
+        if verdict.verdict == "not tested":
+            yield f"{who} was not tested ({verdict.reason})"
+        else:
+            yield f"{who} has no finding that this rule speaks of{_crossing(evidence, scope)}"
+    if not candidates and not asked:
+        yield f"the audit has no finding that this rule speaks of{_crossing(evidence, scope)}"
+    if scope.metric in record.not_available and not candidates:
+        yield f"{scope.metric} was not measured: {record.not_available[scope.metric]}"
+
+
+def _crossing(evidence: Evidence, scope: Scope) -> str:
+    """Where a rule names levels: which combinations the audit attacked."""
+    if scope.levels is None:
+        return ""
+    known = sorted({finding.levels for finding in evidence.record.findings})
+    return (
+        f" ({levels(scope.levels)} alone; leave `levels` out to judge whatever crosses; attacked "
+        f"were {'; '.join(', '.join(map(str, each)) for each in known)})"
+    )
+
+
+def _unproven(evidence: Evidence, candidates: Sequence[Finding]) -> Iterator[str]:
+    """Attacks that leak nothing even where nothing protects: their silence says nothing.
+
+    Each attack must leak in at least one combination of levels: a deep level alone may well be
+    silent, and then the others speak for the attack.
+    """
+    for (adversary, victim, asset), group in by_question(candidates).items():
+        for attack in dict.fromkeys(finding.attack for finding in group):
+            controls = [evidence.control("open", f) for f in group if f.attack == attack]
+            if any(control is not None and control.passed for control in controls):
+                continue
+            reason = next(
+                (control.reason for control in controls if control is not None),
+                "the undefended split was not attacked",
+            )
+            yield (
+                f"{adversary} on {asset} of {victim} by {attack}: the positive control failed "
+                f"({reason})"
+            )
+
+
+def _failures(evidence: Evidence, scope: Scope, setting: str) -> Iterator[str]:
+    """Whatever did not finish and may belong to the rule; what cannot be placed belongs to all."""
+    known = _places(evidence)
+    for failure in evidence.record.failures:
+        if failure.stage not in ("training", *_ATTACK_STAGES):
+            continue
+        place = known.get(failure.where)
+        if place is None or _concerns(place, scope, {setting, evidence.undefended}):
+            yield f"{_named(failure)} did not finish ({failure.reason})"
+
+
+Place = tuple[str, str | None, str | None]
+"""Setting, adversary, attack."""
+
+
+def _places(evidence: Evidence) -> dict[str, Place]:
+    """How the record words where a cell stands, and what it means."""
+    record = evidence.record
+    settings = {d.label for d in record.defenses} | {u.setting for u in record.utility}
+    found: dict[str, Place] = {}
+    for setting, seed in product(settings, record.seeds):
+        found[f"{setting}, seed {seed}"] = (setting, None, None)
+        for adversary, attack in product(record.adversaries, record.attacks):
+            where = f"{attack.label} by {adversary.name} on {setting}, seed {seed}"
+            found[where] = (setting, adversary.name, attack.label)
+    return found
+
+
+def _concerns(place: Place, scope: Scope, settings: set[str]) -> bool:
+    setting, adversary, attack = place
+    return (
+        setting in settings
+        and (adversary is None or scope.adversary in (None, adversary))
+        and (attack is None or scope.attack in (None, attack))
+    )
+
+
+def _named(failure: Failure) -> str:
+    return f"{failure.stage} of {failure.where}"

@@ -1,0 +1,54 @@
+"""How findings and figures read in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakaudit.policy.model import Scope, Tail
+from leakaudit.record.model import Finding
+
+TAILS = {"mean": "mean", "p95": "95th percentile of patients", "worst": "worst patient"}
+
+
+def levels(numbers: Sequence[int]) -> str:
+    """`level 0` or `levels 0, 1, 2`."""
+    return f"level{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def subject(finding: Finding) -> str:
+    """Who attacks what of whom, with what."""
+    return (
+        f"{finding.adversary} on {finding.asset} of {finding.victim} by {finding.attack}, "
+        f"{levels(finding.levels)}"
+    )
+
+
+def measured(finding: Finding, scope: Scope, tail: Tail = "mean") -> str:
+    """Which number is meant."""
+    metric = f"advantage in {finding.metric}" if scope.on == "advantage" else finding.metric
+    region = "" if finding.region == "whole" else f" in the {finding.region}"
+    return f"{metric}{region}, {TAILS[tail]}"
+
+
+def number(value: float) -> str:
+    """Three figures behind the point, without trailing zeros beyond two."""
+    text = f"{value:.3f}"
+    return text[:-1] if text.endswith("0") else text
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 patient`, `3 patients`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def sentences(parts: Sequence[str]) -> str:
+    """Several reasons as one."""
+    return "; ".join(dict.fromkeys(parts))
+
+
+def limited(reasons: Sequence[str], most: int = 4) -> list[str]:
+    """The first few of many reasons, and how many more there are."""
+    distinct = list(dict.fromkeys(reasons))
+    if len(distinct) <= most:
+        return distinct
+    return [*distinct[: most - 1], f"and {len(distinct) - most + 1} more reasons"]

@@ -1,0 +1,75 @@
+"""`leakaudit check` as it is typed: exit codes, and what is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import Typed
+from gate_records import NONE, budget, gate_record, policy_file
+
+from leakaudit.record import Record, canonical, write_record
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return gate_record()
+
+
+@pytest.fixture
+def run(tmp_path: Path, record: Record) -> Path:
+    write_record(record, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (budget(), 0, "Policy kept: 1 rule, 1 kept."),
+        (budget(NONE), 1, "Policy violated: 1 rule, 1 violated."),
+        (budget(metric="lpips", on="value", max=None, min=0.4), 2, "No valid verdict"),
+        (budget(source=None), 4, "names who set it"),
+        ("setting = 'none'", 5, "at least one rule"),
+    ],
+)
+def test_exit_codes(typed: Typed, run: Path, text: str, code: int, said: str) -> None:
+    got = typed("check", run, "--policy", policy_file(run, text))
+    assert got.code == code
+    assert said in got.out + got.err
+    assert "Traceback" not in got.err
+
+
+def test_a_violation_names_line_actor_figures_remedy_and_source(typed: Typed, run: Path) -> None:
+    policy = policy_file(run, budget(NONE))
+    out = typed("check", run, "--policy", policy).out
+    for part in (
+        f"FAIL: budget 1 ({policy}:2)",
+        "curious server on images of",
+        "at most 0.50 is allowed",
+        "do: Withhold level 0",
+        "set by: the committee",
+    ):
+        assert part in out
+
+
+def edited(run: Path, **fields: object) -> None:
+    raw = json.loads((run / "audit.json").read_text("utf-8"))
+    (run / "audit.json").write_text(canonical({**raw, **fields}), "utf-8")
+
+
+def test_a_record_that_cannot_be_trusted_is_refused(typed: Typed, run: Path) -> None:
+    policy = policy_file(run, budget())
+    whole = (run / "audit.json").read_text("utf-8")
+    edited(run, title="A better one")
+    got = typed("check", run, "--policy", policy)
+    assert (got.code, "content_sha256" in got.err) == (4, True)
+    edited(run, schema_version="9.0")
+    got = typed("check", run, "--policy", policy)
+    assert (got.code, "schema" in got.err) == (4, True)
+    (run / "audit.json").write_text(whole[:1000], "utf-8")
+    got = typed("check", run, "--policy", policy)
+    assert (got.code, "whole JSON" in got.err) == (4, True)
+    (run / "audit.json").unlink()
+    got = typed("check", run, "--policy", policy)
+    assert (got.code, "run `leakaudit run` first" in got.err) == (4, True)
