@@ -93,9 +93,10 @@ class _Maker:
             blind_values = (self.rng.random(values.shape) < blind).astype(float)
         advantage = None
         if ceiling is not None and metric != "re-identification":
-            advantage = estimate((values - blind_values) / (ceiling - blind_values.mean()))
+            advantage = estimate((values - blind_values) / (ceiling - blind_values))
         elif metric == "re-identification":
-            advantage = estimate((values - blind) / (1 - blind))
+            zero = max(blind, float(blind_values.mean()))
+            advantage = estimate((values - zero) / (1 - zero))
         steps = (50, 100, 200, 400, 800, 1600)
         curve = tuple(
             m.CurvePoint(

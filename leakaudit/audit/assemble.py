@@ -28,12 +28,16 @@ from leakaudit.audit.summary import (
 from leakaudit.audit.training_cell import TrainingResult
 from leakaudit.audit.utility import by_setting, costs, dependence, utility
 from leakaudit.audit.verdicts import controls, verdicts
+from leakaudit.audit.views import victims_of
 from leakaudit.audit.work import RESULT_FILE, finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NothingToEvaluateError
+from leakaudit.plugins import Kind, build
 from leakaudit.record import Record, canonical, sealed
 from leakaudit.record.model import Asset, Failure, Volatile
-from leakaudit.split.spec import SERVER
+
+_ALWAYS: tuple[Asset, ...] = ("images", "identity")
+_WHERE_TRIED: tuple[Asset, ...] = ("attribute", "membership")
 
 
 @dataclass(frozen=True)
@@ -180,26 +184,35 @@ def _questions(
 ) -> Iterator[tuple[str, str, str, Asset, str]]:
     """Every (setting, adversary, victim, asset) that somebody may ask about."""
     split = configuration.split
+    goals = _goals(configuration)
+    asked = (*_ALWAYS, "masks", *(a for a in _WHERE_TRIED if a in goals.values()))
     for stack in configuration.defenses:
         for adversary in configuration.adversaries:
-            absent = _why_absent(done, stack.label, adversary.name)
             others = [name for name in split.party_names if name not in adversary.members]
-            assets: tuple[Asset, ...] = ("images", "identity")
-            for victim in others:
-                for asset in assets:
+            for asset in asked:
+                absent = _why_absent(done, stack.label, adversary.name, goals, asset)
+                # A wire tap is asked about every link, whichever it taps.
+                holders = others if asset in _ALWAYS else victims_of(asset, adversary, split)
+                for victim in holders:
                     yield stack.label, adversary.name, victim, asset, absent
-            holder = split.labels_at
-            if holder not in adversary.members and not (
-                holder == SERVER and adversary.position.value == SERVER
-            ):
-                yield stack.label, adversary.name, holder, "masks", absent
 
 
-def _why_absent(done: Finished, setting: str, adversary: str) -> str:
+def _goals(configuration: AuditConfiguration) -> dict[str, Asset]:
+    """What each attack of the configuration recovers."""
+    return {
+        use.title: build(Kind.ATTACK, use.use, use.settings).goal for use in configuration.attacks
+    }
+
+
+def _why_absent(
+    done: Finished, setting: str, adversary: str, goals: Mapping[str, Asset], asset: Asset
+) -> str:
+    wanted = {asset, "images"} if asset == "identity" else {asset}  # read off images too
     reasons = [
         f"{attack.attack}: {result.reason}"
         for attack, result in done.attacks.items()
         if (attack.training.setting, attack.adversary) == (setting, adversary)
+        and goals.get(attack.attack) in wanted
         and result.status != "done"
         and not attack.shuffled
     ]

@@ -1,14 +1,15 @@
 """The blind baseline: the best an adversary does without the messages.
 
 Candidates are fitted on some of the adversary's own patients and chosen on the others, never on
-the victims: the mean image, the most typical image, and, for a party, a network that predicts the
-victim's modality or mask from the party's own images of the same patient.
+the victims: the mean image, the most typical image, where lesions are likeliest, and, for a party,
+a network that predicts the victim's modality or mask from the party's own images of the same
+patient. About a person, the blind guess is what these pictures say, or nothing at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,13 +17,17 @@ from torch import Generator, Tensor, nn
 from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.properties import Property
 from leakaudit.threat.view import Target, View
 from leakaudit.training.loss import segmentation_loss
 
 _SEED = 0
+_OWN = "own images"
+_NOTHING = "nothing to go by"
 _STEPS = 200
 _BATCH = 16
 _WIDTHS = (16, 32, 32)
+_CUTS = 50
 
 Guesser = Callable[[Tensor], Tensor]
 """Own images (n, own modalities, *space), possibly none of them, to guesses (n, ...)."""
@@ -61,8 +66,10 @@ def blind_guess(view: View, target: Target) -> Blind:
     truth = view.auxiliary_masks().float() if masks else view.auxiliary_images(target.victim)
     own, victims_own = _own_images(view, len(truth))
     candidates: dict[str, Fit] = {"mean": _mean, "most typical": _most_typical}
+    if masks:
+        candidates["likeliest place"] = _likeliest
     if own.shape[1]:
-        candidates["own images"] = lambda images, known: _network(images, known, masks, rng)
+        candidates[_OWN] = lambda images, known: _network(images, known, masks, rng)
     fit, choose = _halves(view.auxiliary_patients, rng)
     errors = {
         name: _error(candidate(own[fit], truth[fit])(own[choose]), truth[choose], masks)
@@ -70,6 +77,54 @@ def blind_guess(view: View, target: Target) -> Blind:
     }
     best = min(errors, key=errors.__getitem__)
     return Blind(candidates[best](own, truth)(victims_own), best)
+
+
+def blind_scores(view: View, target: Target, told: Property | None) -> Blind:
+    """The best guess about a person without messages.
+
+    Where the adversary has its own images of the same patient, what these let it picture of the
+    victim's image or mask; otherwise every answer is as likely as any other.
+
+    Args:
+        view: whose auxiliary patients, own images and candidates may be used.
+        target: identity, membership or an attribute.
+        told: which property is asked about.
+
+    Raises:
+        NotMountableError: the adversary has no auxiliary patients.
+    """
+    own = bool(view.members) and Knowledge.OWN_IMAGES in view.knowledge
+    if target.asset == "identity":
+        pictures = view.candidate_images(target.victim)
+        if own:
+            guess = blind_guess(view, replace(target, asset="images"))
+            if guess.method == _OWN:
+                typical = view.auxiliary_images(target.victim).mean(0)
+                alike = _directions(guess.values - typical) @ _directions(pictures - typical).T
+                return Blind(0.5 + 0.5 * alike, _OWN)
+        return Blind(torch.full((len(view), len(pictures)), 0.5), _NOTHING)
+    if target.asset == "membership":
+        return Blind(torch.full((len(view.candidate_images(target.victim)),), 0.5), _NOTHING)
+    if own and told is not None:
+        guess = blind_guess(view, replace(target, asset="masks"))
+        if guess.method == _OWN:
+            return Blind(_as_told(guess.values, told), _OWN)
+    return Blind(torch.full((len(view),), 0.5), _NOTHING)
+
+
+def _directions(images: Tensor) -> Tensor:
+    flat = images.flatten(1)
+    return nn.functional.normalize(flat - flat.mean(1, keepdim=True), dim=1)
+
+
+def _as_told(masks: Tensor, told: Property) -> Tensor:
+    """(n,) what pictured masks say about a property, 0 to 1."""
+    inside = masks.amax(1)
+    if told == "lesion side":
+        half = masks.shape[-1] // 2
+        second = inside[..., -half:].flatten(1).sum(1)
+        return second / (second + inside[..., :half].flatten(1).sum(1)).clamp_min(1e-6)
+    return inside.flatten(1).mean(1)
 
 
 def _own_images(view: View, auxiliary: int) -> tuple[Tensor, Tensor]:
@@ -112,6 +167,17 @@ def _most_typical(own: Tensor, truth: Tensor) -> Guesser:
     distance = (truth - truth.mean(dim=0)).flatten(1).pow(2).sum(dim=1)
     typical = truth[distance.argmin()][None]
     return lambda images: typical.expand(len(images), *typical.shape[1:])
+
+
+def _likeliest(own: Tensor, truth: Tensor) -> Guesser:
+    """Where lesions are most often, down to the frequency that gives the best Dice."""
+    del own
+    often = truth.mean(dim=0, keepdim=True)
+    cuts = torch.unique(often)[1:].tolist() or [0.5]
+    chosen = cuts[:: max(1, len(cuts) // _CUTS)]
+    best = min(chosen, key=lambda cut: _error(0.6 * (often >= cut).expand_as(truth), truth, True))
+    drawn = 0.6 * (often >= best)
+    return lambda images: drawn.expand(len(images), *drawn.shape[1:])
 
 
 def _network(own: Tensor, truth: Tensor, masks: bool, rng: Generator) -> Guesser:

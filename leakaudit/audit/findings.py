@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from leakaudit.audit.attack_cell import AttackResult, TargetScores
+from leakaudit.audit.attack_cell import AttackResult
 from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.judging import CurveValues, TargetScores
 from leakaudit.audit.plan import AttackId
 from leakaudit.plugins import Kind, load
 from leakaudit.record import estimates
@@ -54,8 +55,10 @@ class Series:
         blind: the same for the blind baseline.
         patients: pseudonyms, in order.
         curve: effort to (seeds, patients).
+        curve_auxiliary: number of auxiliary patients to (seeds, patients).
         samples: samples behind the values, over all seeds.
         chance: value of guessing; None where undefined.
+        trials: independent comparisons behind a rate; None: the patients.
         match_curve: share found among the first 1, 2, ... candidates, mean over seeds.
     """
 
@@ -65,7 +68,9 @@ class Series:
     curve: Mapping[int, Doubles]
     samples: int
     chance: float | None
+    trials: int | None = None
     match_curve: tuple[float, ...] = ()
+    curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
 
 
 def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
@@ -82,24 +87,30 @@ def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, 
 
 
 def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
-    efforts = set.intersection(*({point.effort for point in score.curve} for _, score in each))
     return Series(
         values=as_array(tuple(score.values for _, score in each)),
         blind=as_array(tuple(score.blind for _, score in each)),
         patients=each[0][0].patients,
-        curve={
-            effort: as_array(
-                tuple(
-                    next(point.values for point in score.curve if point.effort == effort)
-                    for _, score in each
-                )
-            )
-            for effort in sorted(efforts)
-        },
+        curve=_curve([score.curve for _, score in each]),
         samples=sum(score.samples for _, score in each),
         chance=each[0][1].chance,
+        trials=each[0][1].trials,
         match_curve=_mean_curve([score.match_curve for _, score in each if score.match_curve]),
+        curve_auxiliary=_curve([score.curve_auxiliary for _, score in each]),
     )
+
+
+def _curve(seeds: Sequence[Sequence[CurveValues]]) -> dict[int, Doubles]:
+    """The amounts of effort that every seed measured, side by side."""
+    efforts = set.intersection(*({point.effort for point in curve} for curve in seeds))
+    return {
+        effort: as_array(
+            tuple(
+                next(point.values for point in curve if point.effort == effort) for curve in seeds
+            )
+        )
+        for effort in sorted(efforts)
+    }
 
 
 def _mean_curve(curves: list[tuple[float, ...]]) -> tuple[float, ...]:
@@ -123,6 +134,7 @@ def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
     return figure(
         series.values, series.patients, direction=direction_of(key.metric),
         rate=key.metric in RATES, level=level, limits=load(Kind.METRIC, key.metric).range,
+        trials=series.trials,
     )  # fmt: skip
 
 
@@ -132,21 +144,27 @@ def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Fig
         series.values, series.blind, series.patients,
         ceiling=ceiling_of(key.metric, len(series.patients)), chance=series.chance,
         limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
-        direction=direction_of(key.metric), level=level,
+        trials=series.trials, direction=direction_of(key.metric), level=level,
     )  # fmt: skip
 
 
 def converged(key: FindingId, series: Series) -> bool | None:
-    """Whether the effort curve is flat at its end; None where it was not measured."""
-    if len(series.curve) < 2:
-        return None
+    """Whether every effort curve is flat at its end; None where none was measured."""
+    curves = [curve for curve in (series.curve, series.curve_auxiliary) if len(curve) > 1]
     ceiling = ceiling_of(key.metric, len(series.patients))
-    before, last = list(series.curve.values())[-2:]
-    if ceiling is None:
+    if ceiling is None or not curves:
         return None
-    span = ceiling - float(np.nanmean(series.blind))
-    gain = float(np.nanmean(last - before))
-    return gain / span < FLAT_GAIN if abs(span) > 1e-9 else None
+    zero = float(np.nanmean(series.blind))
+    if key.metric in RATES and series.chance is not None:
+        zero = estimates.zero_of_rate(series.chance, series.blind)
+    span = ceiling - zero
+    if abs(span) < 1e-9:
+        return None
+    gains = []
+    for curve in curves:
+        before, last = list(curve.values())[-2:]
+        gains.append(float(np.nanmean(last - before)) / span)
+    return max(gains) < FLAT_GAIN
 
 
 def finding(key: FindingId, series: Series) -> Finding | None:
@@ -157,10 +175,14 @@ def finding(key: FindingId, series: Series) -> Finding | None:
     direction = direction_of(key.metric)
     limits = load(Kind.METRIC, key.metric).range
     advantage = advantage_figure(key, series)
-    points = (
-        (effort, recorded(figure(values, series.patients, direction=direction, limits=limits)))
-        for effort, values in series.curve.items()
-    )
+
+    def points(curve: Mapping[int, Doubles]) -> tuple[CurvePoint, ...]:
+        estimates = (
+            (effort, recorded(figure(values, series.patients, direction=direction, limits=limits)))
+            for effort, values in curve.items()
+        )
+        return tuple(CurvePoint(effort=effort, estimate=e) for effort, e in estimates if e)
+
     blind: Estimate | None = recorded(
         figure(
             series.blind,
@@ -168,6 +190,7 @@ def finding(key: FindingId, series: Series) -> Finding | None:
             direction=direction,
             rate=key.metric in RATES,
             limits=limits,
+            trials=series.trials,
         )
     )
     return Finding(
@@ -182,12 +205,14 @@ def finding(key: FindingId, series: Series) -> Finding | None:
         direction="higher" if direction is Direction.HIGHER else "lower",
         ceiling=ceiling_of(key.metric, len(series.patients)),
         chance=series.chance,
+        trials=series.trials,
         estimate=estimate,
         blind=blind,
         advantage=None if advantage is None else recorded(advantage),
         values=as_table(series.values),
         blind_values=as_table(series.blind),
-        curve=tuple(CurvePoint(effort=effort, estimate=point) for effort, point in points if point),
+        curve=points(series.curve),
+        curve_auxiliary=points(series.curve_auxiliary),
         converged=converged(key, series),
         match_curve=series.match_curve,
     )

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import load_file
 
-from leakaudit.audit.attack_cell import GUESSES_FILE, AttackResult, TargetScores
+from leakaudit.audit.attack_cell import GUESSES_FILE, AttackResult
 from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.judging import TargetScores
 from leakaudit.audit.materials import Materials
 from leakaudit.audit.plan import AttackId
 from leakaudit.record.model import Asset, Picture

@@ -32,6 +32,8 @@ PRIMARY: dict[Asset, tuple[str, Region]] = {
     "images": ("ssim", "foreground"),
     "masks": ("dice", "whole"),
     "identity": ("re-identification", "whole"),
+    "membership": ("auc", "whole"),
+    "attribute": ("auc", "whole"),
 }
 
 
@@ -69,6 +71,7 @@ class Score:
         values: (units,), NaN where undefined.
         owners: (units,) pseudonym of each unit's patient.
         chance: value of guessing; None where undefined.
+        trials: independent comparisons behind a rate; None: the patients.
         match_curve: share of patients among the first 1, 2, ... candidates; empty for others.
     """
 
@@ -78,6 +81,7 @@ class Score:
     values: Doubles
     owners: npt.NDArray[np.str_]
     chance: float | None = None
+    trials: int | None = None
     match_curve: tuple[float, ...] = ()
 
 
@@ -166,12 +170,24 @@ def reidentification(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -
         ]
         # Rounded, so that candidates alike but for arithmetic noise share their place.
         distances[unit] = np.round(1.0 - images[candidates] @ guesses[unit], 9)
+    return found_among(distances, owners[rows], names)
+
+
+def found_among(
+    distances: Doubles, owners: npt.NDArray[np.str_], candidates: npt.NDArray[np.str_]
+) -> Score:
+    """Whether the patient behind each query is the first of those named; the others by places.
+
+    Args:
+        distances: (n, c), small is alike.
+        owners: (n,) the true patient of each query.
+        candidates: (c,) the patient of each candidate, none of them twice.
+    """
     metric = ReIdentification()
-    hits = metric(distances, owners[rows].tolist(), names.tolist())
-    chance = metric.chance(len(names))
-    curve = match_curve(distances, owners[rows].tolist(), names.tolist())[:MOST_PLACES]
+    hits = metric(distances, owners.tolist(), candidates.tolist())
+    curve = match_curve(distances, owners.tolist(), candidates.tolist())[:MOST_PLACES]
     return Score(
-        "identity", *PRIMARY["identity"], hits, owners[rows], chance=chance,
+        "identity", *PRIMARY["identity"], hits, owners, chance=metric.chance(len(candidates)),
         match_curve=() if np.isnan(curve).any() else tuple(curve.tolist()),
     )  # fmt: skip
 

@@ -129,7 +129,14 @@ def _verdict(
             verdict="attack invalid" if candidates else "not tested", threshold=threshold,
             reason=absent if not candidates else "no attack gave a usable value",
         )  # fmt: skip
-    best = max(figures, key=lambda key: figures[key].mean or 0.0)
+    # An artefact must not stand before a finding that holds.
+    sound = [
+        key
+        for key in figures
+        if (mixed := known.get((_baseline(key, known, undefended), "shuffled"))) is None
+        or mixed.passed
+    ]
+    best = max(sound or figures, key=lambda key: figures[key].mean or 0.0)
     corrected = _corrected(candidates, figures, best)
     baseline = _baseline(best, known, undefended)
     opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
@@ -200,6 +207,6 @@ def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool 
     metric, region = PRIMARY["images"]
     of_images = replace(best, asset="images", metric=metric, region=region)
     for key in (best, of_images):
-        if key in gathered and gathered[key].curve:
+        if key in gathered and (gathered[key].curve or gathered[key].curve_auxiliary):
             return converged(key, gathered[key])
     return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from leakaudit.audit.lineup import Lineup
 from leakaudit.audit.materials import Materials
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import TraceError
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary, Knowledge, Position
-from leakaudit.threat.view import Auxiliary, Target, View, seen_from
+from leakaudit.threat.view import Asset, Auxiliary, Candidates, Target, View, seen_from
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.training.data import Holdings
@@ -27,15 +28,26 @@ def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[
     levels: list[tuple[int, ...]] = [split.crossing]
     if attack.per_level and len(split.crossing) > 1:
         levels = [*((level,) for level in split.crossing), split.crossing]
-    if attack.goal == "masks":
-        victims = [split.labels_at] if split.labels_at not in adversary.members else []
-        if adversary.position is Position.SERVER and split.labels_at == SERVER:
-            victims = []
-    elif adversary.position is Position.WIRE:
-        victims = list(adversary.members or split.party_names)
-    else:
-        victims = [name for name in split.party_names if name not in adversary.members]
+    victims = victims_of(attack.goal, adversary, split)
     return tuple(Target(victim, attack.goal, each) for victim in victims for each in levels)
+
+
+def victims_of(goal: Asset, adversary: Adversary, split: SplitSpec) -> tuple[str, ...]:
+    """Who holds what an adversary is after, and it does not hold itself.
+
+    Nobody goes for what it has: masks, and what can be read off them, where it holds the labels;
+    who trained, where it is one of the parties and shares the patients.
+    """
+    wire = adversary.position is Position.WIRE
+    labels = Knowledge.LABELS in seen_from(adversary, split) | adversary.granted
+    among = bool(set(adversary.members) - {SERVER}) and not wire
+    if (goal in ("masks", "attribute") and labels) or (goal == "membership" and among):
+        return ()
+    if goal == "masks":
+        return (split.labels_at,)
+    if wire:
+        return tuple(adversary.members or split.party_names)
+    return tuple(name for name in split.party_names if name not in adversary.members)
 
 
 def build_view(
@@ -44,7 +56,7 @@ def build_view(
     holdings: Holdings,
     adversary: Adversary,
     attack: Attack,
-    victims: int | None,
+    lineup: Lineup,
 ) -> View:
     """Everything the adversary may see, and nothing it may not.
 
@@ -54,12 +66,12 @@ def build_view(
         holdings: the cohort, dealt out to the parties.
         adversary: position and grants.
         attack: decides the targets.
-        victims: attack at most this many training patients.
+        lineup: which samples are attacked, and who may be behind them.
 
     Raises:
         TraceError: the trace was recorded on other samples than this cohort's training group.
     """
-    rows = given.victim_rows(victims)
+    rows = torch.from_numpy(lineup.attacked)
     if not set(rows.tolist()) <= set(reader.samples):
         raise TraceError(
             "a trace must hold every attacked sample",
@@ -92,7 +104,15 @@ def build_view(
         _own_images={name: holdings.images[name][rows] for name in adversary.members
                      if name != SERVER} if Knowledge.OWN_IMAGES in knowledge else {},
         _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
+        _candidates=_candidates(holdings, lineup, knowledge),
     )  # fmt: skip
+
+
+def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Candidates | None:
+    if Knowledge.CANDIDATE_IMAGES not in knowledge or not len(lineup.candidates):
+        return None
+    rows = torch.from_numpy(lineup.candidates)
+    return Candidates({name: images[rows] for name, images in holdings.images.items()})
 
 
 _AUXILIARY = Knowledge.AUXILIARY_IMAGES | Knowledge.AUXILIARY_LABELS

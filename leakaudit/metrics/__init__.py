@@ -15,11 +15,16 @@ from leakaudit.metrics.information import InfoNCE, InformationBound, Information
 from leakaudit.metrics.metric import ImageMetric, Metric
 from leakaudit.metrics.overlap import MaskOverlap
 from leakaudit.metrics.perceptual import PerceptualDistance
-from leakaudit.metrics.reidentification import ReIdentification, match_curve
+from leakaudit.metrics.reidentification import (
+    ReIdentification,
+    match_curve,
+)
 from leakaudit.metrics.ssim import StructuralSimilarity
+from leakaudit.metrics.telling_apart import AreaUnderCurve, TruePositiveRate
 from leakaudit.statistics.direction import Direction
 
 __all__ = [
+    "AreaUnderCurve",
     "Consistency",
     "DependenceMetric",
     "Direction",
@@ -39,6 +44,7 @@ __all__ = [
     "ReIdentification",
     "Smile",
     "StructuralSimilarity",
+    "TruePositiveRate",
     "advantage",
     "against_floor",
     "channel_bits_at_most",

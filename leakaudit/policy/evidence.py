@@ -18,6 +18,7 @@ from leakaudit.record.estimates import (
     as_array,
     cells,
     figure,
+    zero_of_rate,
 )
 from leakaudit.record.model import Control, Finding
 from leakaudit.statistics import (
@@ -116,9 +117,12 @@ class Evidence:
         values, blind = self.arrays(finding)
         patients, rate = self.record.cohort.victims, finding.metric in RATES
         if on == "value":
-            return figure(values, patients, direction=direction, rate=rate, level=level)
+            return figure(
+                values, patients, direction=direction, rate=rate, level=level, trials=finding.trials
+            )
         return advantage_figure(
             values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=rate,
+            trials=finding.trials,
             direction=Direction(finding.direction), level=level,
         )  # fmt: skip
 
@@ -129,7 +133,7 @@ class Evidence:
         missing there.
         """
         absent = np.isnan(self.arrays(finding)[0])
-        if finding.region == "lesion" or finding.asset == "masks":
+        if finding.region == "lesion" or finding.asset in ("masks", "attribute"):
             healthy = np.array([share == 0 for share in self.record.cohort.lesion_fraction])
             if healthy.shape == absent.shape[1:]:
                 absent = absent[:, ~healthy]
@@ -192,6 +196,7 @@ def measure(finding: Finding, on: Measure, values: Doubles, blind: Doubles) -> D
     if on == "value":
         return values
     if finding.metric in RATES and finding.chance is not None and finding.ceiling is not None:
-        span = finding.ceiling - finding.chance
-        return (values - finding.chance) / span if span > 0 else None
+        zero = zero_of_rate(finding.chance, blind)
+        span = finding.ceiling - zero
+        return (values - zero) / span if span > 0 else None
     return advantage_values(values, blind, finding.ceiling)

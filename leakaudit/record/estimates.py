@@ -17,7 +17,8 @@ Table = tuple[tuple[float | None, ...], ...]
 """Per seed, per patient; None is missing."""
 Doubles = npt.NDArray[np.float64]
 
-RATES = frozenset({"re-identification"})
+RATES = frozenset({"re-identification", "auc", "tpr-at-low-fpr"})
+"""Metrics whose values are hits, or shares of hits."""
 # With less room than this between blind guess and ceiling, a quotient is rounding.
 _NO_SPAN = 1e-9
 
@@ -50,6 +51,7 @@ def figure(
     rate: bool = False,
     level: float = 0.95,
     limits: tuple[float, float] | None = None,
+    trials: int | None = None,
 ) -> Figure:
     """A mean over patients, or a rate, with its interval.
 
@@ -60,12 +62,14 @@ def figure(
         rate: values are hits; the interval is one of rates.
         level: coverage of the interval.
         limits: the metric's range; no bound leaves it.
+        trials: independent trials behind a rate; None: the patients.
     """
     if rate:
         seeds = np.repeat(np.arange(len(values)), len(patients)).tolist()
         return estimate_rate(
-            values.ravel(), list(patients) * len(values), seeds, direction=direction, level=level
-        )
+            values.ravel(), list(patients) * len(values), seeds, direction=direction, level=level,
+            trials=trials,
+        )  # fmt: skip
     return estimate_cells(cells(values, patients), direction=direction, level=level, limits=limits)
 
 
@@ -126,6 +130,11 @@ def advantage_values(values: Doubles, blind: Doubles, ceiling: float | None) -> 
     return None if abs(span) < _NO_SPAN else (values - blind) / span
 
 
+def zero_of_rate(chance: float, blind: Doubles) -> float:
+    """What a rate must exceed to be a leak: the better of guessing and the mean blind baseline."""
+    return chance if np.isnan(blind).all() else max(chance, float(np.nanmean(blind)))
+
+
 def advantage_figure(
     values: Doubles,
     blind: Doubles,
@@ -135,10 +144,11 @@ def advantage_figure(
     chance: float | None = None,
     limits: tuple[float, float] | None = None,
     rate: bool = False,
+    trials: int | None = None,
     direction: Direction = Direction.HIGHER,
     level: float = 0.95,
 ) -> Figure | None:
-    """The mean of :func:`advantage_values`; a rate is held against guessing instead of blind.
+    """The mean of :func:`advantage_values`; for a rate the zero is that of :func:`zero_of_rate`.
 
     Args:
         values: (seeds, patients), NaN where missing.
@@ -148,14 +158,19 @@ def advantage_figure(
         chance: value of guessing, for rates.
         limits: the metric's range, for rates.
         rate: values are hits.
+        trials: independent trials behind a rate; None: the patients.
         direction: which way the metric leaks; the advantage always leaks upwards.
         level: coverage of the interval.
     """
     if rate and chance is not None and ceiling is not None:
-        if chance >= ceiling or np.isnan(blind).all():
+        zero = zero_of_rate(chance, blind)
+        if zero >= ceiling or np.isnan(blind).all():
             return None
-        plain = figure(values, patients, direction=direction, rate=True, level=level, limits=limits)
-        return scaled(plain, chance, ceiling)
+        plain = figure(
+            values, patients, direction=direction, rate=True, level=level, limits=limits,
+            trials=trials,
+        )  # fmt: skip
+        return scaled(plain, zero, ceiling)
     shares = advantage_values(values, blind, ceiling)
     if shares is None:
         return None

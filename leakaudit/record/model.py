@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = "1.1"
-"""Minor: fields were added, all with defaults. 1.1: `match_curve`."""
+"""Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -58,7 +58,11 @@ class Estimate(Part):
 class CurvePoint(Part):
     """Attack quality at one amount of effort."""
 
-    effort: int = Field(ge=0, description="optimiser steps spent so far")
+    effort: int = Field(
+        ge=0,
+        description="optimiser steps spent so far; auxiliary patients in `curve_auxiliary`, and "
+        "where an attack optimises nothing",
+    )
     estimate: Estimate = Field(description="the finding's metric at that effort")
 
 
@@ -76,6 +80,9 @@ class Finding(Part):
     direction: Direction = Field(description="which way is leak")
     ceiling: Number | None = Field(default=None, description="value of a perfect attack")
     chance: Number | None = Field(default=None, description="value of guessing")
+    trials: int | None = Field(
+        default=None, description="independent comparisons behind a rate; null: the patients"
+    )
     estimate: Estimate = Field(description="the attack's quality")
     blind: Estimate | None = Field(default=None, description="the same without the messages")
     advantage: Estimate | None = Field(
@@ -88,8 +95,12 @@ class Finding(Part):
         default=None, description="the blind baseline's values, same shape"
     )
     curve: tuple[CurvePoint, ...] = Field(default=(), description="effort curve, by steps")
+    curve_auxiliary: tuple[CurvePoint, ...] = Field(
+        default=(), description="effort curve, by auxiliary patients the attack learnt from"
+    )
     converged: bool | None = Field(
-        default=None, description="is the end of the effort curve flat; null where not measured"
+        default=None,
+        description="are the ends of the measured effort curves flat; null where none was measured",
     )
     match_curve: tuple[Number, ...] = Field(
         default=(),

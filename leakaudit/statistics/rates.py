@@ -73,6 +73,7 @@ def estimate_rate(
     *,
     direction: Direction = Direction.HIGHER,
     level: float = LEVEL,
+    trials: int | None = None,
 ) -> Estimate:
     """A rate over patients, such as re-identification; defined even at 0 of n.
 
@@ -88,6 +89,9 @@ def estimate_rate(
         seeds: (n,) under which seed of training and attack.
         direction: which way is leak.
         level: confidence.
+        trials: independent trials behind the rate, where they are fewer than the patients: an
+            area under a curve varies no more than a rate of as many trials as its smaller kind has
+            patients (van Dantzig 1951). None: the patients.
 
     Raises:
         DataError: a hit lies outside [0, 1].
@@ -99,9 +103,10 @@ def estimate_rate(
     plain = estimate_cells(cells, direction=direction, level=level, limits=(0.0, 1.0))
     if plain.n_patients < 2:
         return plain
-    total, trials = float(cells.by_patient.sum()), plain.n_patients
-    exact = clopper_pearson(total, trials, level=level)
-    one_sided = clopper_pearson(total, trials, level=2 * level - 1)
+    counted = plain.n_patients if trials is None else max(1, min(trials, plain.n_patients))
+    total = min(float(counted), float(cells.by_patient.mean()) * counted)
+    exact = clopper_pearson(total, counted, level=level)
+    one_sided = clopper_pearson(total, counted, level=2 * level - 1)
     return replace(
         plain,
         lower=_outer(min, plain.lower, exact.lower),

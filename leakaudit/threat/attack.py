@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.plugins import Plugin
 from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.properties import Property
 from leakaudit.threat.view import Asset, Target, View
 
 Criterion = Literal["singling out", "linkability", "inference"]
@@ -37,9 +38,13 @@ class Guess:
 
     Attributes:
         values: images (n, modalities, *space) in [0, 1]; masks (n, regions, *space) as
-            probabilities; otherwise scores, one row per victim sample.
-        effort: optimiser steps spent in all.
+            probabilities; identity (n, candidates), attribute (n,) and membership (candidates,)
+            as scores in [0, 1], the higher the likelier.
+        effort: optimiser steps spent in all; where nothing is optimised, auxiliary patients.
         trail: guesses on the way, by rising effort; without the final one.
+        fewer: the final guess of the same attack with fewer auxiliary patients; there ``effort``
+            counts the patients it learnt from, rising.
+        learnt_from: auxiliary patients behind ``values``; None where not measured.
         rows: (n,) which of the view's samples the guess speaks of; None for all of them.
     """
 
@@ -47,6 +52,8 @@ class Guess:
     effort: int
     trail: tuple[Checkpoint, ...] = ()
     rows: Tensor | None = None
+    fewer: tuple[Checkpoint, ...] = ()
+    learnt_from: int | None = None
 
 
 Guesses = Mapping[Target, Guess]
@@ -71,6 +78,11 @@ class Attack(Plugin):
     def goal(self) -> Asset:
         """What it recovers under these settings."""
         return self.asset
+
+    @property
+    def told(self) -> Property | None:
+        """Which property of a patient it tells; None unless its goal is an attribute."""
+        return None
 
     @property
     def required(self) -> Knowledge:

@@ -100,7 +100,8 @@ class Adversary(BaseModel):
         return total
 
 
-_TRAINED_ON = ("queries", "auxiliary-images", "auxiliary-labels")
+# Query access, patients of its own, and images of people who may be among the patients.
+_TRAINED_ON = ("queries", "auxiliary-images", "auxiliary-labels", "candidate-images")
 
 PRESETS: dict[str, dict[str, Any]] = {
     "curious-server": {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from leakaudit.record.advantage import table_of
 from leakaudit.record.model import Finding, Verdict
 
 from .._figures.distribution import Row, distribution
@@ -28,7 +27,7 @@ from .blocks import (
 from .dependence import dependence
 from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
-from .frequencies import patient_means
+from .frequencies import patient_means, table_of
 from .gallery import gallery
 from .level_matrix import level_matrix
 from .matching import matching

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from leakaudit.record.advantage import advantages
 from leakaudit.record.model import Finding
 from leakaudit.statistics import wilson
 
 Floats = npt.NDArray[np.float64]
+NO_ROOM = 1e-9
+"""A blind guess this close to perfect leaves nothing to gain: the advantage is undefined."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Frequency:
     patients: int
 
 
+def table_of(values: Sequence[Sequence[float | None]]) -> Floats:
+    """(seeds, patients) with NaN for what is missing."""
+    return np.array([[np.nan if v is None else v for v in seed] for seed in values], dtype=float)
+
+
 def patient_means(table: Floats) -> Floats:
     """(patients,) mean over the seeds that measured them; NaN where none did."""
     seen = np.isfinite(table)
@@ -43,6 +50,25 @@ def patient_means(table: Floats) -> Floats:
     total = np.where(seen, table, 0.0).sum(axis=0)
     np.divide(total, seen.sum(axis=0), out=means, where=seen.any(axis=0))
     return means
+
+
+def advantages(finding: Finding) -> Floats | None:
+    """(seeds, patients) way from the blind guess to a perfect attack; None where undefined."""
+    values = table_of(finding.values)
+    if finding.ceiling is None:
+        return None
+    # A patient's own blind guess at identity is 0 or 1: the chance level is the fair yardstick.
+    if finding.chance is not None and (finding.asset == "identity" or not finding.blind_values):
+        # Unless its own images tell more than guessing.
+        known = finding.blind.mean if finding.blind is not None else finding.chance
+        blind = np.full_like(values, max(known, finding.chance))
+    elif finding.blind_values is not None:
+        blind = table_of(finding.blind_values)
+    else:
+        return None
+    room = finding.ceiling - blind
+    usable = np.abs(room) > NO_ROOM
+    return np.divide(values - blind, room, out=np.full_like(values, np.nan), where=usable)
 
 
 def picked_out(finding: Finding) -> Frequency | None:
@@ -58,6 +84,21 @@ def picked_out(finding: Finding) -> Frequency | None:
         low_of_100=None if estimate.lower is None else max(0, math.floor(100 * estimate.lower)),
         high_of_100=None if estimate.upper is None else min(100, math.ceil(100 * estimate.upper)),
         guessing_of_100=None if guess is None else round(100 * guess),
+        share=estimate.mean,
+        patients=estimate.patients,
+    )
+
+
+def told_apart(finding: Finding) -> Frequency | None:
+    """Of 100 pairs of patients who differ, how many are told apart: an area under a curve."""
+    estimate = finding.estimate
+    if finding.metric != "auc" or not 0 <= estimate.mean <= 1:
+        return None
+    return Frequency(
+        of_100=round(100 * estimate.mean),
+        low_of_100=None if estimate.lower is None else math.floor(100 * estimate.lower),
+        high_of_100=None if estimate.upper is None else math.ceil(100 * estimate.upper),
+        guessing_of_100=50,
         share=estimate.mean,
         patients=estimate.patients,
     )

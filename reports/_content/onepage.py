@@ -24,7 +24,7 @@ from .blocks import (
 )
 from .caveats import biggest_caveat
 from .evidence_index import Index, Question, actor, owner, target
-from .frequencies import Frequency, beaten_blind, picked_out
+from .frequencies import Frequency, beaten_blind, picked_out, told_apart
 from .gallery import worst_row
 from .tradeoff import map_of
 from .wording import ASSET, WORD, count, interval, joined, number
@@ -37,6 +37,12 @@ GOAL = {
     "attribute": "Tell a property of the patient",
 }
 
+
+PAIRS = {
+    "membership": "in training and one not",
+    "attribute": "with what was asked about and one without",
+}
+"""Assets that are told of pairs: how the two patients of a pair differ."""
 
 NO_NUMBER = {"not tested", "attack invalid"}
 """Verdicts behind which there is no number to print."""
@@ -157,6 +163,12 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
             strong(str(found.of_100)), f"{_range(found)} from what {owner(worst.victim)} "
             f"sends{guessing}.", doubt,
         )  # fmt: skip
+    if question.asset in PAIRS:
+        return say(
+            start, "of 100 pairs of patients, one ", PAIRS[question.asset], ", it could say "
+            "rightly which is which for ", strong(str(found.of_100)),
+            f"{_range(found)} from what {owner(worst.victim)} sends; guessing gives 50.", doubt,
+        )  # fmt: skip
     return say(
         start, "for ", strong(f"{found.of_100} of 100"), f" patients{_range(found)} the attack "
         f"rebuilt the {what} clearly better than the best guess without the messages.", doubt,
@@ -187,6 +199,8 @@ def frequency(index: Index, verdict: Verdict) -> Frequency | None:
         return None
     if finding.asset == "identity":
         return picked_out(finding)
+    if finding.asset in PAIRS:
+        return told_apart(finding)
     return beaten_blind(finding, verdict.threshold)
 
 
@@ -210,7 +224,8 @@ def _table(index: Index, adversary: AdversarySummary, questions: list[Question])
             if worst.verdict == "none shown":
                 tail = "" if worst.advantage is None else f"advantage {_advantage(worst)}"
             elif worst.verdict not in NO_NUMBER and found is not None:
-                tail = f"{found.of_100} of 100 patients"
+                who = "pairs" if question.asset in PAIRS else "patients"
+                tail = f"{found.of_100} of 100 {who}"
             cells.append(Cell(say(tail), verdict=worst.verdict))
         rows.append(tuple(cells))
     return Table(
@@ -232,6 +247,8 @@ def _icons(index: Index, question: Question) -> Figure | None:
     for setting in index.settings:
         worst = index.worst(question, setting)
         found = frequency(index, worst) if worst is not None else None
+        if question.asset in PAIRS:
+            continue
         if worst is not None and found is not None and worst.verdict not in NO_NUMBER:
             groups.append(Hundred(index.title(setting), found.of_100, found.high_of_100))
     if not groups:
