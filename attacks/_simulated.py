@@ -13,12 +13,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import NotMountableError
-from leakaudit.exchange.defense import Guard, Site
 from leakaudit.exchange.endpoint import PartyEndpoint
-from leakaudit.split.networks import PartyEncoder
-from leakaudit.split.spec import level_size
 from leakaudit.threat.view import Features, View
 from leakaudit.training.loss import sample_losses, segmentation_loss
+
+from ._stand_in import stand_in
 
 _AT_ONCE = 32
 _STAND_IN_RATE = 5e-3  # untrained encoders behind a trained server: fast, on a cosine
@@ -127,7 +126,7 @@ class SimulatedExchange:
         view, rng = self._view, self._rng
         others = [name for name in view.split.party_names if name not in self._own]
         images = {name: view.auxiliary_images(name) for name in others}
-        endpoints = nn.ModuleList(_untrained(view, name, rng) for name in others)
+        endpoints = nn.ModuleList(stand_in(view, name, rng) for name in others)
         if others:
             optimiser = torch.optim.AdamW(endpoints.parameters(), lr=_STAND_IN_RATE)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -161,21 +160,6 @@ def _encode(endpoint: nn.Module, images: Tensor, rng: Generator) -> Features:
     with torch.no_grad():
         parts = [endpoint(part, rng) for part in images.split(_AT_ONCE)]
     return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
-
-
-def _untrained(view: View, name: str, rng: Generator) -> PartyEndpoint:
-    """Another party as the adversary can build it: fresh weights, the defenses with fresh keys."""
-    split, modalities = view.split, view.modalities[name]
-    shapes: Mapping[int, tuple[int, ...]] = {
-        level: (split.channels[level], *level_size(view.space, level)) for level in split.crossing
-    }
-    guards: list[Guard] = []
-    for defense in (each for each in view.defenses if each.acts_at(name)):
-        guard = defense.guard(Site(split, name, shapes, modalities), rng)
-        if guard is not None:
-            guards.append(guard)
-            shapes = guard.shapes(shapes)
-    return PartyEndpoint(PartyEncoder(split, modalities), guards)
 
 
 def _typical_length(gradients: Mapping[str, Tensor]) -> float:

@@ -46,6 +46,8 @@ ROWS: dict[str, Row] = {
     "mask-inference": Row({}, {"position": Position.WIRE, "members": ("south",),
                                "victims": ("server",)}, leaks=0.2, measure=overlap_advantage),
     "re-identification": Row({}, {"asset": "identity"}, leaks=0.7),
+    "joint-matching": Row({"encoder_steps": 40, "steps": 20}, leaks=0.5),
+    "simulator-inversion": Row({"simulator_steps": 60, "steps": 10, "channels": 8}, leaks=0.2),
 }  # fmt: skip
 
 

@@ -1,0 +1,34 @@
+"""Another party as the adversary can build it from the split's description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Generator
+
+from leakaudit.exchange.defense import Guard, Site
+from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.split.networks import PartyEncoder
+from leakaudit.split.spec import level_size
+from leakaudit.threat.view import View
+
+
+def stand_in(view: View, name: str, rng: Generator) -> PartyEndpoint:
+    """A party's endpoint with fresh weights, behind its defenses with fresh keys.
+
+    Args:
+        view: gives split, defenses and image size.
+        name: which party.
+        rng: the keys; weights come from torch's own generator, which an attack runs seeded.
+    """
+    split, modalities = view.split, view.modalities[name]
+    shapes: Mapping[int, tuple[int, ...]] = {
+        level: (split.channels[level], *level_size(view.space, level)) for level in split.crossing
+    }
+    guards: list[Guard] = []
+    for defense in (each for each in view.defenses if each.acts_at(name)):
+        guard = defense.guard(Site(split, name, shapes, modalities), rng)
+        if guard is not None:
+            guards.append(guard)
+            shapes = guard.shapes(shapes)
+    return PartyEndpoint(PartyEncoder(split, modalities), guards)

@@ -1,0 +1,92 @@
+"""Simulator inversion: train encoders that send like the victims', then a decoder on those."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Generator
+
+from leakaudit.threat.attack import Attack, Guess, Guesses
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import Target, View
+
+from ._effort import Effort, scaled
+from ._learn import Budget, Lesson, decode
+from ._simulator import SimulatorBudget, Simulators
+
+
+class SimulatorInversion(Attack):
+    """Train one's own encoders against the victims' server, and a decoder on what they send.
+
+    Knows: messages of the victims; the server's own weights; images and masks of auxiliary
+    patients. No query to any party. Where the encoders' design is not granted either, another
+    design of the same shapes is used.
+    Differs: besides the critic of the paper, typical message and covariances are matched, which
+    holds where victims are few; the whole training runs against the last recorded server rather
+    than beside the victims' training; where a defense is random, the last release is foretold from
+    all earlier ones, which leaves fresh noise out. The effort curve is that of the decoder.
+    Source: Gao, Zhang, "PCAT", USENIX Security 2023; Zhu et al., "Passive inference attacks on
+    split learning via adversarial regularization" (SDAR), NDSS 2025.
+    """
+
+    needs = (
+        Knowledge.ACTIVATIONS
+        | Knowledge.SERVER_WEIGHTS
+        | Knowledge.AUXILIARY_IMAGES
+        | Knowledge.AUXILIARY_LABELS
+    )
+    asset = "images"
+    criterion = "singling out"
+    family = "decoder"
+    source = "Zhu et al. 2025"
+
+    effort: Effort = Field(default="standard", description="scales steps and width")
+    simulator_steps: PositiveInt = Field(
+        default=200, le=1_000_000, description="optimiser steps of the simulators"
+    )
+    simulator_learning_rate: PositiveFloat = Field(
+        default=5e-3, le=1.0, description="highest step size of the simulators"
+    )
+    moments: NonNegativeFloat = Field(
+        default=1.0, le=1e3, description="weight of means and covariances that differ"
+    )
+    adversarial: NonNegativeFloat = Field(
+        default=0.05, le=1e3, description="weight of the critic's verdict"
+    )
+    steps: PositiveInt = Field(default=200, le=1_000_000, description="decoder steps per target")
+    channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
+    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
+    learning_rate: PositiveFloat = Field(
+        default=1e-2, le=1.0, description="highest step size of the decoder"
+    )
+    draws: PositiveInt = Field(
+        default=4, le=64, description="redraws of a random defense on auxiliary images"
+    )
+
+    def guess(self, view: View, rng: Generator) -> Guesses:
+        """Simulators of all victims are trained together, once; then one decoder per target."""
+        simulators = Simulators(
+            view,
+            SimulatorBudget(
+                steps=scaled(self.simulator_steps, self.effort),
+                batch_size=self.batch_size,
+                learning_rate=self.simulator_learning_rate,
+                moments=self.moments,
+                adversarial=self.adversarial,
+                draws=self.draws,
+            ),
+            rng,
+        )
+        budget = Budget(
+            steps=scaled(self.steps, self.effort),
+            width=self.channels * (2 if self.effort == "thorough" else 1),
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+        )
+        guesses: dict[Target, Guess] = {}
+        for victim in dict.fromkeys(target.victim for target in view.targets):
+            known = simulators.releases(victim)
+            images = view.auxiliary_images(victim)
+            for target in (target for target in view.targets if target.victim == victim):
+                lesson = Lesson(known.only(target.levels), images, view.auxiliary_patients)
+                guesses[target] = decode(lesson, budget, rng)
+        return guesses
