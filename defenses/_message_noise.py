@@ -32,7 +32,9 @@ class NoiseDefense(MessageDefense):
         "states"
     )
     norm: ClassVar[Literal[1, 2]]
-    strength: ClassVar[Strength | None] = Strength("noise_multiplier", rising=True)
+    strength: ClassVar[Strength | None] = Strength(
+        "noise_multiplier", rising=True, instead=Strength("target_epsilon", rising=False)
+    )
 
     noise_multiplier: float | None = Field(
         default=None,

@@ -42,7 +42,9 @@ class DpSgd(Defense):
     )
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
-    strength: ClassVar[Strength | None] = Strength("noise_multiplier", rising=True)
+    strength: ClassVar[Strength | None] = Strength(
+        "noise_multiplier", rising=True, instead=Strength("target_epsilon", rising=False)
+    )
 
     clip_norm: float = Field(
         gt=0,

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leakaudit.audit.answer import answer
 from leakaudit.audit.attack_cell import AttackResult
 from leakaudit.audit.configuration import AuditConfiguration
-from leakaudit.audit.engine import CellFailure
 from leakaudit.audit.findings import finding, gather
 from leakaudit.audit.gallery import draw_gallery
 from leakaudit.audit.materials import Materials
 from leakaudit.audit.plan import AttackId, Plan, TrainingId
+from leakaudit.audit.price import dice_cells, main_region
+from leakaudit.audit.runner import CellFailure
+from leakaudit.audit.standing import Findings, targets_of
 from leakaudit.audit.summary import (
     adversary_summaries,
     attack_summaries,
@@ -25,6 +28,7 @@ from leakaudit.audit.summary import (
     metric_summaries,
     split_summary,
 )
+from leakaudit.audit.tradeoff import trade_offs
 from leakaudit.audit.training_cell import TrainingResult
 from leakaudit.audit.utility import by_setting, costs, dependence, utility
 from leakaudit.audit.verdicts import controls, verdicts
@@ -34,7 +38,7 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NothingToEvaluateError
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Record, canonical, sealed
-from leakaudit.record.model import Asset, Failure, Volatile
+from leakaudit.record.model import Asset, Failure, SearchSummary, Utility, Volatile
 
 _ALWAYS: tuple[Asset, ...] = ("images", "identity")
 _WHERE_TRIED: tuple[Asset, ...] = ("attribute", "membership")
@@ -75,6 +79,7 @@ def collect(plan: Plan, cells: Path, failures: Sequence[CellFailure]) -> Finishe
 
 
 def assemble(
+    asked: AuditConfiguration,
     configuration: AuditConfiguration,
     as_given: Mapping[str, Any],
     given: Materials,
@@ -85,11 +90,13 @@ def assemble(
     command: str,
     not_available: Mapping[str, str],
     seconds: float,
+    searches: tuple[SearchSummary, ...] = (),
 ) -> Record:
     """The record of an audit.
 
     Args:
-        configuration: as resolved.
+        asked: as resolved, sweeps as they were written.
+        configuration: the same with every setting that was audited listed under its defenses.
         as_given: the file's own content.
         given: the cohort.
         done: finished cells.
@@ -98,6 +105,7 @@ def assemble(
         command: how to run it again.
         not_available: metrics that could not be measured, and how to get them.
         seconds: wall time of this run.
+        searches: what was searched for, and how it went.
 
     Raises:
         NothingToEvaluateError: no training finished.
@@ -112,7 +120,7 @@ def assemble(
         raise NothingToEvaluateError(
             "at least one training must finish", found=reason, remedy="mend it, then run again"
         )
-    resolved = configuration.model_dump(mode="json")
+    resolved = asked.model_dump(mode="json")
     gathered = gather(done.attacks.items())
     victims = given.victims(configuration.victims)
     findings = tuple(
@@ -120,7 +128,9 @@ def assemble(
         for key, series in sorted(gathered.items())
         if not key.shuffled and (entry := finding(key, series)) is not None
     )
-    known = controls(gathered, label)
+    found = Findings(gathered, controls(gathered, label), label, configuration.judgement.threshold)
+    known = found.known
+    used = utility(done.trainings, given.groups.patients[Group.VALIDATION])
     proxies = dependence(done.trainings)
     cohort = cohort_summary(configuration, given, victims, fingerprint)
     digest = hashlib.sha256(canonical(resolved).encode()).hexdigest()
@@ -148,10 +158,12 @@ def assemble(
                 undefended=label,
                 threshold=configuration.judgement.threshold,
             ),
-            utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
+            utility=used,
             costs=costs(done.trainings),
             dependence=proxies,
             metrics=metric_summaries(findings, proxies, len(victims)),
+            **_judged(configuration, given, done, found, used),
+            searches=searches,
             pictures=draw_gallery(
                 done.attacks, done.folders, given, configuration.split, out, configuration.victims
             ),
@@ -173,6 +185,26 @@ def assemble(
             ),
         )
     )
+
+
+def _judged(
+    configuration: AuditConfiguration,
+    given: Materials,
+    done: Finished,
+    found: Findings,
+    used: tuple[Utility, ...],
+) -> dict[str, Any]:
+    """The record's fields that weigh leakage against Dice."""
+    settings = [stack.label for stack in configuration.defenses]
+    region = main_region(done.trainings, tuple(given.cohort.regions))
+    dice = dice_cells(done.trainings, region, given.groups.patients[Group.VALIDATION])
+    return {
+        "trade_offs": trade_offs(settings, found, done.attacks, dice, used, region),
+        "answer": answer(
+            settings, targets_of(configuration, found), found, dice, used, region=region,
+            least_dice=configuration.judgement.least_dice,
+        ),
+    }  # fmt: skip
 
 
 def _control_order(item: tuple[tuple[Any, str], Any]) -> tuple[Any, str]:

@@ -14,10 +14,10 @@ from safetensors.numpy import save_file
 
 from leakaudit.audit.blind import Blind
 from leakaudit.audit.cells import AttackCell
-from leakaudit.audit.configuration import Section
 from leakaudit.audit.judging import PICTURES, CellJudge, TargetScores, as_array
 from leakaudit.audit.lineup import line_up
 from leakaudit.audit.materials import materials
+from leakaudit.audit.tables import Section
 from leakaudit.audit.training_cell import Report
 from leakaudit.audit.views import build_view
 from leakaudit.errors import AttackInvalidError, NotMountableError

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 import leakaudit
-from leakaudit.audit.configuration import Section, Use
+from leakaudit.audit.tables import Section, Use
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.plugins import Kind, load
 from leakaudit.record.store import canonical

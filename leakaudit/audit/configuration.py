@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from leakaudit.audit.sweep import Sweep
+from leakaudit.audit.tables import DefenseStack, Section, Use
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plugins import validated
+from leakaudit.record.model import Asset, Region
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings
@@ -22,25 +25,6 @@ from leakaudit.training.settings import TrainingSettings
 
 UNDEFENDED = "none"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-class Section(BaseModel):
-    """Base of every table in the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Use(BaseModel):
-    """A plug-in by name; every other key is one of its settings."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    use: str = Field(description="registered name")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What is passed to the plug-in."""
-        return dict(self.model_extra or {})
 
 
 class AttackUse(Use):
@@ -57,13 +41,6 @@ class AttackUse(Use):
         return self.label or self.use
 
 
-class DefenseStack(Section):
-    """One defense setting: defenses in the order a message passes them."""
-
-    label: str = Field(min_length=1, description="what the report calls it")
-    stack: tuple[Use, ...] = Field(default=(), description="in order; empty: undefended")
-
-
 class EngineSettings(Section):
     """Where cells run."""
 
@@ -77,11 +54,33 @@ class Judgement(Section):
     threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.1, description="X of `none shown above X`: the advantage that must be excluded"
     )
+    least_dice: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
+        default=None,
+        description="Dice of the first region below which a network is of no use: such settings "
+        "are never recommended, and a search does not look for stronger ones; unset: no such floor",
+    )
     lpips: Literal["auto", "off"] = Field(
         default="auto", description="auto: measured where its backbone is found"
     )
     lpips_weights: str | None = Field(default=None, description="file or folder of the backbone")
     dependence: bool = Field(default=True, description="measure mutual-information proxies")
+
+
+class Target(Section):
+    """What a setting must keep to: a bound on somebody's advantage over the blind baseline."""
+
+    asset: Asset = Field(default="images", description="what is to be kept from the adversary")
+    max: float = Field(ge=0.0, lt=1.0, description="the advantage that must surely not be exceeded")
+    adversary: str | None = Field(
+        default=None, description="whom it speaks of; unset: everyone whose attacks went for it"
+    )
+    victim: str | None = Field(default=None, description="whose asset; unset: everybody's")
+    metric: str | None = Field(
+        default=None, description="what the advantage is read from; unset: what verdicts are"
+    )
+    region: Region | None = Field(
+        default=None, description="where the metric is measured; unset: as verdicts, or whole"
+    )
 
 
 class AuditConfiguration(Section):
@@ -100,6 +99,13 @@ class AuditConfiguration(Section):
     adversaries: tuple[Adversary, ...] = Field(min_length=1)
     attacks: tuple[AttackUse, ...] = Field(min_length=1)
     defenses: tuple[DefenseStack, ...] = (DefenseStack(label=UNDEFENDED),)
+    sweep: tuple[Sweep, ...] = Field(
+        default=(), description="defenses with ranges; each comes to several settings"
+    )
+    targets: tuple[Target, ...] = Field(
+        default=(),
+        description="what must be kept to; unset: judgement.threshold, for all that is attacked",
+    )
     judgement: Judgement = Judgement()
     engine: EngineSettings = EngineSettings()
 
@@ -116,7 +122,13 @@ class AuditConfiguration(Section):
         _distinct("seeds", [str(seed) for seed in self.seeds])
         _distinct("adversaries", [adversary.name for adversary in self.adversaries])
         _distinct("attacks", [attack.title for attack in self.attacks])
-        _distinct("defenses", [defense.label for defense in self.defenses])
+        _distinct(
+            "defenses",
+            [
+                each.label
+                for each in (*self.defenses, *(s for sweep in self.sweep for s in sweep.stacks))
+            ],
+        )
         known = {adversary.name for adversary in self.adversaries}
         for attack in self.attacks:
             for name in attack.adversaries or ():
@@ -127,6 +139,11 @@ class AuditConfiguration(Section):
             for member in adversary.members:
                 if member not in parties:
                     raise UnknownNameError.of(f"member of {adversary.name}", member, parties)
+        for target in self.targets:
+            if target.adversary is not None and target.adversary not in known:
+                raise UnknownNameError.of("adversary of a target", target.adversary, known)
+            if target.victim is not None and target.victim not in parties:
+                raise UnknownNameError.of("victim of a target", target.victim, parties)
         self.recording.chosen(self.training.epochs)
         if not any(not defense.stack for defense in self.defenses):
             raise ConfigurationError(
@@ -135,6 +152,12 @@ class AuditConfiguration(Section):
                 remedy='add a [[defenses]] table with label = "none" and no stack',
             )
         return self
+
+    @property
+    def swept(self) -> AuditConfiguration:
+        """The same with every setting of its sweeps, those of searches included, listed."""
+        found = (stack for sweep in self.sweep for stack in sweep.stacks)
+        return self.model_copy(update={"defenses": (*self.defenses, *found)})
 
     @property
     def undefended(self) -> str:

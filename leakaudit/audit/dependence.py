@@ -7,7 +7,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from leakaudit.audit.configuration import Section
+from leakaudit.audit.tables import Section
 from leakaudit.exchange.message import Direction
 from leakaudit.metrics.dependence import DependenceMetric, DistanceCorrelation, KernelAlignment
 from leakaudit.metrics.information import InfoNCE

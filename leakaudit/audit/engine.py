@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import logging
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import dask
-from distributed import Client, Future, LocalCluster, as_completed
-from distributed.scheduler import KilledWorker
+import torch
+from distributed import Client, LocalCluster
 
+import leakaudit
 from leakaudit.audit.configuration import EngineSettings
-from leakaudit.audit.plan import AttackId, Plan, TrainingId
-from leakaudit.audit.training_cell import TRACE_FOLDER
-from leakaudit.audit.work import PROGRESS_TOPIC, finished, work_attack, work_training
+from leakaudit.audit.work import other_version
 from leakaudit.errors import EnvironmentProblemError
 
-# A cell whose worker dies is tried again this often before it counts as failed.
-RETRIES = 2
+# The name under which a Dask worker offers its GPUs: `dask worker ... --resources GPU=1`.
+GPU = "GPU"
 _CONNECT_SECONDS = 20
 # Feature maps of megabytes come and go at every step. Dask asks glibc to hand memory back at once,
 # and the page faults that follow take two fifths of a training step; keeping it costs little.
@@ -31,44 +29,27 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class CellFailure:
-    """A cell that did not finish."""
-
-    cell: TrainingId | AttackId
-    reason: str
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Where the run stands.
-
-    Attributes:
-        done: finished cells, those of earlier runs included.
-        total: all cells.
-        fraction: share of this run's work that is done, 0 to 1.
-        seconds_left: estimate; None until something finished.
-        doing: stage of the cells under way, by cell.
-    """
-
-    done: int
-    total: int
-    fraction: float
-    seconds_left: float | None
-    doing: dict[str, str]
-
-
-Watch = Callable[[Tick], None]
+def resources_for(device: str) -> dict[str, float]:
+    """What one cell takes of a worker's resources."""
+    return {GPU: 1.0} if device.startswith("cuda") else {}
 
 
 @contextmanager
-def engine(settings: EngineSettings, scheduler: str | None) -> Iterator[Client]:
+def engine(
+    settings: EngineSettings, scheduler: str | None, *, device: str = "cpu"
+) -> Iterator[Client]:
     """A client of the user's cluster, or of a local one that lives as long as the run.
 
+    Args:
+        settings: of the local engine.
+        scheduler: address of the user's; None for a local one.
+        device: where cells compute.
+
     Raises:
-        EnvironmentProblemError: nothing answers at the scheduler's address.
+        EnvironmentProblemError: nothing answers at the scheduler's address, its workers run another
+            version, or none of them offers a GPU that is needed.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=_CONNECT_SECONDS)
@@ -79,6 +60,7 @@ def engine(settings: EngineSettings, scheduler: str | None) -> Iterator[Client]:
                 remedy="start one with `dask scheduler`, or leave --scheduler out",
             ) from None
         with client:
+            _check_workers(client, device)
             yield client
         return
     environment = _WORKER_ENVIRONMENT | {"OMP_NUM_THREADS": str(settings.threads)}
@@ -86,112 +68,56 @@ def engine(settings: EngineSettings, scheduler: str | None) -> Iterator[Client]:
         tempfile.TemporaryDirectory(prefix="leakaudit-") as scratch,
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
         LocalCluster(
-            n_workers=settings.workers,
+            n_workers=_local_workers(settings, device),
             threads_per_worker=1,
             processes=True,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0" if dashboard_possible() else None,
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
+            resources=resources_for(device),
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client
 
 
-def run_plan(
-    plan: Plan,
-    cells: Path,
-    client: Client,
-    threads: int,
-    watch: Watch,
-    traces: dict[TrainingId, Path] | None = None,
-) -> list[CellFailure]:
-    """Run what is not finished yet; trainings first, their attacks as soon as they are done.
+def dashboard_possible() -> bool:
+    """Whether Dask can draw its dashboard here: it needs bokeh."""
+    return importlib.util.find_spec("bokeh") is not None
 
-    Args:
-        plan: all cells.
-        cells: folder of the finished ones.
-        client: of the engine.
-        threads: torch threads per worker.
-        watch: told of every change.
-        traces: trainings that were recorded elsewhere, and where.
 
-    Returns:
-        What failed; everything else is finished.
+def dashboard_of(client: Client) -> str | None:
+    """The address of the dashboard; None where there is none."""
+    services = client.scheduler_info(n_workers=0).get("services", {})
+    return str(client.dashboard_link) if "dashboard" in services else None
+
+
+def _local_workers(settings: EngineSettings, device: str) -> int:
+    """As many as configured, but one per GPU where cells take one each."""
+    if not device.startswith("cuda"):
+        return settings.workers
+    # A numbered GPU is one; `cuda` is all that are visible.
+    return 1 if ":" in device else min(settings.workers, torch.cuda.device_count())
+
+
+def _check_workers(client: Client, device: str) -> None:
+    """Refuse workers that cannot do the work. One that joins later is asked before its first cell.
+
+    Raises:
+        EnvironmentProblemError: another version, or no GPU where one is needed.
     """
-    futures: dict[Future[None], TrainingId | AttackId] = {}
-    training_futures: dict[TrainingId, Future[None]] = {}
-    for identity, cell in plan.trainings.items():
-        folder = plan.folder(cells, cell)
-        if not finished(folder):
-            # Named by content: two labels for the same setting are one piece of work.
-            future = client.submit(
-                work_training, cell.model_dump_json(), str(folder), threads,
-                key=f"training-{folder.name}", retries=RETRIES, priority=0,
-            )  # fmt: skip
-            training_futures[identity] = future
-            futures[future] = identity
-    for attack_id, attack in plan.attacks.items():
-        folder = plan.folder(cells, attack)
-        if not finished(folder):
-            trace = (traces or {}).get(attack_id.training) or (
-                plan.folder(cells, plan.trainings[attack_id.training]) / TRACE_FOLDER
-            )
-            future = client.submit(
-                work_attack, attack.model_dump_json(), str(trace), str(folder), threads,
-                training_futures.get(attack_id.training),
-                key=f"attack-{folder.name}", retries=RETRIES, priority=1,
-            )  # fmt: skip
-            futures[future] = attack_id
-    return _follow(plan, futures, client, watch)
-
-
-def _follow(
-    plan: Plan,
-    futures: dict[Future[None], TrainingId | AttackId],
-    client: Client,
-    watch: Watch,
-) -> list[CellFailure]:
-    total = len(plan.trainings) + len(plan.attacks)
-    pending = {future.key: 0.0 for future in futures}
-    doing: dict[str, str] = {}
-    started = time.monotonic()
-    failures = []
-
-    def tick() -> None:
-        shares = [1.0 if value is None else value for value in pending.values()]
-        fraction = sum(shares) / len(shares) if shares else 1.0
-        spent = time.monotonic() - started
-        left = spent * (1 - fraction) / fraction if fraction > 0.02 else None
-        done = total - sum(share < 1 for share in pending.values())
-        watch(Tick(done, total, fraction, left, dict(doing)))
-
-    def heard(event: tuple[float, dict[str, object]]) -> None:
-        message = event[1]
-        cell = str(message["cell"])
-        for key in (f"training-{cell}", f"attack-{cell}"):
-            if pending.get(key, 1.0) < 1:
-                pending[key] = min(0.99, float(str(message["fraction"])))
-                doing[cell] = str(message["stage"])
-        tick()
-
-    tick()
-    client.subscribe_topic(PROGRESS_TOPIC, heard)
-    try:
-        for future in as_completed(list(futures)):
-            problem = future.exception()
-            if problem is not None:
-                failures.append(CellFailure(futures[future], _said(problem)))
-            pending[future.key] = 1.0
-            doing.pop(future.key.partition("-")[2], None)
-            tick()
-    finally:
-        client.unsubscribe_topic(PROGRESS_TOPIC)
-    return failures
-
-
-def _said(problem: BaseException) -> str:
-    if isinstance(problem, KilledWorker):
-        return f"the worker died {RETRIES + 1} times; it may need more memory"
-    return f"{type(problem).__name__}: {problem}"
+    ours = leakaudit.__version__
+    # A function of the standard library: what runs there may be any version, or none.
+    answers = client.run(importlib.metadata.version, "leakaudit", on_error="return")
+    for address, theirs in answers.items():
+        if theirs != ours:
+            told = "no leakaudit" if isinstance(theirs, BaseException) else theirs
+            raise other_version(ours, told, address)
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if workers and resources_for(device) and not any(w["resources"].get(GPU) for w in workers):
+        raise EnvironmentProblemError(
+            f"training.device = {device!r} needs a worker that offers a GPU",
+            found=f"{len(workers)} workers, none with the resource {GPU}",
+            remedy=f"start workers with `dask worker ADDRESS --resources {GPU}=1`, one per GPU",
+        )

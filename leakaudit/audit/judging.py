@@ -12,7 +12,6 @@ from pydantic import Field
 
 from leakaudit.audit.blind import Blind, blind_guess, blind_scores
 from leakaudit.audit.cells import AttackCell
-from leakaudit.audit.configuration import Section
 from leakaudit.audit.judge import (
     PRIMARY,
     Doubles,
@@ -32,6 +31,7 @@ from leakaudit.audit.persons import (
     score_membership,
     true_property,
 )
+from leakaudit.audit.tables import Section
 from leakaudit.audit.views import typical_image
 from leakaudit.cohorts.cohort import Group
 from leakaudit.metrics import ImageMetric, PerceptualDistance

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
-from leakaudit.audit.configuration import AuditConfiguration, DefenseStack
+from leakaudit.audit.configuration import AuditConfiguration
 from leakaudit.audit.materials import Materials
+from leakaudit.audit.strengths import check_strengths
+from leakaudit.audit.tables import DefenseStack
+from leakaudit.audit.training_cell import exposure_of
 from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import ConfigurationError
+from leakaudit.exchange.stack import resolve
 from leakaudit.plugins import Kind, build
 from leakaudit.training.loop import alone, pooled
 
@@ -64,9 +69,6 @@ def make_plan(
     """
     for attack in configuration.attacks:
         build(Kind.ATTACK, attack.use, attack.settings)
-    for stack in configuration.defenses:
-        for use in stack.stack:
-            build(Kind.DEFENSE, use.use, use.settings)
     plan = Plan()
     attackable = bool(given.groups.indices[Group.AUXILIARY].size)
     for stack in configuration.defenses:
@@ -79,6 +81,35 @@ def make_plan(
     for reference in configuration.training.references:
         _add_reference(plan, configuration, choice, reference)
     return plan
+
+
+def check_defenses(
+    configuration: AuditConfiguration, choice: CohortChoice, given: Materials
+) -> None:
+    """Refuse, before anything runs, settings that no training could start with.
+
+    Args:
+        configuration: its defenses, those of sweeps included, and its sweeps.
+        choice: the cohort, pinned by its fingerprint.
+        given: the same, loaded.
+
+    Raises:
+        ConfigurationError: a defense does not exist, cannot stand in this split or beside another,
+            reaches no target, or a sweep's strengths are out of order.
+    """
+    for sweep in configuration.sweep:
+        check_strengths(sweep)
+    for stack in configuration.defenses:
+        built = [build(Kind.DEFENSE, use.use, use.settings) for use in stack.stack]
+        cell = _training(configuration, choice, stack, configuration.seeds[0])
+        try:
+            resolve(built, configuration.split, exposure_of(given, cell))
+        except ConfigurationError as problem:
+            raise ConfigurationError(
+                f"setting {stack.label!r}: {problem.rule}",
+                found=problem.found,
+                remedy=problem.remedy,
+            ) from None
 
 
 def foreign_plan(

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.assemble import assemble, collect
-from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
-from leakaudit.audit.configuration import (
-    UNDEFENDED,
-    AuditConfiguration,
-    DefenseStack,
-    Judgement,
-    Use,
-)
-from leakaudit.audit.engine import CellFailure, Tick, Watch, engine, run_plan
+from leakaudit.audit.assemble import Finished, assemble, collect
+from leakaudit.audit.cells import CohortChoice
+from leakaudit.audit.configuration import UNDEFENDED, AuditConfiguration, Judgement
 from leakaudit.audit.materials import Materials, load_cohort
-from leakaudit.audit.plan import Plan, TrainingId, foreign_plan, make_plan
+from leakaudit.audit.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
+from leakaudit.audit.room import cells_folder, check_room
+from leakaudit.audit.runner import CellFailure, Runner, Watch
+from leakaudit.audit.searching import search
+from leakaudit.audit.standing import check_targets
+from leakaudit.audit.tables import DefenseStack, Use
 from leakaudit.audit.training_cell import result_of_trace
-from leakaudit.audit.work import clear_partial, finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import split_patients
-from leakaudit.errors import EnvironmentProblemError, RecordError, TraceError
+from leakaudit.errors import RecordError, TraceError
 from leakaudit.metrics import PerceptualDistance
 from leakaudit.record import Record, content_sha256, read_record, write_record
 from leakaudit.trace.reader import TraceReader
-from leakaudit.trace.size import check_disk, estimate_bytes
 from leakaudit.training.loop import checked_device
 
-CELLS = "cells"
 # Patients below which no verdict may be given, whatever the numbers look like.
 LEAST_PATIENTS = 2
 
@@ -83,13 +77,14 @@ def run_audit(
         EnvironmentProblemError: disk, device or scheduler is missing.
     """
     started = time.monotonic()
-    checked_device(configuration.training.device)
+    if scheduler is None:
+        checked_device(configuration.training.device)
     choice, loaded = _choice(configuration)
+    check_defenses(configuration.swept, choice, loaded)
+    check_targets(configuration.targets)
     lpips, not_available = _lpips(configuration.judgement)
-    plan = make_plan(configuration, choice, loaded, lpips)
-    case = _Case(configuration, given, out, plan, loaded, choice, not_available, command, started)
-    _check_room(case)
-    return _finish(case, scheduler, watch)
+    case = _Case(configuration, given, out, loaded, choice, not_available, command, started)
+    return _finish(case, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch)
 
 
 def attack_trace(
@@ -131,15 +126,20 @@ def attack_trace(
     uses = tuple(Use.model_validate({"use": d.name, **d.settings}) for d in description.defenses)
     stack = DefenseStack(label="as recorded" if uses else UNDEFENDED, stack=uses)
     configuration = configuration.model_copy(
-        update={"split": description.split, "seeds": (description.seed,), "defenses": (stack,)}
-    )
-    plan = foreign_plan(
-        configuration, choice, loaded, lpips, setting=stack.label, seed=description.seed,
-        digest=reader.content_sha256,
+        update={"split": description.split, "seeds": (description.seed,), "defenses": (stack,),
+                "sweep": ()}
     )  # fmt: skip
+    check_targets(configuration.targets)
     recorded = Recorded(TrainingId(stack.label, description.seed), trace.resolve(), reader)
-    case = _Case(configuration, given, out, plan, loaded, choice, not_available, command, started)
-    return _finish(case, scheduler, watch, recorded)
+    case = _Case(configuration, given, out, loaded, choice, not_available, command, started)
+
+    def planned(listed: AuditConfiguration) -> Plan:
+        return foreign_plan(
+            listed, choice, loaded, lpips, setting=stack.label, seed=description.seed,
+            digest=reader.content_sha256,
+        )  # fmt: skip
+
+    return _finish(case, planned, scheduler, watch, recorded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,6 @@ class _Case:
     configuration: AuditConfiguration
     given: Mapping[str, Any]
     out: Path
-    plan: Plan
     loaded: Materials
     choice: CohortChoice
     not_available: Mapping[str, str]
@@ -167,42 +166,45 @@ class _Case:
 
 
 def _finish(
-    case: _Case, scheduler: str | None, watch: Watch, recorded: Recorded | None = None
+    case: _Case,
+    planned: Callable[[AuditConfiguration], Plan],
+    scheduler: str | None,
+    watch: Watch,
+    recorded: Recorded | None = None,
 ) -> Outcome:
-    """Run what is missing, then read every cell and write the record."""
-    cells = _cells_folder(case.out)
-    plan = case.plan
-    everything: list[TrainingCell | AttackCell] = [
-        *plan.trainings.values(),
-        *plan.attacks.values(),
-    ]
-    missing = {cell.key() for cell in everything if not finished(plan.folder(cells, cell))}
-    failures: list[CellFailure] = []
-    if missing:
-        clear_partial(cells)
-        settings = case.configuration.engine
-        traces = {} if recorded is None else {recorded.identity: recorded.folder}
-        with engine(settings, scheduler) as client:
-            failures = run_plan(plan, cells, client, settings.threads, watch, traces)
-    else:
-        watch(Tick(len(everything), len(everything), 1.0, 0.0, {}))
-    done = collect(plan, cells, failures)
-    if recorded is not None:
-        done.trainings[recorded.identity] = result_of_trace(recorded.reader)
+    """Run what is missing, round by round, then write the record."""
+    cells = cells_folder(case.out)
+    traces = {} if recorded is None else {recorded.identity: recorded.folder}
+    device = case.configuration.training.device
+    with Runner(
+        cells, case.configuration.engine, scheduler, watch, traces, device=device
+    ) as runner:
+
+        def one_round(configuration: AuditConfiguration) -> Finished:
+            plan = planned(configuration)
+            check_room(plan, cells, case.loaded)
+            runner.run(plan)
+            done = collect(plan, cells, runner.failures)
+            if recorded is not None:
+                done.trainings[recorded.identity] = result_of_trace(recorded.reader)
+            return done
+
+        searched = search(case.configuration, case.loaded, one_round)
     record = assemble(
-        case.configuration, case.given, case.loaded, done, case.out,
-        fingerprint=case.choice.fingerprint, command=case.command,
+        case.configuration, searched.configuration, case.given, case.loaded, searched.done,
+        case.out, fingerprint=case.choice.fingerprint, command=case.command,
         not_available=case.not_available, seconds=time.monotonic() - case.started,
+        searches=searched.searches,
     )  # fmt: skip
-    if not missing:
+    if not runner.computed:
         record = _kept(record, case.out)
     write_record(record, case.out)
     return Outcome(
         record=record,
         folder=case.out,
-        computed=len(missing),
-        reused=len({cell.key() for cell in everything}) - len(missing),
-        failures=tuple(failures),
+        computed=len(runner.computed),
+        reused=len(runner.seen - runner.computed),
+        failures=tuple(runner.failures),
         refusal=_refusal(case.loaded, case.configuration),
     )
 
@@ -262,44 +264,3 @@ def _lpips(judgement: Judgement) -> tuple[str | None, dict[str, str]]:
     if missing is not None:
         return None, {"lpips": missing}
     return str(metric.backbone()), {}
-
-
-def _cells_folder(out: Path) -> Path:
-    """Where finished cells stand.
-
-    Raises:
-        EnvironmentProblemError: the run folder cannot be made or written.
-    """
-    cells = out / CELLS
-    try:
-        cells.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cells):
-            pass
-    except OSError as problem:
-        raise EnvironmentProblemError(
-            f"the run folder must be writable ({problem.strerror})",
-            found=str(out),
-            remedy="name another folder with --out, or change its permissions",
-        ) from None
-    return cells
-
-
-def _check_room(case: _Case) -> None:
-    """Foresee a full disk before the first training starts.
-
-    Raises:
-        EnvironmentProblemError: the traces to be recorded do not fit.
-    """
-    cells = _cells_folder(case.out)
-    wanted = 0
-    for cell in case.plan.trainings.values():
-        if cell.recording is not None and not finished(case.plan.folder(cells, cell)):
-            wanted += estimate_bytes(
-                cell.split,
-                case.loaded.cohort.space,
-                len(case.loaded.groups.indices[Group.TRAINING]),
-                len(cell.recording.chosen(cell.training.epochs)),
-                regions=len(case.loaded.cohort.regions),
-                weight_updates=cell.recording.weight_updates,
-            )
-    check_disk(cells, wanted)

@@ -225,10 +225,17 @@ def environment(device: str) -> Environment:
         python=platform.python_version(),
         packages={name: found for name in _PACKAGES if (found := _version(name))},
         platform=f"{platform.system()} {platform.machine()}",
-        device=device if device == "cpu" else torch.cuda.get_device_name(device),
+        device=_device(device),
         git_commit=commit,
         git_dirty=dirty,
     )
+
+
+def _device(device: str) -> str:
+    """The GPU's name, where it is in this machine and not in a worker's."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return device
+    return str(torch.cuda.get_device_name(device))
 
 
 def _version(package: str) -> str | None:

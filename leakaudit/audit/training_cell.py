@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 
 from leakaudit.audit.cells import TrainingCell
-from leakaudit.audit.configuration import Section
 from leakaudit.audit.dependence import Proxy, measure_dependence
 from leakaudit.audit.materials import Materials, materials
+from leakaudit.audit.memory import measured
+from leakaudit.audit.tables import Section
 from leakaudit.cohorts.cohort import Group
 from leakaudit.exchange.defense import Defense, Exposure
 from leakaudit.exchange.endpoint import Network
@@ -81,11 +81,12 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         recorder = TraceWriter(folder / TRACE_FOLDER, description, restart=True)
         probes = _probes(given, cell.recording.weight_updates)
     try:
-        trained = train(
-            holdings, rows, cell.split, defenses, cell.training, seed=cell.seed,
-            recorder=recorder, probes=probes,
-            progress=lambda done, total, _: report("training", done / total),
-        )  # fmt: skip
+        with measured(cell.training.device) as peak:
+            trained = train(
+                holdings, rows, cell.split, defenses, cell.training, seed=cell.seed,
+                recorder=recorder, probes=probes,
+                progress=lambda done, total, _: report("training", done / total),
+            )  # fmt: skip
     except BaseException:
         if recorder is not None:
             recorder.abandon()
@@ -108,7 +109,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         },
         losses=trained.losses,
         seconds_per_step=trained.seconds_per_step,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak.bytes,
         routes=_routes(reader, len(rows) / exposure.patients, defenses),
         parameters=_parameters(trained.network),
         stack=tuple(_applied(defense, use.use)

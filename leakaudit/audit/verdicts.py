@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from leakaudit.audit.findings import (
     FindingId,
@@ -26,6 +26,21 @@ _WORDS: dict[Said, VerdictValue] = {
     Said.NOT_TESTED: "not tested",
     Said.ATTACK_INVALID: "attack invalid",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the strongest attack on one question came to.
+
+    Attributes:
+        best: the attack with the highest estimated advantage.
+        figure: its advantage, bounds corrected for its having been picked.
+        controls: how the controls of this attack came out.
+    """
+
+    best: FindingId
+    figure: Figure
+    controls: Controls
 
 
 def controls(
@@ -108,6 +123,51 @@ def verdicts(
     return tuple(given)
 
 
+def evidence(
+    candidates: Mapping[FindingId, Series],
+    gathered: Mapping[FindingId, Series],
+    known: Mapping[tuple[FindingId, str], Control],
+    *,
+    undefended: str,
+    threshold: float,
+) -> Evidence | None:
+    """The strongest of the attacks on one question; None where none gave a usable value.
+
+    Args:
+        candidates: what every attack on the question got, all in one metric.
+        gathered: all series.
+        known: the controls.
+        undefended: label of the setting without defenses.
+        threshold: the advantage that "none shown" must exclude.
+    """
+    figures = {
+        key: measured
+        for key, series in candidates.items()
+        if (measured := advantage_figure(key, series)) is not None and measured.mean is not None
+    }
+    if not figures:
+        return None
+    # An artefact must not stand before a finding that holds.
+    sound = [
+        key
+        for key in figures
+        if (control := known.get((_baseline(key, known, undefended), "shuffled"))) is None
+        or control.passed
+    ]
+    best = max(sound or figures, key=lambda key: figures[key].mean or 0.0)
+    baseline = _baseline(best, known, undefended)
+    opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
+    return Evidence(
+        best=best,
+        figure=_corrected(candidates, figures, best),
+        controls=Controls(
+            open_leaks=_open_leaks(opened, threshold),
+            shuffled_silent=None if mixed is None else mixed.passed,
+            effort_flat=_effort_flat(best, gathered),
+        ),
+    )
+
+
 def _verdict(
     candidates: Mapping[FindingId, Series],
     gathered: Mapping[FindingId, Series],
@@ -118,41 +178,19 @@ def _verdict(
     threshold: float,
 ) -> Verdict:
     setting, adversary, victim, asset = question
-    figures = {
-        key: measured
-        for key, series in candidates.items()
-        if (measured := advantage_figure(key, series)) is not None and measured.mean is not None
-    }
-    if not figures:
+    found = evidence(candidates, gathered, known, undefended=undefended, threshold=threshold)
+    if found is None:
         return Verdict(
             defense=setting, adversary=adversary, victim=victim, asset=asset, attack=None,
             verdict="attack invalid" if candidates else "not tested", threshold=threshold,
             reason=absent if not candidates else "no attack gave a usable value",
         )  # fmt: skip
-    # An artefact must not stand before a finding that holds.
-    sound = [
-        key
-        for key in figures
-        if (mixed := known.get((_baseline(key, known, undefended), "shuffled"))) is None
-        or mixed.passed
-    ]
-    best = max(sound or figures, key=lambda key: figures[key].mean or 0.0)
-    corrected = _corrected(candidates, figures, best)
-    baseline = _baseline(best, known, undefended)
-    opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
-    judged = judge(
-        corrected,
-        Controls(
-            open_leaks=_open_leaks(opened, threshold),
-            shuffled_silent=None if mixed is None else mixed.passed,
-            effort_flat=_effort_flat(best, gathered),
-        ),
-        threshold=threshold,
-    )
+    judged = judge(found.figure, found.controls, threshold=threshold)
+    best = found.best
     return Verdict(
         defense=setting, adversary=adversary, victim=victim, asset=asset, attack=best.attack,
         levels=best.levels, metric=best.metric, region=best.region,
-        verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(corrected),
+        verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(found.figure),
         reason=judged.reason,
     )  # fmt: skip
 

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import leakaudit
 from leakaudit.audit.cells import AttackCell, TrainingCell
+from leakaudit.errors import EnvironmentProblemError
 
 RESULT_FILE = "result.json"
 PROGRESS_TOPIC = "leakaudit-progress"
@@ -18,8 +20,19 @@ def finished(folder: Path) -> bool:
     return (folder / RESULT_FILE).is_file()
 
 
-def work_training(cell_json: str, folder: str, threads: int) -> None:
-    """Run a training cell, unless it is finished."""
+def work_training(cell_json: str, folder: str, threads: int, version: str) -> None:
+    """Run a training cell, unless it is finished.
+
+    Args:
+        cell_json: the cell.
+        folder: where the finished cell is to stand.
+        threads: torch threads.
+        version: of the leakaudit that asks.
+
+    Raises:
+        EnvironmentProblemError: this worker runs another version.
+    """
+    _require(version)
     from leakaudit.audit.training_cell import run_training
 
     cell = TrainingCell.model_validate_json(cell_json)
@@ -32,7 +45,9 @@ def work_training(cell_json: str, folder: str, threads: int) -> None:
     _put(partial, target, result.model_dump_json())
 
 
-def work_attack(cell_json: str, trace: str, folder: str, threads: int, after: object) -> None:
+def work_attack(
+    cell_json: str, trace: str, folder: str, threads: int, version: str, after: object
+) -> None:
     """Run an attack cell, unless it is finished.
 
     Args:
@@ -40,8 +55,13 @@ def work_attack(cell_json: str, trace: str, folder: str, threads: int, after: ob
         trace: folder of the recorded training.
         folder: where the finished cell is to stand.
         threads: torch threads.
+        version: of the leakaudit that asks.
         after: the training's result, so that the engine runs this one later.
+
+    Raises:
+        EnvironmentProblemError: this worker runs another version.
     """
+    _require(version)
     from leakaudit.audit.attack_cell import run_attack
 
     del after
@@ -59,6 +79,23 @@ def clear_partial(cells: Path) -> None:
     """Remove what an interrupted run left unfinished."""
     for folder in cells.glob(".partial-*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def other_version(ours: str, theirs: object, where: str) -> EnvironmentProblemError:
+    """What to say of a worker that runs another version."""
+    return EnvironmentProblemError(
+        "every worker runs the same version of leakaudit as the process that asks",
+        found=f"{ours} here, {theirs} at {where}",
+        remedy=f"install leakaudit {ours} where the workers run, then start them again",
+    )
+
+
+def _require(version: str) -> None:
+    """Refuse to work for another version: a worker may join at any time."""
+    if leakaudit.__version__ != version:
+        from distributed import get_worker
+
+        raise other_version(version, leakaudit.__version__, get_worker().address)
 
 
 def _partial(target: Path) -> Path:
@@ -80,8 +117,13 @@ def _put(partial: Path, target: Path, result: str) -> None:
 
 def _limit(threads: int) -> None:
     import torch
+    from distributed import get_worker
 
     torch.set_num_threads(threads)
+    name = get_worker().name
+    if torch.cuda.is_available() and isinstance(name, int):
+        # Workers of the local engine are numbered: each takes a GPU of its own.
+        torch.cuda.set_device(name % torch.cuda.device_count())
 
 
 def _reporter(name: str) -> Callable[[str, float], None]:

@@ -40,6 +40,10 @@ class Standing(Protocol):
     def doing(self) -> Mapping[str, str]:
         """Stage of each cell under way."""
 
+    @property
+    def dashboard(self) -> str | None:
+        """Address of the Dask dashboard; None where there is none."""
+
 
 Watching = Callable[[Standing], None]
 
@@ -92,6 +96,10 @@ def _doing(standing: Standing) -> str:
     return shown + (f"; {len(stages) - _SHOWN} more" if len(stages) > _SHOWN else "")
 
 
+def _dashboard(standing: Standing) -> str:
+    return f"Dask dashboard: {printable(standing.dashboard or 'closed')}"
+
+
 class _Lines:
     """A line whenever a cell is finished, and otherwise now and then."""
 
@@ -100,9 +108,13 @@ class _Lines:
         self._lock = Lock()
         self._done = -1
         self._due = 0.0
+        self._dashboard: str | None = None
 
     def __call__(self, standing: Standing) -> None:
         with self._lock:
+            if standing.dashboard != self._dashboard:
+                self._dashboard = standing.dashboard
+                print(_dashboard(standing), file=sys.stderr, flush=True)
             now = self._clock()
             if standing.done <= self._done and now < self._due:
                 return
@@ -125,8 +137,12 @@ def _bar() -> Iterator[Watching]:
         transient=True,
     ) as progress:
         task = progress.add_task("preparing", total=1.0)
+        told: set[str | None] = {None}
 
         def watch(standing: Standing) -> None:
+            if standing.dashboard not in told:
+                told.add(standing.dashboard)
+                progress.console.print(_dashboard(standing))
             progress.update(task, completed=standing.fraction, description=in_words(standing))
 
         yield watch

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakaudit.cli.answer import show_answer
 from leakaudit.cli.failure import EXIT_INTERRUPTED
 from leakaudit.cli.progress import watching
 from leakaudit.cli.rendering import Rendered, file_names, render, stands
@@ -140,6 +141,7 @@ def _reports(request: Request, outcome: Outcome) -> Rendered | None:
 
 def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
     show_verdicts(outcome.record)
+    show_answer(outcome.record)
     if outcome.computed == 0 and rendered is None:
         say(f"Nothing had to be done: finished before: {_cells(outcome.reused)}.")
     else:

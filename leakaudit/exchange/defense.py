@@ -125,10 +125,18 @@ class Strength:
     Attributes:
         setting: name of the field.
         rising: whether a larger value protects more.
+        instead: another setting that says the same in other terms; None where there is none.
     """
 
     setting: str
     rising: bool
+    instead: Strength | None = None
+
+    def of(self, setting: str) -> Strength | None:
+        """Which way to turn a setting; None where it is no strength."""
+        if setting == self.setting:
+            return self
+        return None if self.instead is None else self.instead.of(setting)
 
 
 class Defense(Plugin):

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.1"
-"""Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`."""
+SCHEMA_VERSION = "1.2"
+"""Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
+1.2: `trade_offs`, `answer`, `searches`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -360,6 +361,105 @@ class Picture(Part):
     value: Number | None = Field(description="SSIM against the truth, or Dice for masks")
 
 
+class TradeOffPoint(Part):
+    """What one setting leaves to one actor, and what it costs."""
+
+    setting: str = Field(description="label of the defense setting")
+    victim: str = Field(description="the victim that leaks most under it")
+    attack: str = Field(description="the strongest attack on that victim")
+    leakage: Estimate = Field(description="advantage of that attack, corrected for the choice")
+    dice: Estimate | None = Field(description="of `region`; null where not measured")
+    dice_change: Estimate | None = Field(
+        default=None,
+        description="Dice with the setting minus Dice without any, paired over validation patients "
+        "and seeds; null for the undefended setting",
+    )
+    dominated_by: tuple[str, ...] = Field(
+        default=(),
+        description="settings surely better in leakage or Dice and surely not worse in the other "
+        "by more than `margin`; empty: on the Pareto front",
+    )
+    defense_capability: Number | None = Field(
+        default=None, description="Defense Capability Score of VFLAIR (ICLR 2024), 0 to 1"
+    )
+
+
+class TradeOff(Part):
+    """Dice against leakage for one actor and asset, over all settings."""
+
+    adversary: str
+    asset: Asset
+    metric: str = Field(description="metric the leakage was read from")
+    region: str = Field(description="region whose Dice stands for utility")
+    margin: Number = Field(description="a loss that counts as none, in leakage and in Dice")
+    points: tuple[TradeOffPoint, ...] = Field(description="in the order of `defenses`")
+
+
+class TargetSummary(Part):
+    """A bound that the audit was told to look for."""
+
+    asset: Asset
+    adversary: str | None = Field(description="null: everyone whose attacks went for it")
+    victim: str | None = Field(description="null: everybody")
+    metric: str
+    region: Region
+    max: Number = Field(description="the advantage that must surely not be exceeded")
+
+
+class Standing(Part):
+    """How one setting stands to one target."""
+
+    setting: str
+    target: int = Field(ge=0, description="place in `targets`")
+    outcome: Literal["met", "exceeded", "unsettled", "not judged"]
+    bound: Number | None = Field(
+        description="one-sided 95 % upper bound of the advantage; null where undefined"
+    )
+    adversary: str | None = Field(default=None, description="by whom it was decided")
+    victim: str | None = Field(default=None, description="whose asset decided it")
+    reason: str
+
+
+class Answer(Part):
+    """The least defense that meets every target, or what came nearest."""
+
+    targets: tuple[TargetSummary, ...]
+    least_dice: Number | None = Field(
+        default=None, description="Dice below which a setting is of no use; null: no such floor"
+    )
+    region: str = Field(description="region whose Dice is the price")
+    standings: tuple[Standing, ...]
+    useless: tuple[str, ...] = Field(
+        default=(), description="settings whose Dice is surely below `least_dice`"
+    )
+    least: str | None = Field(description="the setting that meets all at the least price in Dice")
+    dice_change: Estimate | None = Field(
+        default=None, description="its price: Dice with it minus Dice without, paired"
+    )
+    rivals: tuple[str, ...] = Field(
+        default=(), description="others that meet all, whose Dice does not surely differ from it"
+    )
+    nearest: str | None = Field(
+        default=None, description="where none meets all: the setting with the smallest excess"
+    )
+    excess: Number | None = Field(
+        default=None, description="how far the nearest's bound lies above the target, at worst"
+    )
+    reason: str = Field(description="in words")
+
+
+class SearchSummary(Part):
+    """A search for the least strength of one defense."""
+
+    title: str
+    setting: str = Field(description="what was turned")
+    strengths: tuple[str, ...] = Field(description="labels, from the weakest to the strongest")
+    tried: tuple[str, ...] = Field(description="labels of those that were audited, in order")
+    found: str | None = Field(description="the weakest that meets all targets; null: none")
+    reason: str = Field(description="why it stopped, in words")
+    cells_saved: int = Field(ge=0, description="cells that the whole grid would have taken more")
+
+
 class Environment(Part):
     """What it ran on."""
 
@@ -399,6 +499,9 @@ class Record(Part):
     utility: tuple[Utility, ...]
     costs: tuple[Cost, ...]
     dependence: tuple[Dependence, ...] = ()
+    trade_offs: tuple[TradeOff, ...] = ()
+    answer: Answer | None = Field(default=None, description="null where no setting has a finding")
+    searches: tuple[SearchSummary, ...] = ()
     pictures: tuple[Picture, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary
+
 from .blocks import (
     Block,
     Callout,
@@ -51,6 +53,7 @@ def recommendations(index: Index) -> Section:
                 say("Only the undefended split was audited: add defense settings to compare.")
             )
         )
+    blocks += _answered(index)
     ranked = {question: effects(index, question) for question in index.questions}
     if any(ranked.values()):
         blocks.append(
@@ -64,16 +67,110 @@ def recommendations(index: Index) -> Section:
         blocks += [Paragraph(_lead(q, found)) for q, found in ranked.items() if found]
         blocks.append(_table(ranked))
     blocks.append(Items(tuple(_asked(index))))
-    blocks.append(
-        Paragraph(
-            say(
-                "The least defense that meets a policy is named by ",
-                "leakaudit check, once people have written one; no policy was given to this "
-                "report.",
+    return Section("10", "Recommendations", tuple(blocks))
+
+
+def _answered(index: Index) -> list[Block]:
+    """The least defense that meets the targets, how every setting stands, and what was saved."""
+    answer = index.record.answer
+    if answer is None:
+        return [Paragraph(say("This record names no least defense: it was made without targets."))]
+    blocks: list[Block] = [
+        Paragraph(_least(index, answer), lead=True),
+        Items(tuple(_target(index, target) for target in answer.targets)),
+        _standings(index, answer),
+    ]
+    if index.record.searches:
+        blocks.append(Items(tuple(_searched(found) for found in index.record.searches)))
+    return blocks
+
+
+def _least(index: Index, answer: Answer) -> Rich:
+    if answer.least is None:
+        said = say(strong("No setting meets every target. "))
+        if answer.nearest is not None and answer.excess is not None:
+            over = (
+                f": its bound exceeds a target by {number(answer.excess)}"
+                if answer.excess > 0
+                else ": its bound is within, but proof is lacking"
+            )
+            said = (*said, *say("Nearest came ", strong(index.title(answer.nearest)), over,
+                                f"{_price(answer.dice_change, answer.region)}. "))  # fmt: skip
+        return (*said, *say(f"{answer.reason[:1].upper()}{answer.reason[1:]}."))
+    if answer.least == index.undefended:
+        return say(strong("No defense is needed "), "to meet the targets: ", answer.reason, ".")
+    also = (
+        f" Its price does not surely differ from that of {joined(answer.rivals)}."
+        if answer.rivals
+        else ""
+    )
+    return say(
+        "The least defense that meets every target: ", strong(index.title(answer.least)),
+        f"{_price(answer.dice_change, answer.region)}.", also,
+    )  # fmt: skip
+
+
+def _price(change: Estimate | None, region: str) -> str:
+    if change is None:
+        return ""
+    told = Difference(change.mean, change.lower, change.upper, change.patients)
+    return f"; Dice {region} {bracket(told)}"
+
+
+def _target(index: Index, target: TargetSummary) -> Rich:
+    by = next((a for a in index.record.adversaries if a.name == target.adversary), None)
+    who = "every actor that was mounted" if by is None else actor(by)
+    whose = "everybody" if target.victim is None else owner(target.victim)
+    return say(
+        f"Target: {ASSET[target.asset]} of {whose}, {who}: the advantage "
+        f"({index.metric_label(target.metric)}, {target.region}) is surely at most ",
+        strong(number(target.max)), ".",
+    )  # fmt: skip
+
+
+def _standings(index: Index, answer: Answer) -> Table:
+    rows = []
+    for each in answer.standings:
+        target = answer.targets[each.target]
+        useless = " (Dice below the floor)" if each.setting in answer.useless else ""
+        rows.append(
+            (
+                Cell(say(strong(index.title(each.setting)), useless)),
+                Cell(say(f"{ASSET[target.asset]}, at most {number(target.max)}")),
+                Cell(say(each.outcome)),
+                Cell(say("undefined"))
+                if each.bound is None
+                else Cell(say(number(each.bound)), order=each.bound),
+                Cell(say(each.reason)),
             )
         )
+    return Table(
+        "standings",
+        say(
+            "How every setting stands to every target. Met: the upper bound keeps to it, the "
+            "controls hold, and more effort did not help the attack. Exceeded: surely above. "
+            "Unsettled: neither."
+        ),
+        (
+            Column("Setting", weight=1.2),
+            Column("Target"),
+            Column("Stands", weight=0.8),
+            Column("Upper bound", numeric=True, weight=0.8),
+            Column("Because", weight=2.0),
+        ),
+        tuple(rows),
+        sortable=True,
+        filterable=True,
     )
-    return Section("10", "Recommendations", tuple(blocks))
+
+
+def _searched(found: SearchSummary) -> Rich:
+    ended = "nothing found" if found.found is None else f"found {found.found}"
+    return say(
+        strong(f"{found.title}: "),
+        f"{ended}; {len(found.tried)} of {len(found.strengths)} strengths audited, "
+        f"{count(found.cells_saved, 'cell')} saved. {found.reason[:1].upper()}{found.reason[1:]}.",
+    )
 
 
 def effects(index: Index, question: Question) -> list[Effect]:

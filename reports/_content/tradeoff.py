@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Estimate, Utility
+from collections.abc import Callable
+
+from leakaudit.record.model import Estimate, TradeOff, TradeOffPoint, Utility
 
 from .._figures.tradeoff import Point, Span, trade_off
 from .blocks import (
@@ -20,7 +22,7 @@ from .blocks import (
     strong,
 )
 from .evidence_index import Index, Question, actor, owner
-from .wording import ASSET, interval, number, size
+from .wording import ASSET, count, interval, joined, number, signed, size
 
 
 def trade_offs(index: Index) -> Section:
@@ -49,25 +51,30 @@ def trade_offs(index: Index) -> Section:
     else:
         blocks.append(Paragraph(say("No setting has both a leakage and a Dice value.")))
     blocks.append(_utility(index))
-    blocks += [Paragraph(text) for q in index.questions if (text := _front(index, q))]
+    weighed = [(q, both) for q in index.questions if (both := trade_off_of(index, q))]
+    if weighed:
+        blocks += [Paragraph(_settled(index, *pair)) for pair in weighed]
+        blocks.append(_weighed(index, weighed))
+    else:
+        blocks += [Paragraph(text) for q in index.questions if (text := _front(index, q))]
     return Section("8", "Trade-off", tuple(blocks))
+
+
+def trade_off_of(index: Index, question: Question) -> TradeOff | None:
+    """The record's trade-off on a question; None in records that hold none."""
+    return next(
+        (
+            found
+            for found in index.record.trade_offs
+            if (found.adversary, found.asset) == (question.adversary.name, question.asset)
+        ),
+        None,
+    )
 
 
 def map_of(index: Index, question: Question) -> Figure | None:
     """The trade-off map of one actor and asset; None where nothing can be placed on it."""
-    points = []
-    for setting in index.settings:
-        worst, dice = index.worst(question, setting), index.dice(setting)
-        if worst is None or worst.advantage is None or dice is None:
-            continue
-        points.append(
-            Point(
-                index.title(setting),
-                _span(worst.advantage),
-                _span(dice.estimate),
-                setting == index.undefended,
-            )
-        )
+    points = _placed(index, question)
     if not points:
         return None
     title = f"{actor(question.adversary)}: {ASSET[question.asset]}"
@@ -77,9 +84,55 @@ def map_of(index: Index, question: Question) -> Figure | None:
     return Figure(
         f"map-{question.key}-{index.questions.index(question)}",
         say(title),
-        trade_off(title, points, _references(index), f"Dice, {index.main_region}"),
+        trade_off(
+            title, points, _references(index), f"Dice, {index.main_region}",
+            _bound(index, question),
+        ),
         f"{title}. {told}. The same numbers stand in the tables of sections 7 and 8.",
         title=title,
+    )  # fmt: skip
+
+
+def _placed(index: Index, question: Question) -> list[Point]:
+    weighed = trade_off_of(index, question)
+    if weighed is not None:
+        return [
+            Point(
+                index.title(point.setting),
+                _span(point.leakage),
+                _span(point.dice),
+                point.setting == index.undefended,
+                beaten=bool(point.dominated_by),
+            )
+            for point in weighed.points
+            if point.dice is not None
+        ]
+    points = []
+    for setting in index.settings:
+        worst, dice = index.worst(question, setting), index.dice(setting)
+        if worst is not None and worst.advantage is not None and dice is not None:
+            points.append(
+                Point(
+                    index.title(setting),
+                    _span(worst.advantage),
+                    _span(dice.estimate),
+                    setting == index.undefended,
+                )
+            )
+    return points
+
+
+def _bound(index: Index, question: Question) -> float | None:
+    """The strictest target that speaks of a question; None where none does."""
+    answer = index.record.answer
+    return min(
+        (
+            target.max
+            for target in (answer.targets if answer is not None else ())
+            if target.asset == question.asset
+            and target.adversary in (None, question.adversary.name)
+        ),
+        default=None,
     )
 
 
@@ -118,6 +171,11 @@ def _utility(index: Index) -> Table:
             if cost is None
             else Cell(say(size(cost.bytes_per_patient)), order=cost.bytes_per_patient)
         )
+        clock = index.record.volatile
+        seconds = clock.seconds_per_step.get(setting)
+        memory = clock.peak_memory_bytes.get(setting)
+        cells.append(_measured(seconds, lambda value: f"{value * 1000:,.0f} ms"))
+        cells.append(_measured(memory, size))
         rows.append(tuple(cells))
     hd95 = next((u.unit for u in index.record.utility if u.metric == "hd95"), "")
     titles = {
@@ -128,7 +186,9 @@ def _utility(index: Index) -> Table:
         "utility",
         say(
             "Utility and cost by setting: mean over validation patients and its 95 % interval. "
-            "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch. A "
+            "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch; time is "
+            "that of one training step, memory the peak of the whole process, both on the machine "
+            "that ran it. A "
             "number "
             "without an interval has none: one patient, or pixels of all patients together."
         ),
@@ -137,11 +197,19 @@ def _utility(index: Index) -> Table:
             *(Column(f"Dice {region}", numeric=True) for region in regions),
             *(Column(titles[name], numeric=True) for name in further),
             Column("Sent", numeric=True, weight=0.8),
+            Column("Step", numeric=True, weight=0.8),
+            Column("Memory", numeric=True, weight=0.8),
         ),
         tuple(rows),
         sortable=True,
         note=_excluded(index),
     )
+
+
+def _measured(value: float | None, told: Callable[[float], str]) -> Cell:
+    if value is None:
+        return Cell(say("not measured"))
+    return Cell(say(told(value)), order=value)
 
 
 def _number(utility: Utility | None) -> Cell:
@@ -164,8 +232,89 @@ def _excluded(index: Index) -> Rich:
     )
 
 
+def _settled(index: Index, question: Question, weighed: TradeOff) -> Rich:
+    """The Pareto front, as far as the evidence settles it."""
+    front = [point for point in weighed.points if not point.dominated_by]
+    told = "; ".join(_told(index, point) for point in front)
+    beaten = [point for point in weighed.points if point.dominated_by]
+    text = f" Surely beaten: {count(len(beaten), 'setting')}, see the table." if beaten else ""
+    return say(
+        strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
+        "Settings that no other surely beats: ", told, ".", text,
+    )  # fmt: skip
+
+
+def _told(index: Index, point: TradeOffPoint) -> str:
+    dice = "not measured" if point.dice is None else number(point.dice.mean)
+    leakage = number(point.leakage.mean)
+    return (
+        f"{index.title(point.setting)} (leakage {leakage} for {owner(point.victim)}, Dice {dice})"
+    )
+
+
+def _weighed(index: Index, weighed: list[tuple[Question, TradeOff]]) -> Table:
+    rows = []
+    for question, found in weighed:
+        for point in found.points:
+            change, score = point.dice_change, point.defense_capability
+            beaten = joined([index.title(name) for name in point.dominated_by[:3]])
+            more = len(point.dominated_by) - 3
+            rows.append(
+                (
+                    Cell(say(f"{actor(question.adversary)}, {ASSET[question.asset]}")),
+                    Cell(say(strong(index.title(point.setting)))),
+                    Cell(
+                        say(number(point.leakage.mean), f" ({interval(point.leakage)})"),
+                        order=point.leakage.mean,
+                    ),
+                    Cell(say("reference" if point.setting == index.undefended else "not measured"))
+                    if change is None
+                    else Cell(say(signed(change.mean), _ends(change)), order=change.mean),
+                    Cell(
+                        say("on the front")
+                        if not beaten
+                        else say("beaten by ", beaten, f" and {more} more" if more > 0 else "")
+                    ),
+                    Cell(say("not measured" if score is None else number(score)), order=score),
+                )
+            )
+    margin = number(weighed[0][1].margin)
+    return Table(
+        "trade-offs",
+        say(
+            "Leakage and price of each setting. The price is Dice with the setting minus Dice "
+            "without any defense, paired over validation patients and seeds. A setting is beaten "
+            "where another is surely better in leakage or Dice (paired over patients and seeds, "
+            f"Holm over all pairs) and surely not worse in the other by more than {margin}."
+        ),
+        (
+            Column("Actor, asset", weight=1.3),
+            Column("Setting", weight=1.2),
+            Column("Leakage", numeric=True, weight=1.3),
+            Column("Price in Dice", numeric=True, weight=1.3),
+            Column("Against the others", weight=1.4),
+            Column("DCS", numeric=True, weight=0.6),
+        ),
+        tuple(rows),
+        sortable=True,
+        note=say(
+            "DCS is the Defense Capability Score of VFLAIR (Zou et al., ICLR 2024, equation 1, "
+            "beta 0.5): 1 / (1 + distance) to a defense that leaves the attack nothing and costs "
+            "no Dice; 1 is best. It is printed for those who compare: it has no interval, and "
+            "weighs a little leakage against a little Dice as if they were the same thing. Attack "
+            "performance is the leakage above, of the strongest attack."
+        ),
+    )
+
+
+def _ends(estimate: Estimate) -> str:
+    if estimate.lower is None or estimate.upper is None:
+        return " (no interval)"
+    return f" ({signed(estimate.lower)} to {signed(estimate.upper)})"
+
+
 def _front(index: Index, question: Question) -> Rich:
-    """The settings that no other beats in both leakage and Dice, by their means."""
+    """For records without trade-offs: settings that no other beats in both, by their means."""
     placed = []
     for setting in index.settings:
         worst, dice = index.worst(question, setting), index.dice(setting)

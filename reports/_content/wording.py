@@ -22,7 +22,8 @@ NAMES = frozenset(
     {
         "label", "name", "party", "victim", "adversary", "attack", "defense", "setting", "sender",
         "receiver", "labels_at", "region", "regions", "modalities", "members", "mounted", "column",
-        "patient", "victims", "validation_patients", "metric", "where",
+        "patient", "victims", "validation_patients", "metric", "where", "least", "nearest",
+        "rivals", "useless", "dominated_by", "strengths", "tried", "found",
     }
 )  # fmt: skip
 """Fields that hold a name: cut shorter than a sentence. The same name is cut the same way."""

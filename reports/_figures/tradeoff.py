@@ -39,10 +39,16 @@ class Point:
     leakage: Span
     dice: Span
     undefended: bool
+    beaten: bool = False
+    """Another setting is surely better."""
 
 
 def trade_off(
-    title: str, points: Sequence[Point], references: Sequence[tuple[str, float]], dice_label: str
+    title: str,
+    points: Sequence[Point],
+    references: Sequence[tuple[str, float]],
+    dice_label: str,
+    target: float | None = None,
 ) -> str:
     """One actor's map.
 
@@ -51,11 +57,12 @@ def trade_off(
         points: the settings, in the order of the legend.
         references: label and Dice of what is possible without a split.
         dice_label: what the vertical axis measures.
+        target: leakage that must surely not be exceeded; None where nobody said.
     """
     drawing = Drawing(WIDTH, HEIGHT, title)
     # An advantage lies at most at 1; an interval that reaches far beyond is cut at the frame.
     leakages = [min(max(end, LEAST), MOST) for point in points for end in point.leakage.ends]
-    low, high = round_range([0.0, *leakages], pad=0.1)
+    low, high = round_range([0.0, *leakages, *(() if target is None else (target,))], pad=0.1)
     x = Scale(low, high, LEFT, RIGHT)
     dices = [end for point in points for end in point.dice.ends] + [v for _, v in references]
     y = Scale(*round_range(dices, pad=0.12), BOTTOM, TOP)
@@ -77,6 +84,10 @@ def trade_off(
     drawing.line(x(0), TOP, x(0), BOTTOM, "muted", width=1.4)
     drawing.text(x(0) + 4, BOTTOM - 6, "blind", role="muted", size=LABEL)
     taken.append((x(0), BOTTOM - 18, x(0) + 34, BOTTOM))
+    if target is not None:
+        drawing.line(x(target), TOP, x(target), BOTTOM, "accent", width=1.4, dash="5 3")
+        drawing.text(x(target) + 4, BOTTOM - 18, "target", role="accent", size=LABEL)
+        taken.append((x(target), BOTTOM - 30, x(target) + 40, BOTTOM - 14))
     drawing.arrow(RIGHT - 14, TOP - 10, RIGHT - 34, TOP - 26, "accent")
     drawing.text(RIGHT - 38, TOP - 22, "better", role="accent", anchor="end", bold=True)
     for point in points:
@@ -105,7 +116,10 @@ def _cross(
     drawing.line(left, py, right, py, role, width=1.6, interval=True)
     drawing.line(px, low, px, high, role, width=1.6, interval=True)
     hint = f"{point.label}: leakage {point.leakage.value:.2f}, Dice {point.dice.value:.2f}"
-    drawing.marker(px, py, MARKERS[series % len(MARKERS)], role, r=5, hint=hint)
+    hint += "; surely beaten by another" if point.beaten else ""
+    drawing.marker(
+        px, py, MARKERS[series % len(MARKERS)], role, r=3.5 if point.beaten else 5, hint=hint
+    )
     text = shorten(point.label, 24)
     wide = width_of(text, LABEL)
     spots = [

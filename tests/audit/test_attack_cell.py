@@ -10,9 +10,10 @@ import torch
 
 from leakaudit.audit.attack_cell import AttackResult, run_attack
 from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
-from leakaudit.audit.configuration import AttackUse, Use
+from leakaudit.audit.configuration import AttackUse
 from leakaudit.audit.judging import TargetScores
 from leakaudit.audit.materials import load_cohort
+from leakaudit.audit.tables import Use
 from leakaudit.audit.training_cell import TRACE_FOLDER, run_training
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.split.spec import SplitSpec

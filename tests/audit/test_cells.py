@@ -8,7 +8,7 @@ import pytest
 
 from leakaudit.audit import cells
 from leakaudit.audit.cells import CohortChoice, TrainingCell, plugin_digest
-from leakaudit.audit.configuration import Use
+from leakaudit.audit.tables import Use
 from leakaudit.cohorts import GroupSettings
 from leakaudit.plugins import Kind
 from leakaudit.split import PartySpec, SplitSpec

@@ -9,8 +9,9 @@ from distributed import LocalCluster
 
 from leakaudit.audit import engine as engine_module
 from leakaudit.audit.configuration import EngineSettings, read_configuration
-from leakaudit.audit.engine import Tick, engine
+from leakaudit.audit.engine import engine
 from leakaudit.audit.run import run_audit
+from leakaudit.audit.runner import Tick
 from leakaudit.errors import EnvironmentProblemError
 
 TINY = """

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from leakaudit.audit.configuration import read_configuration
-from leakaudit.audit.engine import Tick
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
+from leakaudit.audit.runner import Tick
 from leakaudit.record import content_sha256, read_record
 
 CONFIGURATION = """
@@ -235,3 +235,72 @@ def _leading(finding: object) -> bool:
         "ssim",
         "foreground",
     )
+
+
+SEARCHED = (
+    CONFIGURATION
+    + """
+[[targets]]
+asset = "images"
+max = 0.4
+[[sweep]]
+use = "gaussian-noise"
+label = "more noise"
+search = "least"
+noise_multiplier = { from = 0.25, to = 8.0, steps = 6, spacing = "log" }
+[[sweep]]
+use = "quantization"
+bits = { values = [8, 3] }
+"""
+)
+
+
+def test_a_search_audits_few_strengths_and_replays_from_finished_cells(
+    undisturbed: Outcome, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(undisturbed.folder, tmp_path / "run"))
+    outcome = audited(run, SEARCHED)
+    assert not outcome.failures
+    (searched,) = outcome.record.searches
+    assert len(searched.strengths) == 6
+    assert len(searched.tried) <= 3
+    # One training and one attack under each of two seeds for every strength left out.
+    assert searched.cells_saved == (6 - len(searched.tried)) * 4
+    # The settings of the grid, the tried strengths; the undisturbed run had the others.
+    assert outcome.computed == 4 * (2 + len(searched.tried))
+    assert outcome.reused == 9
+    labels = [defense.label for defense in outcome.record.defenses]
+    assert labels[:4] == ["none", "noise", "quantization 8", "quantization 3"]
+    assert labels[4:] == sorted(searched.tried, key=searched.strengths.index)
+    (images,) = [t for t in outcome.record.trade_offs if t.asset == "images"]
+    assert [point.setting for point in images.points] == labels
+    answer = outcome.record.answer
+    assert answer is not None
+    stands = {each.setting: each.outcome for each in answer.standings}
+    assert set(stands) == set(labels)
+    assert (searched.found is None) or stands[searched.found] == "met"
+
+    before = (run / "audit.json").read_bytes()
+    again = audited(run, SEARCHED)
+    assert again.computed == 0
+    assert (run / "audit.json").read_bytes() == before
+
+    victim = next(f for f in (run / "cells").iterdir() if not (f / "trace").exists())
+    shutil.rmtree(victim)
+    resumed = audited(run, SEARCHED)
+    assert resumed.computed == 1
+    assert (run / "audit.json").read_bytes() == before
+
+
+def test_memory_is_the_cells_own(undisturbed: Outcome) -> None:
+    """Not the lifetime maximum of its worker: small cells after a large one stay small."""
+    from leakaudit.audit.memory import measured
+
+    with measured("cpu") as large:
+        bytearray(300 * 2**20)
+    with measured("cpu") as small:
+        pass
+    if large.bytes is None or small.bytes is None:
+        pytest.skip("this system cannot measure a stretch of work")
+    assert large.bytes - small.bytes > 250 * 2**20
+    assert set(undisturbed.record.volatile.peak_memory_bytes) == {"none", "noise"}

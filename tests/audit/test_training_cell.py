@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from leakaudit.audit.cells import CohortChoice, TrainingCell
-from leakaudit.audit.configuration import AuditConfiguration, DefenseStack, Use
+from leakaudit.audit.configuration import AuditConfiguration
 from leakaudit.audit.materials import load_cohort
 from leakaudit.audit.summary import defense_summaries
+from leakaudit.audit.tables import DefenseStack, Use
 from leakaudit.audit.training_cell import TrainingResult, result_of_trace, run_training
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.split.spec import SplitSpec

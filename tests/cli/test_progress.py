@@ -16,6 +16,7 @@ class Stand:
     fraction: float = 0.0
     seconds_left: float | None = None
     doing: dict[str, str] = field(default_factory=dict)
+    dashboard: str | None = None
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from example_records import example_record
 from leakaudit import errors
 from leakaudit.audit import run as audit
 from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.engine import CellFailure, Tick
 from leakaudit.audit.plan import AttackId, TrainingId
 from leakaudit.audit.run import Outcome
+from leakaudit.audit.runner import CellFailure, Tick
 from leakaudit.cli.running import parsed_change
 from leakaudit.record import read_record, write_record
 from leakaudit.record.model import Record

@@ -1,0 +1,60 @@
+"""Where finished cells stand, and whether the disk has room for more."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from leakaudit.audit.materials import Materials
+from leakaudit.audit.plan import Plan
+from leakaudit.audit.work import finished
+from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import EnvironmentProblemError
+from leakaudit.trace.size import check_disk, estimate_bytes
+
+CELLS = "cells"
+
+
+def cells_folder(out: Path) -> Path:
+    """Where finished cells stand.
+
+    Raises:
+        EnvironmentProblemError: the run folder cannot be made or written.
+    """
+    cells = out / CELLS
+    try:
+        cells.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cells):
+            pass
+    except OSError as problem:
+        raise EnvironmentProblemError(
+            f"the run folder must be writable ({problem.strerror})",
+            found=str(out),
+            remedy="name another folder with --out, or change its permissions",
+        ) from None
+    return cells
+
+
+def check_room(plan: Plan, cells: Path, given: Materials) -> None:
+    """Foresee a full disk before a training starts.
+
+    Args:
+        plan: all cells.
+        cells: folder of the finished ones.
+        given: the cohort.
+
+    Raises:
+        EnvironmentProblemError: the traces to be recorded do not fit.
+    """
+    wanted = 0
+    for cell in plan.trainings.values():
+        if cell.recording is not None and not finished(plan.folder(cells, cell)):
+            wanted += estimate_bytes(
+                cell.split,
+                given.cohort.space,
+                len(given.groups.indices[Group.TRAINING]),
+                len(cell.recording.chosen(cell.training.epochs)),
+                regions=len(given.cohort.regions),
+                weight_updates=cell.recording.weight_updates,
+            )
+    check_disk(cells, wanted)

@@ -1,0 +1,94 @@
+"""The answer of an audit in a few lines: what beats what, and the least defense that is enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leakaudit.cli.terminal import printable, say, table, warn
+
+if TYPE_CHECKING:
+    from leakaudit.record import Record
+    from leakaudit.record.model import Answer, Estimate, SearchSummary, TradeOff
+
+_COLUMNS = ("defense", "leakage", "Dice", "price in Dice", "DCS", "surely beaten by")
+_MOST_NAMED = 2
+
+
+def show_answer(record: Record) -> None:
+    """Trade-offs where several settings were audited; the answer where somebody asked for one."""
+    several = len(record.defenses) > 1
+    if several:
+        for found in record.trade_offs:
+            _show_trade_off(found, _undefended(record))
+    for search in record.searches:
+        say(_searched(search))
+    if record.answer is not None and several:
+        _show(record.answer, _undefended(record))
+
+
+def _undefended(record: Record) -> str | None:
+    return next((defense.label for defense in record.defenses if not defense.stack), None)
+
+
+def _show_trade_off(found: TradeOff, undefended: str | None) -> None:
+    rows = []
+    for point in found.points:
+        named = ", ".join(point.dominated_by[:_MOST_NAMED])
+        more = len(point.dominated_by) - _MOST_NAMED
+        rows.append(
+            (
+                point.setting,
+                _spread(point.leakage),
+                "not measured" if point.dice is None else _spread(point.dice),
+                "reference" if point.setting == undefended else _signed(point.dice_change),
+                "" if point.defense_capability is None else f"{point.defense_capability:.2f}",
+                f"{named} +{more}" if more > 0 else named,
+            )
+        )
+    table(f"Trade-off, {found.asset} by {found.adversary}: Dice {found.region}", _COLUMNS, rows)
+
+
+def _show(answer: Answer, undefended: str | None) -> None:
+    targets = "; ".join(
+        f"{target.asset} by {target.adversary or 'anyone attacked'}: at most {target.max:g}"
+        for target in answer.targets
+    )
+    say(f"Targets: {printable(targets)}.")
+    if answer.least is None:
+        nearest = ""
+        if answer.nearest is not None and answer.excess is not None:
+            nearest = f"; nearest came {answer.nearest} ({answer.excess:+.2f} to the target)"
+        warn(printable(f"No setting meets every target{nearest}: {answer.reason}."))
+        return
+    if answer.least == undefended:
+        say("Every target is met without any defense.")
+        return
+    also = f"; not surely dearer: {', '.join(answer.rivals)}" if answer.rivals else ""
+    say(
+        printable(
+            f"Least defense that meets every target: {answer.least}, "
+            f"Dice {_signed(answer.dice_change)}{also}."
+        )
+    )
+
+
+def _searched(search: SearchSummary) -> str:
+    found = "nothing found" if search.found is None else f"found {search.found}"
+    return printable(
+        f"Search of {search.title}: {found}; {len(search.tried)} of {len(search.strengths)} "
+        f"strengths audited, {search.cells_saved} cells saved; {search.reason}."
+    )
+
+
+def _spread(estimate: Estimate) -> str:
+    if estimate.lower is None or estimate.upper is None:
+        return f"{estimate.mean:.2f} (no interval)"
+    return f"{estimate.mean:.2f} [{estimate.lower:.2f}, {estimate.upper:.2f}]"
+
+
+def _signed(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "not measured"
+    if estimate.lower is None or estimate.upper is None:
+        return f"{estimate.mean:+.2f} (no interval)"
+    return f"{estimate.mean:+.2f} [{estimate.lower:+.2f}, {estimate.upper:+.2f}]"

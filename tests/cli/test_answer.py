@@ -1,0 +1,30 @@
+"""What the terminal says of a sweep."""
+
+from __future__ import annotations
+
+import pytest
+from example_answer import answered_record
+from example_records import WITHHELD, example_record
+
+from leakaudit.cli.answer import show_answer
+
+
+def test_the_least_defense_its_price_and_what_was_saved(capsys: pytest.CaptureFixture[str]) -> None:
+    show_answer(answered_record())
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Least defense that meets every target: {WITHHELD}, Dice -0.03 [-0.04, -0.02]." in said
+    assert "1 of 8 strengths audited, 4242 cells saved" in said
+    assert "0.37 [0.32, 0.42]" in said
+    assert "at most 0.5171" in said
+
+
+def test_what_came_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    show_answer(answered_record(met=False))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No setting meets every target" in said
+    assert f"nearest came {WITHHELD} (+0.28 to the target)" in said
+
+
+def test_a_record_without_an_answer_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show_answer(example_record())
+    assert not capsys.readouterr().out

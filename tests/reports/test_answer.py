@@ -1,0 +1,79 @@
+"""The trade-off and the recommendation say what the record says, in every format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from example_answer import answered_record
+from example_records import NOISE, WITHHELD, example_record
+from leakaudit.reports import HtmlReport, MarkdownReport
+from leakaudit.reports._content import document
+from leakaudit.reports._content.blocks import Document, Paragraph, Table, words
+
+NOWHERE = Path("/nonexistent")
+
+
+def table(content: Document, key: str) -> Table:
+    return next(b for b in content.blocks() if isinstance(b, Table) and b.key == key)
+
+
+def rows(found: Table) -> list[list[str]]:
+    return [[words(cell.text) for cell in row] for row in found.rows]
+
+
+def paragraphs(content: Document, number: str) -> str:
+    section = next(each for each in content.sections if each.number == number)
+    return "\n".join(words(b.text) for b in section.blocks if isinstance(b, Paragraph))
+
+
+def test_the_front_and_who_is_beaten_come_from_the_record() -> None:
+    content = document(answered_record(), NOWHERE)
+    _, noise, withheld = rows(table(content, "trade-offs"))
+    assert noise[4] == f"beaten by {WITHHELD}"
+    assert withheld[4] == "on the front"
+    assert withheld[2] == "0.37 (0.32 to 0.42)"
+    assert withheld[3] == "\u22120.03 (\u22120.04 to \u22120.02)"
+    assert withheld[5] == "0.65"
+    told = paragraphs(content, "8")
+    assert "no other surely beats" in told
+    assert WITHHELD in told
+    assert f"{NOISE} (leakage" not in told
+
+
+def test_the_least_defense_and_its_price() -> None:
+    told = paragraphs(document(answered_record(), NOWHERE), "10")
+    assert f"The least defense that meets every target: {WITHHELD}; Dice WT \u22120.03" in told
+    stands = rows(table(document(answered_record(), NOWHERE), "standings"))
+    assert [row[2] for row in stands] == ["exceeded", "exceeded", "met"]
+    assert [row[3] for row in stands] == ["0.83", "0.62", "0.40"]
+
+
+def test_where_nothing_meets_it_says_what_came_nearest() -> None:
+    told = paragraphs(document(answered_record(met=False), NOWHERE), "10")
+    assert "No setting meets every target." in told
+    assert f"Nearest came {WITHHELD}: its bound exceeds a target by 0.28" in told
+
+
+def test_cost_stands_beside_dice() -> None:
+    found = table(document(answered_record(), NOWHERE), "utility")
+    titles = [column.title for column in found.columns]
+    row = dict(zip(titles, rows(found)[0], strict=True))
+    assert (row["Sent"], row["Step"], row["Memory"]) != ("", "", "")
+    assert row["Step"] == "120 ms"
+    assert row["Memory"] == "900.0 MB"
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_every_format_says_it(tmp_path: Path, met: bool) -> None:
+    record = answered_record(met=met)
+    page = HtmlReport().render(record, tmp_path).read_text(encoding="utf-8")
+    assert "4,242 cells" in page
+    assert 'stroke-dasharray="5 3"' in page
+    assert MarkdownReport().render(record, tmp_path).is_file()
+
+
+def test_a_record_without_an_answer_still_has_its_front() -> None:
+    content = document(example_record(), NOWHERE)
+    assert "Settings that no other beats in both" in paragraphs(content, "8")
+    assert "names no least defense" in paragraphs(content, "10")
