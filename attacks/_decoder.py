@@ -1,8 +1,8 @@
 """A convolutional decoder from features of any levels, and a first estimate, to images.
 
-It runs from the deepest level it is given up to half resolution (or to the level it is given, if
-that is coarser) and writes whole blocks of pixels from there: convolutions at full resolution cost
-most and add least, because neighbouring pixels are already told apart by the first estimate.
+It runs from the deepest level it is given up to half resolution, whatever levels it is given, and
+writes whole blocks of pixels from there: convolutions at full resolution cost most and add least,
+because neighbouring pixels are already told apart by the first estimate.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Decoder(nn.Module):
         conv, _ = _layers(dimensions)
         raise_by = nn.ConvTranspose2d if dimensions == 2 else nn.ConvTranspose3d
         self.space = space
-        self.finest = max(_FINEST, min(channels))
+        self.finest = _FINEST
         self.deepest = self._deepest(max(self.finest, *channels))
         widths = {
             level: width if level == self.finest else 2 * width

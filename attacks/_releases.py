@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from leakaudit.threat.view import Features, View
 
 from ._conditioning import by_patient, condition
+from ._examples import Examples
 
 _POSITIONS = 48  # per sample, to fit how epochs are put together
 _PROBES = 4
@@ -27,8 +28,8 @@ class Releases:
     """Messages of one victim, conditioned channel by channel on the auxiliary samples.
 
     Attributes:
-        draws: several redraws of what the victim would send for the auxiliary images; each is
-            level to (n_auxiliary, channels, *grid). One draw where the messages are not random.
+        draws: several redraws of what the victim would send for the images to learn from; each is
+            level to (n, channels, *grid). One draw where the messages are not random.
         received: level to (n, channels, *grid), what it sent for the attacked samples.
         centred: levels whose typical message was taken out: they tell how a sample differs from
             the typical image, not what it looks like.
@@ -57,6 +58,7 @@ def gather(
     draws: int,
     rng: Generator,
     others: Tensor | None = None,
+    asked: Examples | None = None,
 ) -> Releases:
     """Query the victim on the auxiliary images and read what it sent.
 
@@ -67,26 +69,29 @@ def gather(
         draws: redraws of a defense's randomness, where there is any.
         rng: the defenses' randomness as the adversary redraws it.
         others: (m, modalities, *space), more images to ask about.
+        asked: images to learn from, the auxiliary ones first; None for these alone.
     """
-    images = view.auxiliary_images(victim)
-    random = is_random(view, victim, images, rng)
+    own = view.auxiliary_images(victim)
+    images = own if asked is None else asked.images
+    random = is_random(view, victim, own, rng)
     combined = random and len(view.epochs) > 1
-    read = _Combined(view, victim, levels, images, rng) if combined else _Last(view, victim)
+    read = _Combined(view, victim, levels, own, rng) if combined else _Last(view, victim)
     times = range(draws if random else 1)
     raw = [read.queried(images, levels, rng) for _ in times]
-    asked = [] if others is None else [read.queried(others, levels, rng) for _ in times]
+    further = [] if others is None else [read.queried(others, levels, rng) for _ in times]
     received = read.received(levels)
     folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
     centred = set()
     for level in levels:
-        way = condition(raw[0][level], images, 2**level, folds, rng)
-        for features in (*raw, *asked, received):
+        # On the images as they are: the typical one of altered copies would be a blurred one.
+        way = condition(raw[0][level][: len(own)], own, 2**level, folds, rng)
+        for features in (*raw, *further, received):
             features[level] = way(features[level])
         if way.centred:
             centred.add(level)
     mean = (
-        {level: torch.stack([each[level] for each in asked]).mean(0) for level in levels}
-        if asked
+        {level: torch.stack([each[level] for each in further]).mean(0) for level in levels}
+        if further
         else {}
     )
     return Releases(tuple(raw), received, frozenset(centred), mean)

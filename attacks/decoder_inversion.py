@@ -10,6 +10,7 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
 from ._effort import Effort, scaled
+from ._examples import examples
 from ._learn import Budget, Lesson, decode
 from ._releases import gather
 
@@ -19,8 +20,9 @@ class DecoderInversion(Attack):
 
     Knows: messages of the victim; query access, through the defense; auxiliary patients.
     Differs: one decoder reads all levels (the papers invert one layer); beside it a linear decoder
-    in closed form, so that no rescaling or rotation of the features can stall the attack; where a
-    defense is random, it learns from several draws and puts the releases of all epochs together.
+    in closed form, so that no rescaling or rotation of the features can stall the attack; it also
+    asks about altered copies of the auxiliary images; where a defense is random, it learns from
+    several draws and puts the releases of all epochs together.
     Source: He, Zhang, Lee, "Model inversion attacks against collaborative inference", ACSAC 2019,
     section 5; Li et al., "ResSFL", CVPR 2022.
     """
@@ -40,6 +42,10 @@ class DecoderInversion(Attack):
         default=4, le=64, description="redraws of a random defense on auxiliary images"
     )
 
+    copies: int = Field(
+        default=4, ge=0, le=64, description="altered copies of each auxiliary image, to learn from"
+    )
+
     def guess(self, view: View, rng: Generator) -> Guesses:
         """One decoder per target; what is queried of a victim is shared by its targets."""
         budget = Budget(
@@ -52,9 +58,11 @@ class DecoderInversion(Attack):
         for victim in dict.fromkeys(target.victim for target in view.targets):
             targets = [target for target in view.targets if target.victim == victim]
             levels = sorted({level for target in targets for level in target.levels})
-            known = gather(view, victim, levels, self.draws, rng)
-            images = view.auxiliary_images(victim)
+            asked = examples(view, victim, self.copies, rng)
+            known = gather(view, victim, levels, self.draws, rng, asked=asked)
             for target in targets:
-                lesson = Lesson(known.only(target.levels), images, view.auxiliary_patients)
+                lesson = Lesson(
+                    known.only(target.levels), asked.images, asked.patients, asked.altered
+                )
                 guesses[target] = decode(lesson, budget, rng)
         return guesses

@@ -24,3 +24,15 @@ def test_reads_images_off_an_open_cut(world: Callable[..., World]) -> None:
     view = open_cut.view(levels=[(0,), (1,), (0, 1)])
     found = [advantage(open_cut, guess.values) for guess in QUICK(view, 0).values()]
     assert found[0] > 0.7
+
+
+def test_altered_copies_make_up_for_few_patients(world: Callable[..., World]) -> None:
+    few = world(auxiliary=3)
+    view = few.view(levels=[(1,)])
+
+    def found(copies: int) -> float:
+        attack = DecoderInversion(steps=40, channels=8, copies=copies)
+        (guess,) = attack(view, 0).values()
+        return advantage(few, guess.values)
+
+    assert found(6) > found(0) + 0.1
