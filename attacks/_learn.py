@@ -50,13 +50,20 @@ class Lesson:
         known: messages for the auxiliary images, and those to decode.
         images: (n, outputs, *space), what those features came from.
         patients: (n,) owners; some patients are held out to see how far to trust the network.
-        altered: (n,), which images are altered copies of others.
+        altered: (n,), which images are altered copies of others; None where none is.
     """
 
     known: Releases
     images: Tensor
     patients: Tensor
-    altered: Tensor
+    altered: Tensor | None = None
+
+    @property
+    def unaltered(self) -> Tensor:
+        """(n,), which images are as they were taken."""
+        if self.altered is None:
+            return torch.ones(len(self.images), dtype=torch.bool)
+        return ~self.altered
 
 
 def hold_out(patients: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
@@ -86,8 +93,8 @@ def decode(lesson: Lesson, budget: Budget, rng: Generator) -> Guess:
     level, fit = _best_linear(lesson, by_patient(lesson.patients, _FOLDS, rng), rng)
     learn, held = hold_out(lesson.patients, rng)
     # What is attacked is unaltered: so is what the network is checked by.
-    held = held[~lesson.altered[held]]
-    typical = lesson.images[learn[~lesson.altered[learn]]].mean(0, keepdim=True)
+    held = held[lesson.unaltered[held]]
+    typical = lesson.images[learn[lesson.unaltered[learn]]].mean(0, keepdim=True)
     unit = (lesson.images - typical).std().clamp_min(1e-6)
     # Out of fold on the first draw: a linear decoder's own samples look easier than a victim's.
     first = [fit.unseen, *(fit.decoder(features[level]) for features in draws[1:])]
@@ -146,7 +153,7 @@ def decode(lesson: Lesson, budget: Budget, rng: Generator) -> Guess:
 
 def _best_linear(lesson: Lesson, folds: Sequence[Tensor], rng: Generator) -> tuple[int, LinearFit]:
     """The level from which a linear decoder reads most."""
-    typical = lesson.images[~lesson.altered].mean(0, keepdim=True)
+    typical = lesson.images[lesson.unaltered].mean(0, keepdim=True)
     fits = []
     for level, features in lesson.known.draws[0].items():
         base = typical if level in lesson.known.centred else torch.zeros_like(typical)
