@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from leakaudit.errors import EnvironmentProblemError
@@ -18,6 +19,8 @@ def write_whole(target: Path, content: bytes) -> Path:
         partial.write_bytes(content)
         partial.replace(target)
     except OSError as problem:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise EnvironmentProblemError(
             f"the run folder must be writable ({problem.strerror})",
             found=str(target),

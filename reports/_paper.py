@@ -61,6 +61,7 @@ class Paper:
             "subtitle": on_paper(
                 f"{content.subtitle} · audit {content.audit_id} · {content.created}"
             ),
+            "kicker": content.kicker,
             "audit_id": on_paper(content.audit_id),
             "content_sha256": on_paper(content.content_sha256).replace("\u200b", ""),
             "colours": LIGHT,

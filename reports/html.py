@@ -15,7 +15,7 @@ from markupsafe import Markup
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
-from ._content import document
+from ._content import Document, comparison, document
 from ._content.blocks import words
 from ._content.wording import WORD
 from ._figures.palette import DARK, LIGHT, VERDICT_ROLE, screen_css, variables
@@ -30,18 +30,26 @@ class HtmlReport(Report):
 
     def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
         """Write `report.html`."""
-        css, js = stylesheet(), _text("report.js")
-        page = _template().render(
-            document=document(record, folder, before),
-            css=css,
-            js=js,
-            css_hash=source_hash(css),
-            js_hash=source_hash(js),
-            role=VERDICT_ROLE,
-            word=WORD,
-            icons={verdict: Markup(verdict_icon(verdict)) for verdict in WORD},
-        )
+        page = _page(document(record, folder, before))
         return write_whole(folder / self.file_name, page.encode())
+
+    def compare(self, before: Record, now: Record, target: Path) -> Path:
+        """Write what changed between two audits."""
+        return write_whole(target, _page(comparison(before, now)).encode())
+
+
+def _page(content: Document) -> str:
+    css, js = stylesheet(), _text("report.js")
+    return _template().render(
+        document=content,
+        css=css,
+        js=js,
+        css_hash=source_hash(css),
+        js_hash=source_hash(js),
+        role=VERDICT_ROLE,
+        word=WORD,
+        icons={verdict: Markup(verdict_icon(verdict)) for verdict in WORD},
+    )
 
 
 def stylesheet() -> str:

@@ -9,13 +9,13 @@ from typing import ClassVar
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
-from ._content import document
+from ._content import comparison, document
 from ._content.blocks import Block, Callout, Card, Document, Group, Items, Paragraph, Rich, Table
 from ._content.wording import WORD
 from ._file import write_whole
 
 SECTIONS = ("1", "10", "11")
-TABLES = ("answers", "effects", "utility")
+TABLES = ("answers", "effects", "utility", "changes")
 """Tables short enough for a summary, by the start of their key."""
 ROWS = 60
 LIMIT = 900_000
@@ -42,6 +42,20 @@ class MarkdownReport(Report):
         text = summary(document(record, folder, before))
         return write_whole(folder / self.file_name, text.encode())
 
+    def compare(self, before: Record, now: Record, target: Path) -> Path:
+        """Write what changed between two audits, without the table of all estimates."""
+        content = comparison(before, now)
+        parts = [f"# {content.kicker}: {escaped(content.title)}", escaped(content.subtitle)]
+        for section in content.sections:
+            if section.number in {"1", "2", "3", "4"}:
+                parts.append(f"## {section.title}")
+                parts += [part for block in section.blocks for part in _block(block)]
+        parts.append(
+            f"Audits `{_plain(content.audit_id)}`, records SHA-256 "
+            f"`{_plain(before.content_sha256)}` and `{_plain(now.content_sha256)}`."
+        )
+        return write_whole(target, _limited(parts).encode())
+
 
 def summary(content: Document) -> str:
     """Page one, the recommendations and the limits, under 1 MiB."""
@@ -58,6 +72,10 @@ def summary(content: Document) -> str:
         f"Audit `{_plain(content.audit_id)}`, {escaped(content.created)}, record SHA-256 "
         f"`{_plain(content.content_sha256)}`. The whole report: report.html, report.pdf."
     )
+    return _limited(parts)
+
+
+def _limited(parts: list[str]) -> str:
     text = "\n\n".join(parts) + "\n"
     raw = text.encode()
     if len(raw) > LIMIT:

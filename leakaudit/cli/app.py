@@ -216,6 +216,27 @@ def baseline_command(
     baseline(run, out)
 
 
+@app.command("compare")
+def compare_command(
+    before: Annotated[
+        Path, typer.Argument(metavar="BEFORE", help="Run folder of the earlier audit.")
+    ],
+    now: Annotated[Path, typer.Argument(metavar="NOW", help="Run folder of the later audit.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Also write it to a .html, .pdf or .md file."),
+    ] = None,
+) -> int:
+    """Tell what changed between two audits.
+
+    Answers are paired on the same patients and seeds; what moved only by chance is not called a
+    change. Judges nothing: for that, use a policy.
+    """
+    from leakaudit.cli.comparing import compare
+
+    return compare(before, now, out)
+
+
 @app.command("list")
 def list_command(
     kind: Annotated[

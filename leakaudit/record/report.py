@@ -6,6 +6,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from leakaudit.errors import ConfigurationError
 from leakaudit.plugins import Plugin
 from leakaudit.record.model import Record
 
@@ -36,3 +37,25 @@ class Report(Plugin):
         Raises:
             EnvironmentProblemError: the folder cannot be written.
         """
+
+    def compare(self, before: Record, now: Record, target: Path) -> Path:
+        """Write what changed between two audits; a renderer may do without.
+
+        Args:
+            before: the earlier audit.
+            now: the later one.
+            target: the file to write.
+
+        Returns:
+            The path of the file, written whole or not at all.
+
+        Raises:
+            ConfigurationError: this renderer cannot.
+            EnvironmentProblemError: the file cannot be written.
+        """
+        del before, now
+        raise ConfigurationError(
+            "a comparison is written by a report that can compare",
+            found=f"{type(self).__name__} for {target.name}",
+            remedy="name a file that ends in .html, .pdf or .md",
+        )

@@ -13,6 +13,7 @@ from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.estimate import (
     LEVEL,
+    ROUNDING,
     Cells,
     Estimate,
     cells_of,
@@ -64,7 +65,10 @@ def paired_cells(today: Cells, baseline: Cells) -> Cells:
         kept = cells.values[[cells.seeds.index(seed) for seed in seeds]]
         return kept[:, [cells.patients.index(patient) for patient in patients]]
 
-    values = rows(today) - rows(baseline)
+    after, before = rows(today), rows(baseline)
+    values = after - before
+    # The last bits of two equal numbers are no difference: a tiny spread of them would be "sure".
+    values[np.abs(values) <= ROUNDING * np.maximum(np.abs(after), np.abs(before))] = 0.0
     present = ~np.isnan(values)
     some, runs = np.any(present, axis=0).tolist(), np.any(present, axis=1).tolist()
     return Cells(

@@ -70,9 +70,11 @@ class Pivot:
         """
         if self.n_seeds != 2:
             return stats.t.ppf(probability, self._freedom())
-        of_patients = stats.t.ppf(probability, self.n_patients - 1)
-        of_seeds = stats.t.ppf(probability, 1)
-        return (1 - self.seed_share) * of_patients + self.seed_share * of_seeds
+        # A part without any share adds nothing, also where its own quantile is infinite.
+        share = self.seed_share
+        of_patients = np.where(share < 1, stats.t.ppf(probability, self.n_patients - 1), 0.0)
+        of_seeds = np.where(share > 0, stats.t.ppf(probability, 1), 0.0)
+        return (1 - share) * of_patients + share * of_seeds
 
     def _freedom(self) -> Any:
         patients, seeds = self.n_patients - 1, self.n_seeds - 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from leakaudit.record.model import Record
 
 from .blocks import Document
-from .changes import changes
+from .changes import comparison, section_13
 from .crosswalk import crosswalk, glossary
 from .dataflow import split_section
 from .decision import decision
@@ -26,7 +26,7 @@ from .threat import threat
 from .tradeoff import trade_offs
 from .wording import count, displayable
 
-__all__ = ["Document", "document"]
+__all__ = ["Document", "comparison", "document"]
 
 
 def document(record: Record, folder: Path, before: Record | None = None) -> Document:
@@ -56,7 +56,7 @@ def document(record: Record, folder: Path, before: Record | None = None) -> Docu
         repeat(index),
     ]
     if before is not None:
-        sections.append(changes(index, displayable(before)))
+        sections.append(section_13(index, displayable(before)))
     return Document(
         title=shown.title,
         audit_id=shown.audit_id,

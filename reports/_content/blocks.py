@@ -270,6 +270,7 @@ class Document:
     created: str
     subtitle: str
     sections: tuple[Section, ...] = field(default=())
+    kicker: str = "Leakage audit of a split"
 
     def actors(self) -> tuple[str, ...]:
         """Whom parts of the report speak of, in the order of their cards."""

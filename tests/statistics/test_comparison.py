@@ -226,3 +226,27 @@ class TestMany:
         assert sum(group.n_patients for group in groups.values()) == 8
         assert groups["low"].mean < groups["middle"].mean < groups["high"].mean
         assert terciles([1.0], ["x"], {}, direction=Direction.HIGHER) == {}
+
+
+def test_rounding_is_no_change() -> None:
+    """Equal numbers that went through other sums differ in their last bits, all the same way."""
+    rng = np.random.default_rng(2)
+    values = rng.random((2, 20))
+    names, seeds = [f"P{k}" for k in range(20)] * 2, np.repeat([0, 1], 20).tolist()
+    before = cells_of(values.ravel(), names, seeds)
+    after = cells_of(values.ravel() * (1 + 4e-16), names, seeds)
+    found = compare(after, before, direction=Direction.HIGHER)
+    assert found.difference.mean == 0
+    assert found.p_value is None
+
+
+def test_a_change_far_beyond_chance_needs_no_warning() -> None:
+    """Two seeds that agree to the last bit: their share of the variance is nothing at all."""
+    rng = np.random.default_rng(2)
+    one = rng.random(20)
+    names, seeds = [f"P{k}" for k in range(20)] * 2, np.repeat([0, 1], 20).tolist()
+    before = cells_of(np.tile(one, 2), names, seeds)
+    after = cells_of(np.tile(one + 0.5 + 0.001 * rng.random(20), 2), names, seeds)
+    found = compare(after, before, direction=Direction.HIGHER)
+    assert found.p_worse is not None
+    assert found.p_worse < 1e-9
