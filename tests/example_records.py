@@ -93,7 +93,7 @@ class _Maker:
             blind_values = (self.rng.random(values.shape) < blind).astype(float)
         advantage = None
         if ceiling is not None and metric != "re-identification":
-            advantage = estimate((values - blind_values) / (ceiling - blind_values))
+            advantage = estimate((values - blind_values) / (ceiling - blind_values.mean()))
         elif metric == "re-identification":
             zero = max(blind, float(blind_values.mean()))
             advantage = estimate((values - zero) / (1 - zero))

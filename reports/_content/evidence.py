@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leakaudit.record.advantage import table_of
 from leakaudit.record.model import Finding, Verdict
 
 from .._figures.distribution import Row, distribution
@@ -27,7 +28,7 @@ from .blocks import (
 from .dependence import dependence
 from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
-from .frequencies import patient_means, table_of
+from .frequencies import patient_means
 from .gallery import gallery
 from .level_matrix import level_matrix
 from .matching import matching

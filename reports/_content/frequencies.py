@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from leakaudit.record.advantage import advantages
 from leakaudit.record.model import Finding
 from leakaudit.statistics import wilson
 
 Floats = npt.NDArray[np.float64]
-NO_ROOM = 1e-9
-"""A blind guess this close to perfect leaves nothing to gain: the advantage is undefined."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,6 @@ class Frequency:
     patients: int
 
 
-def table_of(values: Sequence[Sequence[float | None]]) -> Floats:
-    """(seeds, patients) with NaN for what is missing."""
-    return np.array([[np.nan if v is None else v for v in seed] for seed in values], dtype=float)
-
-
 def patient_means(table: Floats) -> Floats:
     """(patients,) mean over the seeds that measured them; NaN where none did."""
     seen = np.isfinite(table)
@@ -50,25 +43,6 @@ def patient_means(table: Floats) -> Floats:
     total = np.where(seen, table, 0.0).sum(axis=0)
     np.divide(total, seen.sum(axis=0), out=means, where=seen.any(axis=0))
     return means
-
-
-def advantages(finding: Finding) -> Floats | None:
-    """(seeds, patients) way from the blind guess to a perfect attack; None where undefined."""
-    values = table_of(finding.values)
-    if finding.ceiling is None:
-        return None
-    # A patient's own blind guess at identity is 0 or 1: the chance level is the fair yardstick.
-    if finding.chance is not None and (finding.asset == "identity" or not finding.blind_values):
-        # Unless its own images tell more than guessing.
-        known = finding.blind.mean if finding.blind is not None else finding.chance
-        blind = np.full_like(values, max(known, finding.chance))
-    elif finding.blind_values is not None:
-        blind = table_of(finding.blind_values)
-    else:
-        return None
-    room = finding.ceiling - blind
-    usable = np.abs(room) > NO_ROOM
-    return np.divide(values - blind, room, out=np.full_like(values, np.nan), where=usable)
 
 
 def picked_out(finding: Finding) -> Frequency | None:

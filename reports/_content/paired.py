@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakaudit.errors import DataError
+from leakaudit.record.advantage import advantages, table_of
 from leakaudit.record.model import Finding, Utility
 from leakaudit.statistics import Cells, Direction, compare
 
-from .frequencies import Floats, advantages, table_of
+from .frequencies import Floats
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from leakaudit.record.advantage import advantages
 from leakaudit.record.model import Finding
 from leakaudit.statistics import Direction, Estimate, terciles
 
 from .blocks import Cell, Column, Table, ranged, say, strong
 from .evidence_index import Index, Question, actor, owner
-from .frequencies import advantages
 from .wording import ASSET, number
 
 FEWEST = 6

@@ -11,7 +11,7 @@ from example_records import NOISE, NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Block, Cell, Document, Gallery, Span, Table, words
 from leakaudit.reports._content.evidence_index import Index
-from leakaudit.reports._content.frequencies import advantages, beaten_blind, picked_out, table_of
+from leakaudit.reports._content.frequencies import beaten_blind, picked_out
 from leakaudit.reports._content.paired import difference, leakage_difference
 from leakaudit.reports._content.picture_files import load_pictures
 from leakaudit.reports._content.recommendations import effects
@@ -20,6 +20,7 @@ from scipy import stats
 
 from leakaudit.record import Record
 from leakaudit.record import model as m
+from leakaudit.record.advantage import advantages, table_of
 
 NOWHERE = Path("/nonexistent")
 
