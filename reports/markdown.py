@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import ClassVar
 
+from leakaudit.escaping import markdown as escaped
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
@@ -27,9 +27,6 @@ SYMBOL = {
     "not tested": "\u2013",
     "attack invalid": "\u2715",
 }
-SPECIAL = re.compile(r"([\\`*_\[\]|~$]|#(?=\d)|^[-+=#](?=[\s#=+-]|$)|(?<=^\d)[.)](?=\s))")
-LINKS = re.compile(r"(?<=\w)(\.)(?=[^\W\d])|(:)(?=//)|(@)")
-"""A full stop between letters, or a colon before slashes, would make a link; an at sign a call."""
 
 
 class MarkdownReport(Report):
@@ -81,13 +78,6 @@ def _limited(parts: list[str]) -> str:
     if len(raw) > LIMIT:
         text = raw[:LIMIT].decode(errors="ignore") + "\n\nCut here: see report.html.\n"
     return text
-
-
-def escaped(text: str) -> str:
-    """Text that markdown prints as it is: no markup, no HTML, no link, no mention."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = SPECIAL.sub(r"\\\1", text)
-    return LINKS.sub(lambda m: f"&#{ord(m.group())};", text)
 
 
 def _plain(text: str) -> str:

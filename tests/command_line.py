@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from leakaudit.cli.app import execute
 from leakaudit.cohorts.phantom import Phantom
 
 
@@ -21,6 +23,19 @@ class Said:
 
 
 Typed = Callable[..., Said]
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Run a command line in this process."""
+
+    def run(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        code = execute([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return run
 
 
 def write_npz(path: Path, patients: int, channels: tuple[str, ...] = ("T1", "FLAIR")) -> Path:

@@ -188,14 +188,24 @@ def check_command(
         Path | None,
         typer.Option(metavar="FILE", help="Baseline that [[regression]] rules compare with."),
     ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, one case per rule.")
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add markdown to it, such as a CI step summary."),
+    ] = None,
 ) -> int:
     """Hold an audit against a policy.
 
     Exits with 0 where every rule is kept, 1 where one is violated, 2 where one cannot be judged.
     """
-    from leakaudit.cli.checking import check
+    from leakaudit.cli.checking import Outputs, check
 
-    return check(run, policy, baseline)
+    return check(run, policy, baseline, Outputs(junit=junit, sarif=sarif, summary=summary))
 
 
 @app.command("baseline")

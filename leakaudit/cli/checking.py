@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from leakaudit.cli.terminal import printable, say, table
+from leakaudit.escaping import clipped
 from leakaudit.policy import (
     Evaluation,
     Measured,
     Result,
     Status,
     evaluate,
+    junit,
+    markdown,
     read_baseline,
     read_policy,
+    sarif,
     write_baseline,
 )
 from leakaudit.record import read_record
 
-_LONGEST = 400
+_LONGEST = 1200
 _MARKS = {
     Status.PASS: "pass",
     Status.FAIL: "FAIL",
@@ -28,18 +33,55 @@ _MARKS = {
 }
 
 
-def check(run: Path, policy: Path, baseline: Path | None) -> int:
-    """Hold a run against a policy and say how it came out.
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write beside the terminal; None for none.
+
+    Attributes:
+        junit: JUnit XML.
+        sarif: SARIF 2.1.0.
+        summary: markdown; added to what stands there, as a CI step summary wants it.
+    """
+
+    junit: Path | None = None
+    sarif: Path | None = None
+    summary: Path | None = None
+
+    def clear(self) -> None:
+        """Remove what an earlier check wrote: it must not outlive one that stops before writing."""
+        for path in (self.junit, self.sarif):
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+    def write(self, evaluation: Evaluation) -> None:
+        """Write what was asked for."""
+        for path, render in ((self.junit, junit), (self.sarif, sarif)):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(render(evaluation), encoding="utf-8")
+        if self.summary is not None:
+            self.summary.parent.mkdir(parents=True, exist_ok=True)
+            with self.summary.open("a", encoding="utf-8") as file:
+                file.write(markdown(evaluation))
+
+
+def check(
+    run: Path, policy: Path, baseline: Path | None = None, outputs: Outputs | None = None
+) -> int:
+    """Hold a run against a policy, say how it came out, and write what was asked for.
 
     Returns:
         The exit code.
     """
+    outputs = outputs or Outputs()
+    outputs.clear()
     file = read_policy(policy)
     earlier = None if baseline is None else read_baseline(baseline)
     evaluation = evaluate(
         file, read_record(run), today=datetime.datetime.now(datetime.UTC).date(), baseline=earlier
     )
     _show(evaluation)
+    outputs.write(evaluation)
     return evaluation.exit_code
 
 
@@ -92,6 +134,5 @@ def _explain(evaluation: Evaluation, result: Result) -> None:
     say()
 
 
-def _clipped(text: str, most: int = _LONGEST * 3) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}\u2026"
+def _clipped(text: str) -> str:
+    return clipped(printable(text), _LONGEST)

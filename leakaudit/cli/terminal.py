@@ -5,19 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from leakaudit.escaping import printable
+
+__all__ = ["printable", "say", "table", "warn"]
+
 # Width of tables where nobody's terminal says otherwise: a file or a pipe.
 _WIDTH_ELSEWHERE = 120
-
-
-def printable(text: object) -> str:
-    r"""The text on one line, with everything that could drive a terminal written out.
-
-    Control characters, line breaks, marks that reverse the writing direction and lone surrogates
-    appear as escapes such as `\x1b`.
-    """
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in str(text)
-    )
 
 
 def say(text: str = "") -> None:

@@ -8,9 +8,12 @@ from leakaudit.policy.baseline import (
     write_baseline,
 )
 from leakaudit.policy.evaluate import evaluate
+from leakaudit.policy.junit import junit
+from leakaudit.policy.markdown import markdown
 from leakaudit.policy.model import Budget, Policy, Regression, UtilityFloor, Waiver
 from leakaudit.policy.reading import PolicyFile, read_policy
 from leakaudit.policy.result import Evaluation, Measured, Result, Status
+from leakaudit.policy.sarif import sarif
 
 __all__ = [
     "BASELINE_FILE",
@@ -27,7 +30,10 @@ __all__ = [
     "Waiver",
     "baseline_of",
     "evaluate",
+    "junit",
+    "markdown",
     "read_baseline",
     "read_policy",
+    "sarif",
     "write_baseline",
 ]

@@ -73,3 +73,48 @@ def test_a_record_that_cannot_be_trusted_is_refused(typed: Typed, run: Path) -> 
     (run / "audit.json").unlink()
     got = typed("check", run, "--policy", policy)
     assert (got.code, "run `leakaudit run` first" in got.err) == (4, True)
+
+
+# Files.
+
+
+def test_files_are_written_and_the_summary_is_added_to(
+    typed: Typed, tmp_path: Path, record: Record
+) -> None:
+    write_record(record, tmp_path)
+    policy = policy_file(tmp_path, budget())
+    out = tmp_path / "new" / "folder"
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Earlier step\n", encoding="utf-8")
+    got = typed(
+        "check", tmp_path, "--policy", policy, "--junit", out / "junit.xml",
+        "--sarif", out / "leakage.sarif", "--summary", summary,
+    )  # fmt: skip
+    assert got.code == 0
+    assert "<testcase" in (out / "junit.xml").read_text("utf-8")
+    assert json.loads((out / "leakage.sarif").read_text("utf-8"))["runs"][0]["results"] == []
+    assert summary.read_text("utf-8").startswith("# Earlier step\n## Leakage policy: Policy kept")
+
+
+def test_a_green_file_never_outlives_a_check_that_stops(
+    typed: Typed, tmp_path: Path, record: Record
+) -> None:
+    write_record(record, tmp_path)
+    policy = policy_file(tmp_path, budget())
+    outputs = ("--junit", tmp_path / "junit.xml", "--sarif", tmp_path / "x.sarif")
+    assert typed("check", tmp_path, "--policy", policy, *outputs).code == 0
+    policy_file(tmp_path, budget(source=None))
+    assert typed("check", tmp_path, "--policy", policy, *outputs).code == 4
+    assert not (tmp_path / "junit.xml").exists()
+    assert not (tmp_path / "x.sarif").exists()
+
+
+def test_a_place_that_cannot_be_written_is_no_pass(
+    typed: Typed, tmp_path: Path, record: Record
+) -> None:
+    write_record(record, tmp_path)
+    policy = policy_file(tmp_path, budget())
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    got = typed("check", tmp_path, "--policy", policy, "--junit", tmp_path / "file" / "junit.xml")
+    assert got.code == 4
+    assert "Traceback" not in got.err
