@@ -41,7 +41,9 @@ class SkipWithholding(Defense):
                 raise ConfigurationError(
                     "the deepest level at the parties cannot be withheld: nothing would be left",
                     found=f"level {level}",
-                    remedy=f"withhold out of {list(kept)}, or lower party_levels",
+                    remedy=f"withhold out of {list(kept)}, or lower party_levels"
+                    if kept
+                    else "raise party_levels, so that a deeper level crosses instead",
                 )
             if level not in kept:
                 raise ConfigurationError(

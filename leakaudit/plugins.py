@@ -105,13 +105,45 @@ def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) ->
             raise UnknownNameError.of(
                 f"setting of {'.'.join(map(str, path))}", str(last), table.model_fields
             ) from None
-        where = ".".join(str(part) for part in first["loc"]) or what
-        page = path[0] if path and what == CONFIGURATION else what.rsplit(maxsplit=1)[-1]
+        place = _place(model, first["loc"])
+        where = ".".join(map(str, place)) or what
+        # The branches of a union complain one by one.
+        rules = dict.fromkeys(_rule(c) for c in complaints if _place(model, c["loc"]) == place)
+        rule = " or ".join(rules).replace(" or Input should be ", " or ")
+        # What a table as a whole breaks, its rule already names; the table itself is long.
+        whole = isinstance(first["input"], Mapping)
         raise ConfigurationError(
-            f"{what}: {where}: {first['msg']}",
-            found=repr(first["input"])[:_LONGEST_VALUE],
-            remedy=f"see `leakaudit explain {page}`",
+            f"{what}: {where}: {rule}",
+            found=None if whole else repr(first["input"])[:_LONGEST_VALUE],
+            remedy=f"see `leakaudit explain {_page(model, place, what)}`",
         ) from None
+
+
+def _place(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Where a complaint points to in the file: without pydantic's names for branches of a union."""
+    place: list[int | str] = []
+    table: type[BaseModel] | None = model
+    for step in loc:
+        if isinstance(step, int):
+            place.append(step)
+        elif table is not None and step in table.model_fields:
+            place.append(step)
+            table = _model_in(table.model_fields[step].annotation)
+    return tuple(place)
+
+
+def _rule(complaint: Any) -> str:
+    """What must hold; a model's own check is a sentence already."""
+    return str(complaint["msg"]).removeprefix("Value error, ")
+
+
+def _page(model: type[BaseModel], place: Sequence[int | str], what: str) -> str:
+    """The name under which `leakaudit explain` has more: a table's, or the plug-in's own."""
+    if what == CONFIGURATION and place:
+        field = model.model_fields.get(str(place[0]))
+        if field is not None and _model_in(field.annotation) is not None:
+            return str(place[0])
+    return what.rsplit(maxsplit=1)[-1]
 
 
 def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel] | None:

@@ -24,6 +24,7 @@ from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
 UNDEFENDED = "none"
+_OWN_LABEL = "give one of them a `label` or `name` of its own"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -119,7 +120,7 @@ class AuditConfiguration(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _distinct("seeds", [str(seed) for seed in self.seeds])
+        _distinct("seeds", [str(seed) for seed in self.seeds], "name each seed once")
         _distinct("adversaries", [adversary.name for adversary in self.adversaries])
         _distinct("attacks", [attack.title for attack in self.attacks])
         _distinct(
@@ -217,13 +218,13 @@ def _expanded(entry: Any) -> Any:
     return PRESETS[name] | changes
 
 
-def _distinct(what: str, names: list[str]) -> None:
+def _distinct(what: str, names: list[str], remedy: str = _OWN_LABEL) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigurationError(
-            f"{what} must have different labels",
-            found=repeated[0],
-            remedy="give one of them a `label` or `name` of its own",
+            f"{what} must differ from each other",
+            found=f"{repeated[0]} twice",
+            remedy=remedy,
         )
 
 

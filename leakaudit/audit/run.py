@@ -13,12 +13,14 @@ from leakaudit.audit.cells import CohortChoice
 from leakaudit.audit.configuration import UNDEFENDED, AuditConfiguration, Judgement
 from leakaudit.audit.materials import Materials, load_cohort
 from leakaudit.audit.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
+from leakaudit.audit.preflight import check_fits
 from leakaudit.audit.room import cells_folder, check_room
 from leakaudit.audit.runner import CellFailure, Runner, Watch
 from leakaudit.audit.searching import search
 from leakaudit.audit.standing import check_targets
 from leakaudit.audit.tables import DefenseStack, Use
 from leakaudit.audit.training_cell import result_of_trace
+from leakaudit.audit.work import finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import split_patients
 from leakaudit.errors import RecordError, TraceError
@@ -80,6 +82,7 @@ def run_audit(
     if scheduler is None:
         checked_device(configuration.training.device)
     choice, loaded = _choice(configuration)
+    check_fits(configuration.split, loaded.cohort)
     check_defenses(configuration.swept, choice, loaded)
     check_targets(configuration.targets)
     lpips, not_available = _lpips(configuration.judgement)
@@ -183,6 +186,10 @@ def _finish(
         def one_round(configuration: AuditConfiguration) -> Finished:
             plan = planned(configuration)
             check_room(plan, cells, case.loaded)
+            if recorded is not None and not all(
+                finished(plan.folder(cells, attack)) for attack in plan.attacks.values()
+            ):
+                recorded.reader.verify()
             runner.run(plan)
             done = collect(plan, cells, runner.failures)
             if recorded is not None:

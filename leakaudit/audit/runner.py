@@ -27,15 +27,16 @@ from leakaudit.audit.work import (
     work_attack,
     work_training,
 )
-from leakaudit.errors import EnvironmentProblemError
+from leakaudit.errors import EXIT_INTERNAL, EnvironmentProblemError, LeakauditError
 
 
 @dataclass(frozen=True)
 class CellFailure:
-    """A cell that did not finish."""
+    """A cell that did not finish, and the exit code of what stopped it."""
 
     cell: TrainingId | AttackId
     reason: str
+    exit_code: int = EXIT_INTERNAL
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def _follow(
                     remedy="name a folder with --out that every worker can write",
                 )
             if problem is not None:
-                failures.append(CellFailure(work[future], _said(problem)))
+                failures.append(CellFailure(work[future], _said(problem), _exit_code(problem)))
             pending[future.key] = 1.0
             doing.pop(key, None)
             tick()
@@ -256,4 +257,10 @@ def _problem(future: Future[None], client: Client) -> BaseException | None:
 def _said(problem: BaseException) -> str:
     if isinstance(problem, KilledWorker):
         return f"the worker died {problem.allowed_failures + 1} times; it may need more memory"
+    if isinstance(problem, LeakauditError):
+        return str(problem)
     return f"{type(problem).__name__}: {problem}"
+
+
+def _exit_code(problem: BaseException) -> int:
+    return problem.exit_code if isinstance(problem, LeakauditError) else EXIT_INTERNAL

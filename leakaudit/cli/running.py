@@ -142,6 +142,8 @@ def _reports(request: Request, outcome: Outcome) -> Rendered | None:
 def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
     show_verdicts(outcome.record)
     show_answer(outcome.record)
+    for remark in outcome.record.cohort.warnings:
+        warn(f"note on the data: {printable(remark)}")
     if outcome.computed == 0 and rendered is None:
         say(f"Nothing had to be done: finished before: {_cells(outcome.reused)}.")
     else:
@@ -185,7 +187,8 @@ def _exit_code(outcome: Outcome, rendered: Rendered | None) -> int:
     if outcome.refusal is not None:
         return EXIT_NO_VALID_VERDICT
     if outcome.failures:
-        return EXIT_INTERNAL
+        codes = {failure.exit_code for failure in outcome.failures}
+        return codes.pop() if len(codes) == 1 else EXIT_INTERNAL
     if not verdicts or verdicts == {"not tested"}:
         return EXIT_NOTHING_TO_EVALUATE
     if verdicts <= {"attack invalid", "not tested"}:

@@ -58,7 +58,7 @@ def hold(cohort: Cohort, split: SplitSpec) -> Holdings:
     del owners
     return Holdings(
         images={
-            party.name: torch.from_numpy(cohort.images[:, _channels(cohort, party)])
+            party.name: torch.from_numpy(cohort.images[:, channels_of(cohort, party)])
             for party in split.parties
         },
         masks=torch.from_numpy(cohort.masks()).float(),
@@ -66,7 +66,12 @@ def hold(cohort: Cohort, split: SplitSpec) -> Holdings:
     )
 
 
-def _channels(cohort: Cohort, party: PartySpec) -> list[int]:
+def channels_of(cohort: Cohort, party: PartySpec) -> list[int]:
+    """The image channels that a party holds, in the order of its modalities.
+
+    Raises:
+        UnknownNameError: it holds a modality that the cohort lacks.
+    """
     for modality in party.modalities:
         if modality not in cohort.modalities:
             raise UnknownNameError.of(

@@ -227,9 +227,11 @@ def checked_device(device: str) -> str:
     Raises:
         EnvironmentProblemError: a GPU was asked for where there is none.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    number = int(device.partition(":")[2] or 0)
+    visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.startswith("cuda") and number >= visible:
         raise EnvironmentProblemError(
-            "a GPU was asked for, but none is visible",
+            f"a GPU was asked for, but {f'only {visible} are' if visible else 'none is'} visible",
             found=device,
             remedy='set training.device = "cpu", or run `leakaudit doctor`',
         )

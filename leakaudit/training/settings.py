@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 References = Literal["pooled", "alone"]
 
@@ -26,3 +27,10 @@ class TrainingSettings(BaseModel):
         description="also train: one network on all data in one place; each party alone",
     )
     device: str = Field(default="cpu", description="`cpu`, `cuda`, `cuda:0`, ...")
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        if re.fullmatch(r"cpu|cuda(:\d+)?", device) is None:
+            raise ValueError("must be `cpu`, `cuda`, or `cuda:` and a number")
+        return device

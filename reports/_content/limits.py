@@ -17,7 +17,15 @@ def limits(index: Index) -> Section:
     """Everything that stands between the evidence and certainty."""
     record = index.record
     blocks: list[Block] = [
-        Items(tuple(say(strong(f"{title}. "), *text) for title, text in caveats(index))),
+        Items(
+            tuple(
+                say(strong(f"{title}. "), *text)
+                for title, text in (
+                    *caveats(index),
+                    *(("Odd data", say(warning)) for warning in record.cohort.warnings),
+                )
+            )
+        ),
         Subheading("Smallest leak that could have been seen", "smallest"),
         *_smallest(index),
         Subheading("Attacks that had not converged", "unconverged"),

@@ -81,6 +81,23 @@ def test_a_run_ends_with_its_files_and_verdicts(
     assert stand_in.asked["command"] == f"leakaudit run {QUICKSTART} --out '{out}'"
 
 
+def test_what_is_odd_about_the_data_is_said(typed: Typed, stand_in: Audit, tmp_path: Path) -> None:
+    said_in_record = "T1 and T2 are identical in P002: a copied channel"
+
+    def odd(outcome: Outcome) -> Outcome:
+        cohort = outcome.record.cohort.model_copy(update={"warnings": (said_in_record,)})
+        record = outcome.record.model_copy(update={"cohort": cohort})
+        write_record(record, outcome.folder)
+        return replace(outcome, record=record)
+
+    stand_in.change = odd
+    said = typed("run", QUICKSTART, "--out", tmp_path)
+    assert said.code == 0
+    assert f"note on the data: {said_in_record}" in said.err
+    for name in ("summary.md", "report.html"):
+        assert said_in_record in (tmp_path / name).read_text(encoding="utf-8")
+
+
 def test_quiet_and_no_report(typed: Typed, stand_in: Audit, tmp_path: Path) -> None:
     said = typed("run", QUICKSTART, "--out", tmp_path, "--quiet", "--no-report")
     assert said.code == 0
@@ -125,6 +142,15 @@ def test_overrides_reach_the_configuration(
         ('adversaries=[{name="a", positon="server"}]', "did you mean 'position'?"),
         ("recording.epochs=lst", "see `leakaudit explain recording`"),
         ("split.parties=[]", "see `leakaudit explain split`"),
+        ("split.party_levels=9", "error: configuration: split: party_levels is 9"),
+        ("split.party_levels=9", "see `leakaudit explain split`"),
+        ("groups.training=-1", "groups.training: Input should be greater than or equal to 0 or"),
+        (
+            "groups={training=0,auxiliary=1,validation=1}",
+            "error: configuration: groups: at least one patient",
+        ),
+        ("seeds=[-1]", "see `leakaudit explain configuration`"),
+        ("training.device=gpu", "must be `cpu`, `cuda`, or `cuda:` and a number"),
     ],
 )
 def test_a_wrong_change_is_one_message(
@@ -187,6 +213,11 @@ def _refused(outcome: Outcome) -> Outcome:
     return replace(outcome, refusal="one patient is not enough")
 
 
+def _damaged(outcome: Outcome) -> Outcome:
+    cell = CellFailure(TrainingId("none", 0), "shard x", errors.TraceError.exit_code)
+    return replace(outcome, failures=(cell, cell))
+
+
 def _failed(outcome: Outcome) -> Outcome:
     training = TrainingId("none", 0)
     return replace(
@@ -209,6 +240,7 @@ def _verdicts(*values: str) -> Change:
         (_failed, errors.EXIT_INTERNAL, "training none, seed 0: worker died"),
         (_failed, errors.EXIT_INTERNAL, "inversion by curious-server on shuffled pairs on"),
         (_failed, errors.EXIT_INTERNAL, "the same command tries the others again"),
+        (_damaged, errors.EXIT_USAGE, "training none, seed 0: shard x"),
         (_verdicts(), errors.EXIT_NOTHING_TO_EVALUATE, ""),
         (_verdicts("not tested"), errors.EXIT_NOTHING_TO_EVALUATE, ""),
         (_verdicts("attack invalid", "not tested"), errors.EXIT_NO_VALID_VERDICT, ""),

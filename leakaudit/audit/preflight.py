@@ -1,0 +1,40 @@
+"""A split that no cohort like this can train is refused before the first training starts."""
+
+from __future__ import annotations
+
+import math
+
+from leakaudit.cohorts.cohort import Cohort
+from leakaudit.errors import ConfigurationError
+from leakaudit.split.spec import SplitSpec, level_size
+from leakaudit.training.data import channels_of
+
+
+def check_fits(split: SplitSpec, cohort: Cohort) -> None:
+    """Hold split and cohort against each other.
+
+    Raises:
+        ConfigurationError: dimensions, sizes or modalities do not go together.
+    """
+    if split.dimensions != len(cohort.space):
+        raise ConfigurationError(
+            "split.dimensions must be that of the images",
+            found=f"{split.dimensions}, and images of {_size(cohort.space)}",
+            remedy=f"set split.dimensions = {len(cohort.space)}, or read the cohort as "
+            + ("2-D slices" if split.dimensions == 2 else "3-D patches"),
+        )
+    deepest = len(split.channels) - 1
+    space = level_size(cohort.space, deepest)
+    # Instance norm needs two voxels to norm.
+    if math.prod(space) < 2:
+        raise ConfigurationError(
+            "the deepest level must have at least two voxels: each level halves the image",
+            found=f"{_size(cohort.space)} and {len(split.channels)} levels",
+            remedy="name fewer split.channels, or use larger images",
+        )
+    for party in split.parties:
+        channels_of(cohort, party)
+
+
+def _size(space: tuple[int, ...]) -> str:
+    return " x ".join(map(str, space))
