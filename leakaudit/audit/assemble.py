@@ -159,7 +159,7 @@ def assemble(
                 threshold=configuration.judgement.threshold,
             ),
             utility=used,
-            costs=costs(done.trainings),
+            costs=costs(done.trainings, configuration.split),
             dependence=proxies,
             metrics=metric_summaries(findings, proxies, len(victims)),
             **_judged(configuration, given, done, found, used),

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from leakaudit.audit.blind import Blind
 from leakaudit.audit.cells import AttackCell
+from leakaudit.audit.horizontal import attack_each_party
 from leakaudit.audit.judging import PICTURES, CellJudge, TargetScores, as_array
 from leakaudit.audit.lineup import line_up
 from leakaudit.audit.materials import materials
@@ -59,10 +60,15 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
                 found=f"{cell.adversary.name} holds all the {attack.goal} itself",
             )
         attacked = view
-        if cell.shuffled and attack.goal != "membership":  # there the line-up is the control
-            attacked = view.shuffled(torch.Generator().manual_seed(cell.seed))
         report(f"attack {cell.attack.use}", 0.0)
-        guesses = attack(attacked, cell.seed)
+        if view.split.orientation == "horizontal":
+            guesses = attack_each_party(
+                attack, view, reader, lineup, cell.seed, shuffled=cell.shuffled
+            )
+        else:
+            if cell.shuffled and attack.goal != "membership":  # there the line-up is the control
+                attacked = view.shuffled(torch.Generator().manual_seed(cell.seed))
+            guesses = attack(attacked, cell.seed)
         report("judging", 0.9)
         judge = CellJudge(cell, given, view, reader.description.split, lineup, attack)
         scores = tuple(

@@ -47,6 +47,10 @@ class TrainingCell(Section):
     training: TrainingSettings
     recording: RecordingSettings | None = Field(default=None, description="unset: no trace")
     dependence: bool = False
+    dealt_by: SplitSpec | None = Field(
+        default=None,
+        description="horizontal split of which one party trains alone",
+    )
     seed: int
 
     def key(self) -> str:

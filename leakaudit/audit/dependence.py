@@ -50,15 +50,17 @@ def measure_dependence(
         split: after defenses.
         seed: of the information bound's critic.
     """
-    owners = holdings.patients[rows].numpy()
-    chosen = np.array([_middle(np.flatnonzero(owners == owner)) for owner in np.unique(owners)])
-    if len(chosen) < _LEAST_PATIENTS:
-        return ()
-    exchange = reader.exchange(rows.tolist())
     epoch = reader.epochs[-1]
     found = []
     for party in split.party_names:
-        images = holdings.images[party][rows].numpy()
+        held = reader.held_by(party)
+        own = rows[[row in held for row in rows.tolist()]]
+        owners = holdings.patients[own].numpy()
+        chosen = np.array([_middle(np.flatnonzero(owners == owner)) for owner in np.unique(owners)])
+        if len(chosen) < _LEAST_PATIENTS:
+            continue
+        exchange = reader.exchange(own.tolist())
+        images = holdings.images[party][own].numpy()
         for level in split.crossing:
             sent = exchange.messages(party, level, Direction.ACTIVATION, epoch).numpy()
 

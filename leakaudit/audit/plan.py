@@ -167,6 +167,7 @@ def _add_reference(
             plan.trainings[TrainingId(label, seed, reference=True)] = TrainingCell(
                 choice=choice,
                 split=whole,
+                dealt_by=split if split.orientation == "horizontal" and label != POOLED else None,
                 training=configuration.training.model_copy(update={"references": ()}),
                 seed=seed,
             )

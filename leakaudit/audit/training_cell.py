@@ -27,6 +27,7 @@ from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.trace.writer import TraceWriter
 from leakaudit.training.data import Holdings, hold
 from leakaudit.training.evaluation import evaluate
+from leakaudit.training.federated import deal
 from leakaudit.training.loop import predictor, train
 
 TRACE_FOLDER = "trace"
@@ -74,10 +75,12 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
     exposure = exposure_of(given, cell)
     defenses = resolve(defenses, cell.split, exposure)
     holdings = hold(given.cohort, cell.split)
+    if cell.dealt_by is not None:
+        rows = deal(holdings.patients, rows, cell.dealt_by)[cell.split.party_names[0]]
     recorder: TraceWriter | None = None
     probes: tuple[int, ...] = ()
     if cell.recording is not None:
-        description = _description(cell, given, defenses)
+        description = _description(cell, given, defenses, holdings)
         recorder = TraceWriter(folder / TRACE_FOLDER, description, restart=True)
         probes = _probes(given, cell.recording.weight_updates)
     try:
@@ -162,11 +165,15 @@ def exposure_of(given: Materials, cell: TrainingCell) -> Exposure:
 
 
 def _description(
-    cell: TrainingCell, given: Materials, defenses: tuple[Defense, ...]
+    cell: TrainingCell, given: Materials, defenses: tuple[Defense, ...], holdings: Holdings
 ) -> TraceDescription:
     if cell.recording is None:
         raise ValueError("a cell without recording has no trace")
     rows = given.groups.indices[Group.TRAINING]
+    holders: dict[int, str] = {}
+    if cell.split.orientation == "horizontal":
+        dealt = deal(holdings.patients, given.rows(Group.TRAINING), cell.split)
+        holders = {row: name for name, own in dealt.items() for row in own.tolist()}
     return TraceDescription(
         split=cell.split,
         regions=tuple(given.cohort.regions),
@@ -180,7 +187,12 @@ def _description(
         epochs_trained=cell.training.epochs,
         epochs_recorded=cell.recording.chosen(cell.training.epochs),
         samples=tuple(
-            TracedSample(sample=int(row), patient=str(given.cohort.patients[row])) for row in rows
+            TracedSample(
+                sample=int(row),
+                patient=str(given.cohort.patients[row]),
+                party=holders.get(int(row)),
+            )
+            for row in rows
         ),
     )
 

@@ -10,6 +10,7 @@ from leakaudit.audit.plan import TrainingId
 from leakaudit.audit.training_cell import TrainingResult
 from leakaudit.record.estimates import as_array, as_table, figure, recorded
 from leakaudit.record.model import Cost, Dependence, Estimate, Utility
+from leakaudit.split.spec import SplitSpec
 from leakaudit.statistics import Direction
 from leakaudit.training.evaluation import HD95_UNIT
 
@@ -85,12 +86,18 @@ def _region(
     return found
 
 
-def costs(results: Results) -> tuple[Cost, ...]:
-    """Bytes sent per patient and epoch, by setting."""
+def costs(results: Results, split: SplitSpec) -> tuple[Cost, ...]:
+    """Bytes sent per patient and epoch, by setting.
+
+    Args:
+        results: finished trainings.
+        split: in a horizontal one a patient's messages pass a single party's link.
+    """
+    links = len(split.parties) if split.orientation == "horizontal" else 1
     return tuple(
         Cost(
             setting=setting,
-            bytes_per_patient=sum(r.bytes_per_patient for r in results[seeds[0]].routes),
+            bytes_per_patient=sum(r.bytes_per_patient for r in results[seeds[0]].routes) / links,
             routes=results[seeds[0]].routes,
         )
         for setting, seeds in by_setting(results).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 SERVER = "server"
 
@@ -16,6 +16,10 @@ class PartySpec(BaseModel):
 
     name: str = Field(min_length=1)
     modalities: tuple[str, ...] = Field(min_length=1)
+    share: PositiveFloat = Field(
+        default=1.0,
+        description="horizontal split: its part of the training patients, relative to the others",
+    )
 
 
 class SplitSpec(BaseModel):
@@ -59,6 +63,11 @@ class SplitSpec(BaseModel):
             raise ValueError(f"skip {wrong[0]} is not a level that runs at the parties")
         if self.labels_at != SERVER and self.labels_at not in names:
             raise ValueError(f"labels_at names no party: {self.labels_at}; parties: {names}")
+        if self.orientation == "horizontal":
+            if len({party.modalities for party in self.parties}) > 1:
+                raise ValueError("in a horizontal split every party holds the same modalities")
+            if self.labels_at != SERVER:
+                raise ValueError("in a horizontal split each party sends its masks to the server")
         return self
 
     @property

@@ -36,12 +36,13 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class WeightUpdate:
-    """One gradient step as somebody sees it who is granted weight updates.
+    """One gradient step, or one round, as somebody sees it who is granted weight updates.
 
     Attributes:
-        rows: positions within the view's samples that made up the batch.
-        weights: encoder parameter name to its gradient.
-        cut: level to the gradient (batch, channels, *space) that came back at the cut.
+        rows: positions within the view's samples that made up the batch, or the round.
+        weights: encoder parameter name to its gradient; of a round, weights before minus after.
+        cut: level to the gradient (batch, channels, *space) that came back at the cut; empty for a
+            round, which has many.
     """
 
     rows: Tensor
@@ -104,12 +105,26 @@ class Rebuilt(Protocol):
 
 
 def seen_from(adversary: Adversary, split: SplitSpec) -> Knowledge:
-    """What the position shows by itself, before any grant (threat model, "who sees what")."""
+    """What the position shows by itself, before any grant (threat model, "who sees what").
+
+    In a horizontal split the server averages the encoders: it and the wire see each party's update
+    before averaging and, with every party, the averaged encoder of every round, which can be asked
+    about any image. What a party holds itself are images of other patients than the victims. Of two
+    parties each can subtract its own share from the average, which leaves the other's update.
+    """
     server = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS | Knowledge.SERVER_WEIGHTS
     if split.label_holder is None:
         server |= Knowledge.LABELS
     party = Knowledge.OWN_IMAGES | Knowledge.GRADIENTS | Knowledge.ARCHITECTURE
     wire = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS
+    if split.orientation == "horizontal":
+        averaged = Knowledge.ARCHITECTURE | Knowledge.ENCODER_WEIGHTS | Knowledge.QUERIES
+        server |= averaged | Knowledge.WEIGHT_UPDATES
+        wire |= averaged | Knowledge.WEIGHT_UPDATES
+        party = averaged
+        others = set(split.party_names) - set(adversary.members)
+        if len(others) == 1:
+            party |= Knowledge.WEIGHT_UPDATES
     match adversary.position:
         case Position.SERVER:
             return server
@@ -197,13 +212,21 @@ class View:
         return self._mixed(self._exchange.messages(party, level, Direction.GRADIENT, epoch))
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
-        """Encoder updates of a party, with the cut gradients that caused them."""
+        """Encoder updates of a party after one step, with the cut gradients that caused them."""
         self._require(Knowledge.WEIGHT_UPDATES)
-        updates = self._exchange.updates(party, epoch)
+        updates = [each for each in self._exchange.updates(party, epoch) if each.cut]
         if self._mixing is None:
             return updates
         mixing = self._mixing
         return [replace(update, rows=mixing[update.rows]) for update in updates]
+
+    def round_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        """What a party of a horizontal split sent to be averaged: weights before minus after.
+
+        A whole round's steps are in it, so no single gradient at the cut belongs to it.
+        """
+        self._require(Knowledge.WEIGHT_UPDATES)
+        return [each for each in self._exchange.updates(party, epoch) if not each.cut]
 
     def query(self, party: str, images: Tensor, epoch: int, rng: Generator) -> Features:
         """What the party would send for these images: black-box, through its guards."""
@@ -267,6 +290,23 @@ class View:
         if self._labels is None:
             raise NotMountableError("labels were granted but are not in this view")
         return self._labels
+
+    def of(self, targets: tuple[Target, ...], rows: Tensor, exchange: Exchange) -> View:
+        """The same, of some targets and samples: those that one party of a horizontal split holds.
+
+        Args:
+            targets: of that party.
+            rows: (m,) positions among this view's samples.
+            exchange: what was recorded of them, in that order.
+        """
+        return replace(
+            self,
+            targets=targets,
+            patients=self.patients[rows],
+            _exchange=exchange,
+            _own_images={},
+            _labels=None if self._labels is None else self._labels[rows],
+        )
 
     def shuffled(self, rng: Generator) -> View:
         """The same view with messages handed to the wrong patients: the negative control.

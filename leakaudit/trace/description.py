@@ -43,6 +43,9 @@ class TracedSample(_Part):
 
     sample: NonNegativeInt = Field(description="index into the cohort")
     patient: str = Field(description="pseudonym of the patient")
+    party: str | None = Field(
+        default=None, description="who holds it in a horizontal split; null: every party"
+    )
 
 
 class RecordedRoute(_Part):

@@ -137,6 +137,12 @@ class TraceReader:
             )
         return result
 
+    def held_by(self, party: str) -> frozenset[int]:
+        """The training samples that a party holds, as cohort indices; all in a vertical split."""
+        return frozenset(
+            entry.sample for entry in self.description.samples if entry.party in (None, party)
+        )
+
     def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]:
         """Recorded encoder updates whose whole batch is among the samples asked for.
 

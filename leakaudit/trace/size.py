@@ -44,6 +44,7 @@ def estimate_bytes(
     per_link = sum(widths[level] * math.prod(level_size(space, level)) for level in split.crossing)
     parties = len(split.parties)
     links = 1 if split.orientation == "horizontal" else parties
+    rounds = split.orientation == "horizontal"  # each party's update before averaging
     at_head = 0 if split.label_holder is None else widths[0] * math.prod(space)
     with torch.device("meta"):
         encoders = [PartyEncoder(split, len(party.modalities)) for party in split.parties]
@@ -54,13 +55,14 @@ def estimate_bytes(
     routes = 2 * (links * len(split.crossing) + (split.label_holder is not None))
     numbers = (
         2 * samples * (links * per_link + at_head)
-        + at_parties
+        + (1 + rounds) * at_parties
         + elsewhere
         + weight_updates * (at_parties + parties * per_link)
     )
     tensors = (
         2 * samples * routes
-        + names_at_parties
+        + (1 + rounds) * names_at_parties
+        + rounds * (parties + samples)
         + names_elsewhere
         + weight_updates * (names_at_parties + parties * (1 + len(split.crossing)))
     )

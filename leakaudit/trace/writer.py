@@ -111,14 +111,15 @@ class TraceWriter:
         weights: Mapping[str, Tensor],
         cut: Mapping[int, Tensor],
     ) -> None:
-        """Record an encoder's weight gradient on a probe batch.
+        """Record an encoder's weight gradient on a probe batch, or its change over a round.
 
         Args:
             epoch: a recorded epoch that is not sealed yet; others are passed over.
             party: whose encoder.
             samples: (batch,) indices into the cohort.
-            weights: encoder parameter name to its gradient.
-            cut: level to the gradient (batch, channels, *space) that came back at the cut.
+            weights: encoder parameter name to its gradient; over a round, before minus after.
+            cut: level to the gradient (batch, channels, *space) that came back at the cut; empty
+                for a round.
         """
         if epoch not in self._recorded:
             return

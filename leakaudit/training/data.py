@@ -29,10 +29,13 @@ class Holdings:
     masks: Tensor
     patients: Tensor
 
-    def batch(self, rows: Tensor, epoch: int, step: int, device: str = "cpu") -> Batch:
-        """The given samples as one step's data."""
+    def batch(
+        self, rows: Tensor, epoch: int, step: int, device: str = "cpu", party: str | None = None
+    ) -> Batch:
+        """The given samples as one step's data, of every party or of one."""
+        names = tuple(self.images) if party is None else (party,)
         return Batch(
-            images={name: images[rows].to(device) for name, images in self.images.items()},
+            images={name: self.images[name][rows].to(device) for name in names},
             masks=self.masks[rows].to(device),
             samples=rows,
             epoch=epoch,
@@ -54,13 +57,14 @@ def hold(cohort: Cohort, split: SplitSpec) -> Holdings:
     Raises:
         UnknownNameError: a party holds a modality that the cohort lacks.
     """
-    owners, numbers = np.unique(cohort.patients, return_inverse=True)
-    del owners
+    _, numbers = np.unique(cohort.patients, return_inverse=True)
+    # Parties of a horizontal split hold the same modalities: their images are kept once.
+    kept: dict[tuple[str, ...], Tensor] = {}
+    for party in split.parties:
+        if party.modalities not in kept:
+            kept[party.modalities] = torch.from_numpy(cohort.images[:, channels_of(cohort, party)])
     return Holdings(
-        images={
-            party.name: torch.from_numpy(cohort.images[:, channels_of(cohort, party)])
-            for party in split.parties
-        },
+        images={party.name: kept[party.modalities] for party in split.parties},
         masks=torch.from_numpy(cohort.masks()).float(),
         patients=torch.from_numpy(numbers.astype(np.int64)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.errors import EnvironmentProblemError
+from leakaudit.errors import ConfigurationError, EnvironmentProblemError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Cut, Direction, Link, Message
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split.spec import SERVER, PartySpec, SplitSpec
+from leakaudit.training import federated
 from leakaudit.training.data import Holdings
 from leakaudit.training.settings import TrainingSettings
-from leakaudit.training.step import exchange
+from leakaudit.training.step import Batch, exchange
 
 
 class Recorder(Protocol):
@@ -40,7 +41,7 @@ class Recorder(Protocol):
         weights: Mapping[str, Tensor],
         cut: Mapping[int, Tensor],
     ) -> None:
-        """One probed encoder update."""
+        """One probed encoder update; or, without ``cut``, one that a party sent to be averaged."""
 
     def snapshot(self, epoch: int, network: nn.Module) -> None:
         """All weights after an epoch; seals it."""
@@ -116,9 +117,17 @@ def train(
     device = checked_device(settings.device)
     regions, space = holdings.masks.shape[1], tuple(holdings.masks.shape[2:])
     network = Network(split, regions, space, defenses, seed=seed).to(device)
+    dealt = None
+    if split.orientation == "horizontal":
+        dealt = federated.deal(holdings.patients, rows, split)
+        federated.average(network, dealt)  # all start from the same encoder
     rngs = randomness(network.split, seed, device)
     order = torch.Generator().manual_seed(seed)
-    steps_per_epoch = math.ceil(len(rows) / settings.batch_size)
+    steps_per_epoch = (
+        math.ceil(len(rows) / settings.batch_size)
+        if dealt is None
+        else federated.steps_per_epoch(dealt, settings.batch_size)
+    )
     total = steps_per_epoch * settings.epochs
     optimisers = [_optimiser(part, settings) for part in _owners(network)]
     schedules = [
@@ -126,24 +135,35 @@ def train(
     ]
     losses, clock = [], []
     with WeightUpdates(network, defenses) as updates:
+        if dealt is not None and updates.rewrites:
+            raise ConfigurationError(
+                "a defense of weight updates stands in a vertical split",
+                found="a horizontal split, where encoders are averaged",
+                remedy="use a defense of the messages",
+            )
         for epoch in range(settings.epochs):
             keeps = recorder is not None and recorder.records(epoch)
             link = Link([recorder] if recorder is not None and keeps else [])
             sums = 0.0
-            for batch in holdings.batches(rows, epoch, settings.batch_size, order, device):
+            begun = federated.encoder_weights(network) if dealt is not None and keeps else {}
+            for together in _steps(holdings, rows, dealt, epoch, settings, order):
                 started = time.perf_counter()
                 network.zero_grad(set_to_none=True)
-                loss = exchange(network, link, batch, rngs)
+                loss = federated.exchange_all(network, link, together, rngs)
                 updates.rewrite(rngs)
                 for optimiser, schedule in zip(optimisers, schedules, strict=True):
                     optimiser.step()
                     schedule.step()
                 clock.append(time.perf_counter() - started)
-                sums += float(loss) * len(batch.samples)
+                sums += float(loss) * sum(len(batch.samples) for batch in together)
             losses.append(sums / len(rows))
+            if dealt is not None:
+                if recorder is not None and keeps:
+                    _record_round(network, dealt, begun, recorder, epoch)
+                federated.average(network, dealt)
             if recorder is not None and keeps:
                 own = _probe_randomness(network.split, seed, epoch, device)
-                probe(network, updates, holdings, probes, recorder, epoch, own, device)
+                probe(network, updates, holdings, probes, recorder, epoch, own, device, dealt)
                 recorder.snapshot(epoch, network)
             if progress is not None:
                 progress(epoch + 1, settings.epochs, losses[-1])
@@ -159,14 +179,19 @@ def probe(
     epoch: int,
     rngs: Mapping[str, Generator],
     device: str,
+    dealt: federated.Dealt | None = None,
 ) -> None:
     """Exchange single samples without a step and record each encoder's gradient.
 
     This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
     when a batch holds one sample, after the defenses had their say on it; the weights are those
     of the epoch's snapshot. ``rngs`` must be others than training draws from, which then goes on
-    as if unobserved.
+    as if unobserved. In a horizontal split (``dealt``) the sample's own party exchanges it, and
+    what is recorded is what it would send to be averaged after a round of one step.
     """
+    holders = {
+        int(sample): name for name, rows in (dealt or {}).items() for sample in rows.tolist()
+    }
     for sample in samples:
         cut: dict[str, dict[int, Tensor]] = {}
 
@@ -177,9 +202,11 @@ def probe(
 
         network.zero_grad(set_to_none=True)
         rows = torch.tensor([sample])
-        exchange(network, Link([collect]), holdings.batch(rows, epoch, 0, device), rngs)
+        holder = holders.get(sample)
+        batch = holdings.batch(rows, epoch, 0, device, party=holder)
+        exchange(network, Link([collect]), batch, rngs)
         updates.rewrite(rngs)
-        for name in network.split.party_names:
+        for name in batch.images:
             weights = {
                 key: parameter.grad.clone()
                 for key, parameter in network.party(name).encoder.named_parameters()
@@ -189,18 +216,51 @@ def probe(
     network.zero_grad(set_to_none=True)
 
 
+def _steps(
+    holdings: Holdings,
+    rows: Tensor,
+    dealt: federated.Dealt | None,
+    epoch: int,
+    settings: TrainingSettings,
+    order: Generator,
+) -> Iterator[list[Batch]]:
+    """An epoch's steps: one batch that all parties share, or one of each party."""
+    size, device = settings.batch_size, settings.device
+    if dealt is not None:
+        yield from federated.batches(holdings, dealt, epoch, size, order, device)
+        return
+    for batch in holdings.batches(rows, epoch, size, order, device):
+        yield [batch]
+
+
+def _record_round(
+    network: Network,
+    dealt: federated.Dealt,
+    begun: Mapping[str, Mapping[str, Tensor]],
+    recorder: Recorder,
+    epoch: int,
+) -> None:
+    """What each party sends to be averaged: its encoder before the round minus after it."""
+    for name, weights in federated.encoder_weights(network).items():
+        change = {key: begun[name][key] - weight for key, weight in weights.items()}
+        recorder.update(epoch, name, dealt[name], change, {})
+
+
 def predictor(
     network: Network, holdings: Holdings, *, seed: int, device: str = "cpu"
 ) -> Callable[[Tensor], Tensor]:
     """Rows to binary predictions (n, regions, *space), messages passing the defenses."""
     rngs = randomness(network.split, seed + 1, device)
     space = network.space
+    names = network.split.party_names
+    # In a horizontal split all parties end with the same encoder, and a patient passes one of them.
+    ends = names[:1] if network.split.orientation == "horizontal" else names
 
     def predict(rows: Tensor) -> Tensor:
         with torch.no_grad():
             received = [
                 network.party(name)(holdings.images[name][rows].to(device), rngs[name])
-                for name in network.split.party_names
+                for name in ends
             ]
             logits: Tensor = network.head(network.server(received, space))
         return logits > 0
@@ -210,8 +270,9 @@ def predictor(
 
 def pooled(split: SplitSpec) -> SplitSpec:
     """Reference: one network on all modalities in one place."""
+    parties = split.parties[:1] if split.orientation == "horizontal" else split.parties
     everything = PartySpec(
-        name="pooled", modalities=tuple(m for party in split.parties for m in party.modalities)
+        name="pooled", modalities=tuple(m for party in parties for m in party.modalities)
     )
     return _in_one_place(split, everything)
 

@@ -21,7 +21,9 @@ def split_section(index: Index) -> Section:
     shared = {
         "vertical": "the parties hold different images of the same patients",
         "horizontal": "the parties hold the same kinds of image of different patients; "
-        "their encoder weights are averaged each round",
+        "after every epoch each sends the change of its encoder to the server, which sees it "
+        "before averaging, and every party gets the averaged encoder. The server takes one step on "
+        "the mean over all parties' batches (SplitFedV1)",
     }[split.orientation]
     blocks: list[Block] = [
         Paragraph(

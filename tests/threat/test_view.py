@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakaudit.errors import NotMountableError
+from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 from leakaudit.threat.view import Auxiliary, View, derangement, seen_from
 
@@ -86,3 +87,37 @@ def test_positions_see_what_the_threat_model_says() -> None:
     assert Knowledge.WEIGHT_UPDATES not in seen_from(server, SPLIT)
     wire = Adversary(name="w", position=Position.WIRE)
     assert Knowledge.SERVER_WEIGHTS not in seen_from(wire, SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("adversary", "parties", "sees", "lacks"),
+    [
+        (
+            {"position": "server"}, 3,
+            Knowledge.ACTIVATIONS | Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS,
+            Knowledge.OWN_IMAGES,
+        ),
+        (
+            {"position": "party", "members": ("a",)}, 3, Knowledge.ENCODER_WEIGHTS,
+            Knowledge.WEIGHT_UPDATES | Knowledge.ACTIVATIONS | Knowledge.OWN_IMAGES,
+        ),
+        (
+            {"position": "party", "members": ("a",)}, 2, Knowledge.WEIGHT_UPDATES,
+            Knowledge.ACTIVATIONS,
+        ),
+        (
+            {"position": "wire"}, 3, Knowledge.ACTIVATIONS | Knowledge.WEIGHT_UPDATES,
+            Knowledge.LABELS | Knowledge.SERVER_WEIGHTS,
+        ),
+    ],
+)  # fmt: skip
+def test_who_sees_what_where_encoders_are_averaged(
+    adversary: dict[str, object], parties: int, sees: Knowledge, lacks: Knowledge
+) -> None:
+    split = SplitSpec(
+        parties=tuple(PartySpec(name=name, modalities=("T1",)) for name in "abc"[:parties]),
+        channels=(2, 4), party_levels=1, orientation="horizontal",
+    )  # fmt: skip
+    shown = seen_from(Adversary.model_validate({"name": "x", **adversary}), split)
+    assert shown & sees == sees
+    assert not shown & lacks

@@ -1,0 +1,167 @@
+"""A horizontal split from training to judged attacks: each party through its own patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from leakaudit.audit import training_cell
+from leakaudit.audit.attack_cell import AttackResult, run_attack
+from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
+from leakaudit.audit.configuration import AttackUse, Use
+from leakaudit.audit.materials import load_cohort, materials
+from leakaudit.audit.plan import TrainingId
+from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
+from leakaudit.audit.utility import costs
+from leakaudit.cohorts.groups import GroupSettings
+from leakaudit.split.spec import SplitSpec
+from leakaudit.threat.knowledge import Adversary
+from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.recording import RecordingSettings
+from leakaudit.training.loop import alone
+from leakaudit.training.settings import TrainingSettings
+
+Run = Callable[..., AttackResult]
+COHORT: dict[str, Any] = {"patients": 16, "slices_per_patient": 2, "size": 24}
+SPLIT = SplitSpec.model_validate(
+    {
+        "orientation": "horizontal",
+        "parties": [
+            {"name": "a", "modalities": ("FLAIR",), "share": 2},
+            {"name": "b", "modalities": ("FLAIR",)},
+        ],
+        "channels": (4, 8),
+        "party_levels": 1,
+    }
+)
+TRAINED = 9
+SERVER = Adversary.model_validate(
+    {"name": "server", "position": "server", "grants": ("auxiliary-images",)}
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def silent(stage: str, fraction: float) -> None:
+    assert 0 <= fraction <= 1
+
+
+@pytest.fixture(scope="module")
+def choice() -> CohortChoice:
+    return CohortChoice(
+        cohort=Use.model_validate({"use": "phantom", **COHORT}),
+        groups=GroupSettings(training=TRAINED, auxiliary=5, validation=2),
+        fingerprint=load_cohort("phantom", COHORT).fingerprint(),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("horizontal")
+
+
+@pytest.fixture(scope="module")
+def trained(choice: CohortChoice, folder: Path) -> TrainingResult:
+    torch.set_num_threads(1)
+    cell = TrainingCell(
+        choice=choice, split=SPLIT, training=TrainingSettings(epochs=2, batch_size=6),
+        recording=RecordingSettings(weight_updates=TRAINED), seed=0,
+    )  # fmt: skip
+    return run_training(cell, folder, silent)
+
+
+@pytest.fixture(scope="module")
+def run(choice: CohortChoice, folder: Path, trained: TrainingResult) -> Run:
+    def attack(name: str, *, shuffled: bool = False, **settings: Any) -> AttackResult:
+        cell = AttackCell(
+            choice=choice, source="here", adversary=SERVER, shuffled=shuffled, seed=0,
+            attack=AttackUse.model_validate({"use": name, **settings}),
+            victims=None, lpips=None, pictures=False,
+        )  # fmt: skip
+        return run_attack(cell, folder / TRACE_FOLDER, folder, silent)
+
+    return attack
+
+
+def held(folder: Path, party: str) -> set[str]:
+    description = TraceReader(folder / TRACE_FOLDER).description
+    return {entry.patient for entry in description.samples if entry.party == party}
+
+
+def test_the_trace_says_who_holds_whom_and_what_each_sent_to_be_averaged(
+    trained: TrainingResult, folder: Path
+) -> None:
+    a, b = held(folder, "a"), held(folder, "b")
+    assert (len(a), len(b), len(a & b)) == (6, 3, 0)
+    reader = TraceReader(folder / TRACE_FOLDER)
+    for party, patients in (("a", a), ("b", b)):
+        rounds = [update for update in reader.updates(party, 1, reader.samples) if not update.cut]
+        assert [len(update.rows) for update in rounds] == [2 * len(patients)]
+        assert set(rounds[0].weights) == {
+            name for name, _ in reader.rebuilt().party(party, 1).encoder.named_parameters()
+        }
+    dice = trained.utility["WT"].dice
+    assert len(dice) == 2
+
+
+def test_a_patients_bytes_are_those_of_one_link(trained: TrainingResult) -> None:
+    (cost,) = costs({TrainingId("none", 0): trained}, SPLIT)
+    # Two slices, there and back, four channels of 24 x 24 floats.
+    assert cost.bytes_per_patient == 2 * 2 * 4 * 24 * 24 * 4
+
+
+def test_images_are_read_off_each_partys_own_messages(run: Run, folder: Path) -> None:
+    result = run("decoder-inversion", steps=20, channels=8)
+    assert result.status == "done", result.reason
+    lead = {s.victim: s for s in result.scores if (s.metric, s.region) == ("ssim", "foreground")}
+    assert set(lead) == {"a", "b"}
+    for party, score in lead.items():
+        own = held(folder, party)
+        for patient, value, blind in zip(result.patients, score.values, score.blind, strict=True):
+            assert (value is not None) == (patient in own)
+            assert (blind is not None) == (patient in own)
+        values = [value for value in score.values if value is not None]
+        blinds = [value for value in score.blind if value is not None]
+        assert sum(values) / len(values) > sum(blinds) / len(blinds) + 0.1
+    wrong = run("decoder-inversion", steps=20, channels=8, shuffled=True)
+    for score in wrong.scores:
+        if (score.metric, score.region) == ("ssim", "foreground"):
+            values = [value for value in score.values if value is not None]
+            blinds = [value for value in score.blind if value is not None]
+            assert sum(values) / len(values) < sum(blinds) / len(blinds) + 0.05
+
+
+def test_images_are_matched_to_the_updates_a_server_sees_without_a_grant(run: Run) -> None:
+    result = run("gradient-matching", target="images", steps=5)
+    assert result.status == "done", result.reason
+    assert {score.victim for score in result.scores} == {"a", "b"}
+
+
+def test_attacks_on_all_patients_together_say_why_they_cannot_be_mounted(run: Run) -> None:
+    result = run("gradient-matching", target="masks")
+    assert result.status == "not mountable"
+
+
+def test_a_party_alone_trains_on_its_own_patients(
+    choice: CohortChoice, folder: Path, trained: TrainingResult, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    given = materials(choice)
+    seen: list[int] = []
+    train = training_cell.train
+
+    def watched(holdings: Any, rows: torch.Tensor, *others: Any, **named: Any) -> Any:
+        seen.extend(rows.tolist())
+        return train(holdings, rows, *others, **named)
+
+    monkeypatch.setattr(training_cell, "train", watched)
+    cell = TrainingCell(
+        choice=choice, split=alone(SPLIT, "b"), dealt_by=SPLIT, seed=0,
+        training=TrainingSettings(epochs=1, batch_size=2),
+    )  # fmt: skip
+    run_training(cell, tmp_path, silent)
+    assert {str(given.cohort.patients[row]) for row in seen} == held(folder, "b")
