@@ -15,6 +15,7 @@ from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.attack import Guesses
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
+from leakaudit.threat.properties import property_of
 from leakaudit.threat.view import (
     Asset,
     Auxiliary,
@@ -28,6 +29,7 @@ from leakaudit.training.data import Holdings
 from leakaudit.training.loop import probe
 from leakaudit.training.step import Batch, exchange
 
+OUTSIDERS, STRANGERS = 100, 100
 TWO_PARTIES = SplitSpec(
     parties=(
         PartySpec(name="north", modalities=("T1",)),
@@ -58,6 +60,7 @@ class Setup:
     training: int = 40
     probed: int = 4
     rescaled: float = 1.0
+    unseen_by: tuple[str, ...] = ()  # parties whose images do not show lesions
     seed: int = 0
 
 
@@ -175,7 +178,7 @@ class World:
             _auxiliary=self.auxiliary,
             _own_images={name: self.images[name] for name in members if name in self.images},
             _labels=self.masks if Knowledge.LABELS in knowledge else None,
-            _candidates=self.candidates,
+            _candidates=line_up(self) if asset == "membership" else self.candidates,
         )
 
 
@@ -200,6 +203,41 @@ def advantage(world: World, guesses: Guesses) -> dict[Target, float]:
         left = (guess.values - truth[rows]).square().mean()
         found[target] = 1 - (left / (blind - truth[rows]).square().mean()).item()
     return found
+
+
+def line_up(world: World, *, strangers: bool = False) -> Candidates:
+    """The attacked patients, or as a control people nobody attacked, before as many outsiders."""
+    rng = torch.Generator().manual_seed(world.setup.seed + 1)
+    drawn, _, _ = draw_patients(world.setup, OUTSIDERS + STRANGERS, rng, 1)
+    first = torch.arange(len(world.patients)) % world.setup.slices == 0
+    return Candidates(
+        {
+            name: torch.cat([each[OUTSIDERS:] if strangers else world.images[name][first],
+                             each[:OUTSIDERS]])
+            for name, each in drawn.items()
+        }
+    )  # fmt: skip
+
+
+def apart(scores: Tensor, positive: Tensor) -> float:
+    """0 where scores tell two kinds apart no better than a coin, 1 where always."""
+    differences = scores[positive][:, None] - scores[~positive][None]
+    return differences.sign().double().mean().item()
+
+
+def membership_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
+    """Of the line-up's first people against its last, who are outsiders."""
+    return {
+        target: apart(guess.values, torch.arange(len(guess.values)) < len(guess.values) - OUTSIDERS)
+        for target, guess in guesses.items()
+    }
+
+
+def attribute_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
+    """Of the side of the lesion, patient by patient."""
+    _, truth = property_of(world.masks, world.patients, "lesion side", 0.0)
+    first = torch.arange(len(world.patients)) % world.setup.slices == 0
+    return {target: apart(guess.values[first], truth == 1) for target, guess in guesses.items()}
 
 
 def overlap_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
@@ -256,7 +294,7 @@ def draw_patients(
                 channels = [
                     head
                     * (0.4 + sum(0.12 * (w - 0.2) * t for w, t in zip(row, tissue, strict=False)))
-                    + mask * head * (0.15 + 0.25 * row[3])
+                    + (mask * head * (0.15 + 0.25 * row[3]) if name not in setup.unseen_by else 0)
                     for row in weights
                 ]
                 images[name].append(torch.stack(channels).clamp(0, 1))

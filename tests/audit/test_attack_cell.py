@@ -101,3 +101,28 @@ def test_a_tap_on_the_wire_draws_masks_better_than_where_lesions_are_likeliest(r
     holder = run("mask-inference", preset("curious-server"))
     assert holder.status == "not mountable"
     assert "holds all the masks itself" in holder.reason
+
+
+def test_who_trained_is_told_of_outsiders_and_not_where_the_messages_are_others(run: Run) -> None:
+    curious = preset("curious-server")
+    found = leading(run("membership-inference", curious))
+    assert (found.asset, found.metric, found.chance) == ("membership", "auc", 0.5)
+    assert found.trials == 3
+    assert mean(found.values) > 0.9
+    assert mean(found.blind) == 0.5
+    control = leading(run("membership-inference", curious, shuffled=True))
+    assert sum(value is not None for value in control.values) == TRAINED // 2
+    party = run("membership-inference", preset("curious-party", members=("a",)))
+    assert party.status == "not mountable"
+    assert "holds all the membership itself" in party.reason
+
+
+def test_attributes_are_for_those_who_do_not_hold_the_labels(run: Run) -> None:
+    tap = preset("wire-tap")
+    found = leading(run("attribute-inference", tap, attribute="lesion side"))
+    assert (found.asset, found.metric) == ("attribute", "auc")
+    assert mean(found.values) > 0.7
+    assert mean(found.blind) == 0.5
+    server = run("attribute-inference", preset("curious-server"), attribute="lesion side")
+    assert server.status == "not mountable"
+    assert "holds all the attribute itself" in server.reason
