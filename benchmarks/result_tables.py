@@ -1,6 +1,7 @@
 """Print a finished audit's main figures as markdown tables, for docs/results.
 
-Run ``python benchmarks/result_tables.py RUN``. Everything is read from the run's record.
+Run ``python benchmarks/result_tables.py RUN``, and with ``--victim FLAIR`` for one party's images
+level by level in one small table. Everything is read from the run's record.
 """
 
 from __future__ import annotations
@@ -57,10 +58,44 @@ def leak_row(finding: Finding) -> str:
     )
 
 
+def by_level(record: Record, victim: str) -> Iterator[str]:
+    """One row per setting and levels: each metric's attack, blind in brackets."""
+    columns = {
+        ("ssim", "whole"): "SSIM",
+        ("ssim", "foreground"): "SSIM, head only",
+        ("lpips", "whole"): "LPIPS",
+        ("re-identification", "whole"): "picked out",
+    }
+    rows: dict[tuple[str, tuple[int, ...]], dict[tuple[str, str], Finding]] = {}
+    for finding in record.findings:
+        if finding.victim == victim and (finding.metric, finding.region) in columns:
+            row = rows.setdefault((finding.defense, finding.levels), {})
+            row[finding.metric, finding.region] = finding
+    yield f"| setting | levels | {' | '.join(columns.values())} | advantage |"
+    yield "|---" * (len(columns) + 3) + "|"
+    for (setting, levels), row in rows.items():
+        cells = [compared(row.get(column)) for column in columns]
+        primary = row.get(("ssim", "foreground"))
+        gained = interval(None if primary is None else primary.advantage)
+        yield f"| {setting} | {', '.join(map(str, levels))} | {' | '.join(cells)} | {gained} |"
+
+
+def compared(finding: Finding | None) -> str:
+    if finding is None:
+        return "not measured"
+    blind = "undefined" if finding.blind is None else f"{finding.blind.mean:.2f}"
+    return f"{interval(finding.estimate)} [{blind}]"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
-    record = read_record(parser.parse_args().run)
+    parser.add_argument("--victim", help="only this party's images, level by level")
+    given = parser.parse_args()
+    record = read_record(given.run)
+    if given.victim is not None:
+        sys.stdout.write("\n".join(by_level(record, given.victim)) + "\n")
+        return 0
     cohort = record.cohort
     lines = [
         f"`{record.command}`, {record.volatile.created[:10]}, leakaudit "
