@@ -16,7 +16,10 @@ import leakaudit
 from leakaudit.cli.app import app
 from leakaudit.errors import EXIT_USAGE
 
-COMMANDS = ("run", "attack", "report", "list", "explain", "schema", "doctor", "init")
+COMMANDS = (
+    "run", "attack", "report", "check", "baseline", "compare", "list", "explain", "schema",
+    "doctor", "init",
+)  # fmt: skip
 HEAVY = {"torch", "monai", "pandas", "matplotlib", "distributed", "opacus", "lpips"}
 
 
@@ -51,7 +54,7 @@ def test_version(typed: Typed) -> None:
         (["run", "audit.toml"], "Missing option '--out'"),
         (["run", "audit.toml", "--out", "x", "--quite"], "--quite"),
         (["list", "attack"], "'attack' is not one of"),
-        (["schema", "policy"], "'policy' is not one of"),
+        (["schema", "polices"], "'polices' is not one of"),
     ],
 )
 def test_usage_errors_exit_with_4(typed: Typed, arguments: list[str], expected: str) -> None:
