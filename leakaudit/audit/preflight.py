@@ -6,6 +6,7 @@ import math
 
 from leakaudit.cohorts.cohort import Cohort
 from leakaudit.errors import ConfigurationError
+from leakaudit.metrics.ssim import WINDOW
 from leakaudit.split.spec import SplitSpec, level_size
 from leakaudit.training.data import channels_of
 
@@ -22,6 +23,12 @@ def check_fits(split: SplitSpec, cohort: Cohort) -> None:
             found=f"{split.dimensions}, and images of {_size(cohort.space)}",
             remedy=f"set split.dimensions = {len(cohort.space)}, or read the cohort as "
             + ("2-D slices" if split.dimensions == 2 else "3-D patches"),
+        )
+    if min(cohort.space) < WINDOW:
+        raise ConfigurationError(
+            f"images must have at least {WINDOW} voxels along every axis: SSIM looks at as many",
+            found=_size(cohort.space),
+            remedy="use larger slices or patches",
         )
     deepest = len(split.channels) - 1
     space = level_size(cohort.space, deepest)

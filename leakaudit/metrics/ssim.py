@@ -26,7 +26,7 @@ Doubles = npt.NDArray[np.float64]
 
 _SIGMA = 1.5
 _RADIUS = 5  # int(3.5 sigma + 0.5), where scikit-image truncates
-_WINDOW = 2 * _RADIUS + 1
+WINDOW = 2 * _RADIUS + 1
 # C1 = (K1 L)^2 and C2 = (K2 L)^2 with K1 = 0.01, K2 = 0.03 and range L = 1; doubled, as all terms.
 _CONSTANTS = np.array([2 * 0.01**2, 2 * 0.03**2])
 _PIECE = 8  # outputs per product: more of them multiply more zeros, fewer fill no vector register
@@ -73,9 +73,9 @@ class StructuralSimilarity(ImageMetric):
         Raises:
             DataError: an axis is shorter than the window of 11 voxels.
         """
-        if min(reference.shape[1:]) < _WINDOW:
+        if min(reference.shape[1:]) < WINDOW:
             raise DataError(
-                f"SSIM needs at least {_WINDOW} voxels along every axis",
+                f"SSIM needs at least {WINDOW} voxels along every axis",
                 found=reference.shape[1:],
                 remedy="use larger slices or patches",
             )
@@ -108,7 +108,7 @@ def _matrix(length: int) -> Doubles:
     sources = np.pad(np.arange(length), _RADIUS, mode="symmetric")
     matrix = np.zeros((length, length))
     for row in range(length):
-        np.add.at(matrix[row], sources[row : row + _WINDOW], weights)
+        np.add.at(matrix[row], sources[row : row + WINDOW], weights)
     return matrix
 
 

@@ -94,6 +94,8 @@ def defended(*stack: dict[str, Any]) -> dict[str, Any]:
          r"must be that of the images.*3, and images of 16 x 16.*set split.dimensions = 2"),
         ({"split.channels": [4, 8, 8, 8, 8]}, ConfigurationError,
          r"at least two voxels.*16 x 16 and 5 levels.*fewer split.channels"),
+        ({"cohort.dimensions": 3, "cohort.depth": 8, "split.dimensions": 3}, ConfigurationError,
+         r"at least 11 voxels along every axis.*found: 8 x 16 x 16; do: use larger"),
         ({"groups.training": 40}, DataError, "43|44 wanted"),
         ({"groups": {"training": ["P001"], "auxiliary": ["P002"], "validation": ["P001"]}},
          DataError, "no patient may be in two groups; found: P001 in training and validation"),
