@@ -7,7 +7,7 @@ A small network learns to undo them; nothing in it has seen a victim.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,13 +17,40 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.split.spec import level_size
 from leakaudit.training.loss import segmentation_loss
 
+from ._clues import clues
 from ._tail import normalised
 
-_LIMIT = 8.0  # gradients have heavy tails at lesion borders; beyond so many spreads they saturate
-_STATE_WEIGHT = (
-    0.5  # of the state's squared error, in units of its variance, beside the mask's loss
-)
+_RATE = 1e-2
+_STATE_WEIGHT = 0.1  # of the state's squared error, in units of its variance, beside the mask's
 _AT_ONCE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the adversary has of some samples.
+
+    Attributes:
+        gradients: per recorded epoch (n, channels, *grid) at the state.
+        features: (n, channels, *grid) of its own that it sent, in the last of these epochs.
+        images: (n, modalities, *space) of its own.
+    """
+
+    gradients: tuple[Tensor, ...]
+    features: Tensor
+    images: Tensor
+
+    def __getitem__(self, rows: Tensor) -> Evidence:
+        return Evidence(
+            tuple(each[rows] for each in self.gradients), self.features[rows], self.images[rows]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def clues(self) -> Tensor:
+        """(n, channels, *grid), gradients and features as a network reads them."""
+        return clues(self.gradients, [self.features])
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,39 +58,47 @@ class Lesson:
     """Simulated samples.
 
     Attributes:
-        clues: (n, channels, *grid), from :func:`clues`.
+        seen: what would be seen of them.
         masks: (n, regions, *space), 0 or 1.
         states: (n, channels, *grid), normalised.
     """
 
-    clues: Tensor
+    seen: Evidence
     masks: Tensor
     states: Tensor
 
 
+class _Residual(nn.Module):
+    """Two convolutions around a skip. Normalised per sample: clues have no scale of their own."""
+
+    def __init__(self, conv: type[nn.Conv2d | nn.Conv3d], width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.GroupNorm(1, width), nn.SiLU(), conv(width, width, 3, padding=1),
+            nn.SiLU(), conv(width, width, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, current: Tensor) -> Tensor:
+        changed: Tensor = self.body(current)
+        return current + changed
+
+
 class MaskReader(nn.Module):
-    """From gradients and own features of one level to mask logits and the server's state there.
+    """From clues of one level and own images to mask logits and the server's state there.
 
     Works at half resolution, or at its level where that is coarser, and writes blocks of pixels:
     a quarter of the cost, and nothing is lost, because every pixel of a block has its own outputs.
 
     Args:
-        channels: of the clues.
+        example: some evidence, for its shapes.
         level: of the clues.
-        space: image size.
         outputs: regions, and channels of the state.
         width: channels at its own resolution.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        level: int,
-        space: tuple[int, ...],
-        outputs: tuple[int, int],
-        width: int,
-    ) -> None:
+    def __init__(self, example: Evidence, level: int, outputs: tuple[int, int], width: int) -> None:
         super().__init__()
+        space = tuple(example.images.shape[2:])
         flat = len(space) == 2
         conv: type[nn.Conv2d | nn.Conv3d] = nn.Conv2d if flat else nn.Conv3d
         raised: type[nn.ConvTranspose2d | nn.ConvTranspose3d] = (
@@ -72,18 +107,19 @@ class MaskReader(nn.Module):
         own = max(1, level)
         self.grid = level_size(space, own)
         self.sizes = (space, level_size(space, level))
+        channels = example.clues.shape[1]
         self.stem = (
             conv(channels, width, 4, stride=2, padding=1)
             if own > level
             else conv(channels, width, 3, padding=1)
         )
-        self.first = nn.Sequential(
-            nn.GroupNorm(1, width), nn.SiLU(), conv(width, width, 3, padding=1)
-        )
+        self.images = conv(example.images.shape[1], width, 2**own, stride=2**own)
+        self.first = _Residual(conv, width)
         self.wide = nn.Sequential(
-            nn.SiLU(), conv(width, 2 * width, 2, stride=2, padding=1), nn.SiLU(),
-            conv(2 * width, 2 * width, 3, padding=1), nn.SiLU(), raised(2 * width, width, 2, 2),
+            conv(width, 2 * width, 2, stride=2, padding=1), _Residual(conv, 2 * width),
+            raised(2 * width, width, 2, 2),
         )  # fmt: skip
+        self.second = _Residual(conv, width)
         self.last = nn.Sequential(
             nn.GroupNorm(1, width), nn.SiLU(), conv(width, width, 3, padding=1), nn.SiLU()
         )
@@ -93,32 +129,31 @@ class MaskReader(nn.Module):
             for count, factor in zip(outputs, factors, strict=True)
         )
 
-    def forward(self, clues: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, clues: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mask logits (n, regions, *space) and normalised states (n, channels, *grid)."""
-        current = self.first(_fitted(self.stem(clues), self.grid))
-        current = self.last(current + _fitted(self.wide(current), self.grid))
+        pictured = self.images(4 * images - 1)  # of about unit spread, as the clues
+        current = _fitted(self.stem(clues), self.grid) + _fitted(pictured, self.grid)
+        current = self.first(current)
+        current = self.second(current + _fitted(self.wide(current), self.grid))
+        current = self.last(current)
         logits, state = (
             _fitted(answer(current), size)
             for answer, size in zip(self.answers, self.sizes, strict=True)
         )
         return logits, normalised(state)
 
-    def read(self, clues: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, seen: Evidence) -> tuple[Tensor, Tensor]:
         """The same without a graph, a few samples at a time."""
+        logits: list[Tensor] = []
+        states: list[Tensor] = []
         with torch.no_grad():
-            parts = [self(part) for part in clues.split(_AT_ONCE)]
-        logits, states = zip(*parts, strict=True)
+            for rows in torch.arange(len(seen)).split(_AT_ONCE):
+                some = seen[rows]
+                for parts, part in zip(
+                    (logits, states), self(some.clues, some.images), strict=True
+                ):
+                    parts.append(part)
         return torch.cat(logits), torch.cat(states)
-
-
-def clues(gradients: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
-    """What a party has of each sample, as a network reads it.
-
-    Args:
-        gradients: per link (n, channels, *grid) that came back; their scale is divided out.
-        features: per link (n, channels, *grid) that it sent.
-    """
-    return torch.cat([*(_unit(each).clamp(-_LIMIT, _LIMIT) for each in gradients), *features], 1)
 
 
 def teach(
@@ -126,41 +161,42 @@ def teach(
     lesson: Lesson,
     steps: int,
     batch_size: int,
-    learning_rate: float,
     rng: Generator,
+    halfway: Callable[[int], None],
 ) -> None:
     """Train a reader in place, for some steps of one cosine cycle.
+
+    Args:
+        reader: untrained.
+        lesson: what from.
+        steps: of the optimiser.
+        batch_size: samples per step.
+        rng: order of the samples.
+        halfway: told the step once half of them are done.
 
     Raises:
         AttackInvalidError: the loss is not finite.
     """
-    optimiser = torch.optim.AdamW(reader.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1)
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps + 1)
     for step in range(steps):
         rows = torch.randint(len(lesson.masks), (batch_size,), generator=rng)
-        logits, states = reader(lesson.clues[rows])
+        seen = lesson.seen[rows]
+        logits, states = reader(seen.clues, seen.images)
         loss = segmentation_loss(logits, lesson.masks[rows])
         loss = loss + _STATE_WEIGHT * (states - lesson.states[rows]).square().mean()
         if not bool(torch.isfinite(loss)):
             raise AttackInvalidError(
                 "the loss of a network that learns must stay finite",
                 found=f"{loss.item()} after {step} steps",
-                remedy="lower the attack's learning rate",
+                remedy="look at the recorded gradients: a few may be too large to compute with",
             )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
-
-
-def _unit(gradients: Tensor) -> Tensor:
-    """Each sample's gradient with a spread of one: how a batch size scales it says nothing."""
-    shape = (-1, *(1,) * (gradients.ndim - 1))
-    # First by its largest value: squares of a gradient of 1e-20 underflow.
-    largest = gradients.flatten(1).abs().amax(1).reshape(shape)
-    gradients = gradients / torch.where(largest > 0, largest, 1.0)
-    spread = gradients.flatten(1).square().mean(1).sqrt().reshape(shape)
-    return gradients / torch.where(spread > 0, spread, 1.0)
+        if step + 1 == steps // 2:
+            halfway(step + 1)
 
 
 def _fitted(tensor: Tensor, size: tuple[int, ...]) -> Tensor:

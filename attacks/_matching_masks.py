@@ -13,16 +13,12 @@ from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import View
 from leakaudit.training.loss import sample_losses
 
-from ._mask_reader import Lesson, MaskReader, clues, teach
-from ._simulated import SimulatedExchange
+from ._mask_reader import MaskReader, teach
+from ._rehearsal import Rehearsal
 from ._smoothness import total_variation
-from ._tail import Tail, moments, normalised
 
-_DRAWS = 3  # masks played per auxiliary sample: its own, and those of others
-_HELD_OUT = 5  # every fifth auxiliary patient is kept to stop by
-_MOST_HELD_OUT = 16  # samples; they are matched beside the victims
 _AT_ONCE = 24
-_POINTS = 4
+_POINTS = 2
 _STATE_PRIOR = 1.0  # weight of the state's squared distance from what was read
 _MASK_PRIOR = 0.02  # weight of the cross-entropy with what was read
 _LOGIT_RATE = 3.0  # a logit moves over several units, a normalised state over one
@@ -35,13 +31,13 @@ class MaskBudget:
     Attributes:
         method: objective and optimiser.
         steps: of matching.
-        stand_in_steps: to train the other parties' stand-ins.
+        stand_in_steps: to train the other parties' stand-ins, per epoch.
         reader_steps: to train the reader.
         width: of the reader, in channels.
         batch_size: of both trainings.
         learning_rate: of matching.
         total_variation: weight of the masks' total variation.
-        releases: recorded epochs to average where a defense is random.
+        releases: recorded epochs to read together, at most.
     """
 
     method: Literal["lbfgs", "cosine"]
@@ -55,145 +51,68 @@ class MaskBudget:
     releases: int
 
 
-def recover_masks(view: View, level: int, budget: MaskBudget, rng: Generator) -> Guess:
+def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
     """Masks of the attacked samples, from what came back to the adversary's own features.
 
     Args:
         view: of a party or a coalition of parties.
-        level: shallowest level whose gradients may be used.
         budget: effort.
         rng: everything random about it.
 
     Raises:
         NotMountableError: the split or the server is of another kind.
-        AttackInvalidError: it diverged.
+        AttackInvalidError: it diverged, or what came back is not finite.
     """
     if view.split.orientation == "horizontal":
         raise NotMountableError(
             "masks are read from gradients at features of the victims: a vertical split",
             found="horizontal split, where a party is only sent gradients of its own patients",
         )
-    epoch = view.last_epoch
-    rehearsal = _Rehearsal(view, level, budget, rng)
-    learn, held = _held_out(view.auxiliary_patients)
+    rehearsal = Rehearsal(view, budget.releases, budget.stand_in_steps, budget.batch_size, rng)
+    learn, held = rehearsal.parts()
     lesson = rehearsal.lesson(learn)
-    regions, states = lesson.masks.shape[1], lesson.states.shape[1]
-    reader = MaskReader(lesson.clues.shape[1], level, view.space, (regions, states), budget.width)
-    teach(reader, lesson, budget.reader_steps, budget.batch_size, 5e-3, rng)
+    outputs = (lesson.masks.shape[1], lesson.states.shape[1])
+    reader = MaskReader(lesson.seen[learn[:1] * 0], rehearsal.level, outputs, budget.width)
+    seen, received = rehearsal.victims()
+    start = budget.stand_in_steps * len(rehearsal.epochs)
+    trail: list[Checkpoint] = []
 
-    own = [view.own_activations(name, level, epoch) for name in view.members]
-    received = [rehearsal.average(name, level) for name in view.members]
-    test = rehearsal.test(held)
-    wanted = [torch.cat([*pair]) for pair in zip(received, test.gradients, strict=True)]
-    logits, state = reader.read(torch.cat([clues(received, own), test.clues]))
-    effort = budget.stand_in_steps + budget.reader_steps
-    best, trail, lowest = logits[: len(view)], [], float("inf")
+    def halfway(step: int) -> None:
+        trail.append(Checkpoint(start + step, reader.read(seen)[0].sigmoid()))
+
+    teach(reader, lesson, budget.reader_steps, budget.batch_size, rng, halfway)
+    tested, played, masks = rehearsal.test(held)
+    wanted = [torch.cat(pair) for pair in zip(received, played, strict=True)]
+    read = [reader.read(each) for each in (seen, tested)]
+    logits, state = (torch.cat(pair) for pair in zip(*read, strict=True))
+    best, least = logits[: len(view)], _errors(logits[len(view) :], masks)
     for step, found in _matched(rehearsal, wanted, logits, state, budget):
-        error = _error(found[len(view) :], test.masks)
-        if error <= lowest:
-            best, lowest = found[: len(view)], error
-        trail.append(Checkpoint(effort + step, best.sigmoid()))
+        # Kept only where it surely helps on the adversary's own patients: what a match changes
+        # beyond what was read is as often an error of the stand-ins as the truth.
+        errors = _errors(found[len(view) :], masks)
+        if _surely_less(errors, least):
+            best, least = found[: len(view)], errors
+        trail.append(Checkpoint(start + budget.reader_steps + step, best.sigmoid()))
     return Guess(trail[-1].values, trail[-1].effort, tuple(trail[:-1]))
 
 
-@dataclass(frozen=True, eq=False)
-class _Test:
-    """Auxiliary samples that the reader did not learn from, as if they were victims."""
-
-    gradients: list[Tensor]
-    clues: Tensor
-    masks: Tensor
+def _errors(logits: Tensor, masks: Tensor) -> Tensor:
+    """(n,) one minus Dice of each sample; a sample without lesion counts every drawn voxel."""
+    guess = (logits > 0).float().flatten(1)
+    truth = masks.flatten(1)
+    return 1 - (2 * (guess * truth).sum(1) + 1) / (guess.sum(1) + truth.sum(1) + 1)
 
 
-class _Rehearsal:
-    """The exchange as the adversary can play it, and what it saw of the real one."""
-
-    def __init__(self, view: View, level: int, budget: MaskBudget, rng: Generator) -> None:
-        self._view, self._level, self._rng = view, level, rng
-        epoch = view.last_epoch
-        self._exchange = SimulatedExchange(
-            view, epoch, budget.stand_in_steps, budget.batch_size, rng
-        )
-        server, head = self._exchange.server, self._exchange.head
-        self.tail = Tail(server, head, view.split, view.space, self._own_channels())
-        seen = {name: view.gradients(name, level, epoch) for name in view.members}
-        states: list[Tensor] = []
-        with self.tail.watching(states):
-            played = self._exchange.play(self._exchange.masks)
-        self._states = torch.cat(states)
-        self.moments = tuple(each.mean(0, keepdim=True) for each in moments(self._states))
-        self._size = self._exchange.batch_size(played, seen, level)
-        self._played = [played]
-        self._epochs: tuple[int, ...] = (epoch,)
-        first, second = (self._sent_back(played) for _ in range(2))
-        if any(not torch.equal(*pair) for pair in zip(first, second, strict=True)):
-            self._epochs = view.epochs[-budget.releases :]
-
-    def average(self, member: str, level: int) -> Tensor:
-        """What came back, averaged over recorded epochs where noise makes that worth it."""
-        each = [self._view.gradients(member, level, epoch) for epoch in self._epochs]
-        return torch.stack(each).mean(0)
-
-    def lesson(self, rows: Tensor) -> Lesson:
-        """Own masks and masks of others on auxiliary samples: a reader has to look at gradients."""
-        masks = self._exchange.masks
-        order = [torch.arange(len(masks))]
-        order += [torch.randperm(len(masks), generator=self._rng) for _ in range(_DRAWS - 1)]
-        seen = []
-        for each in order:
-            played = self._played[0] if each is order[0] else self._exchange.play(masks[each])
-            seen.append(self._clues(self._sent_back(played))[rows])
-        return Lesson(
-            torch.cat(seen),
-            torch.cat([masks[each][rows] for each in order]),
-            torch.cat([normalised(self._states[rows])] * len(order)),
-        )
-
-    def test(self, rows: Tensor) -> _Test:
-        """True masks of held-out auxiliary samples."""
-        gradients = [each[rows] for each in self._sent_back(self._played[0])]
-        features = [self._exchange.features[name][self._level][rows] for name in self._view.members]
-        return _Test(gradients, clues(gradients, features), self._exchange.masks[rows])
-
-    def _clues(self, gradients: list[Tensor]) -> Tensor:
-        features = [self._exchange.features[name][self._level] for name in self._view.members]
-        return clues(gradients, features)
-
-    def _own_channels(self) -> list[slice]:
-        """Where the members' channels stand among all that are joined at this level."""
-        first, found = 0, {}
-        for name in self._view.split.party_names:
-            count = self._exchange.widths[name][self._level]
-            found[name] = slice(first, first + count)
-            first += count
-        return [found[name] for name in self._view.members]
-
-    def _sent_back(self, played: dict[str, dict[int, Tensor]]) -> list[Tensor]:
-        """Per member (n, channels, *grid), as the defenses let it go back."""
-        draws = [self._exchange.defended(played, self._size) for _ in self._epochs]
-        return [
-            torch.stack([draw[name][self._level] for draw in draws]).mean(0)
-            for name in self._view.members
-        ]
-
-
-def _held_out(patients: Tensor) -> tuple[Tensor, Tensor]:
-    """Auxiliary samples to learn from and to stop by; no patient in both, unless there is one."""
-    owners = torch.unique(patients)
-    held = torch.isin(patients, owners[::_HELD_OUT])
-    if len(owners) < 2:
-        return torch.arange(len(patients)), torch.arange(len(patients))[:_MOST_HELD_OUT]
-    return (~held).nonzero()[:, 0], held.nonzero()[:, 0][:_MOST_HELD_OUT]
-
-
-def _error(logits: Tensor, masks: Tensor) -> float:
-    """One minus Dice over all of them."""
-    guess = (logits > 0).float()
-    return 1.0 - float(2 * (guess * masks).sum() / (guess.sum() + masks.sum()).clamp_min(1.0))
+def _surely_less(errors: Tensor, before: Tensor) -> bool:
+    """Whether errors fell by more than their own standard error."""
+    gain = before - errors
+    if len(gain) < 2:
+        return False
+    return bool(gain.mean() > gain.std() / len(gain) ** 0.5)
 
 
 def _matched(
-    rehearsal: _Rehearsal,
+    rehearsal: Rehearsal,
     wanted: list[Tensor],
     logits: Tensor,
     state: Tensor,
@@ -220,7 +139,7 @@ class _Problem:
 
     def __init__(
         self,
-        rehearsal: _Rehearsal,
+        rehearsal: Rehearsal,
         wanted: list[Tensor],
         logits: Tensor,
         state: Tensor,

@@ -18,6 +18,8 @@ from leakaudit.errors import NotMountableError
 from leakaudit.split.networks import ServerNetwork
 from leakaudit.split.spec import SplitSpec, level_size
 
+_RIDGE = 1e-4  # of the largest singular value: what the join all but removes stays removed
+
 
 class Tail:
     """Logits from a state, and what a state's gradient is at the adversary's features.
@@ -50,6 +52,7 @@ class Tail:
             )
         self._server, self._head, self._space, self._own = server, head, space, own
         self._level = split.crossing[0]
+        self._inverses: dict[tuple[int, ...], Tensor] = {}
         self._joined = self._level < split.party_levels - 1
         if self._joined:
             place = len(server.up) - 1 - self._level
@@ -101,6 +104,51 @@ class Tail:
         return [
             transposed(gradient, join.weight[:, each], padding=join.padding) for each in self._own
         ]
+
+    def undone(self, gradients: Sequence[Tensor]) -> Tensor:
+        """The gradient at the state that would send these back, in least squares.
+
+        Args:
+            gradients: per member (n, channels, *grid); their scale does not matter.
+
+        Returns:
+            (n, channels of the state, *grid); where nothing joins, the members' own channels.
+        """
+        joined = torch.cat(list(gradients), 1)
+        if not self._joined:
+            return joined
+        grid = tuple(joined.shape[2:])
+        margin = tuple(self._join.padding)
+        size = tuple(side + 2 * more for side, more in zip(grid, margin, strict=True))
+        axes = tuple(range(2, joined.ndim))
+        inverse = self._inverse(size)
+        around = [more for more in reversed(margin) for _ in range(2)]
+        spectrum = torch.fft.rfftn(nn.functional.pad(joined, around), dim=axes)
+        found = torch.einsum("psc,ncp->nsp", inverse, spectrum.flatten(2))
+        whole: Tensor = torch.fft.irfftn(
+            found.reshape(*found.shape[:2], *spectrum.shape[2:]), size, axes
+        )
+        for axis, side in enumerate(grid, start=2):
+            whole = whole.narrow(axis, 0, side)
+        return whole
+
+    def _inverse(self, size: tuple[int, ...]) -> Tensor:
+        """(frequencies, state channels, own channels): regularised pseudo-inverse of the join.
+
+        Padded by the margin that the join cut off, the transposed convolution is circular, and a
+        circular convolution is a small matrix at every frequency.
+        """
+        if size not in self._inverses:
+            kernel = torch.cat([self._join.weight.detach()[:, each] for each in self._own], 1)
+            axes = tuple(range(2, kernel.ndim))
+            spectrum = torch.fft.rfftn(kernel.double(), size, axes).flatten(2)
+            forward = spectrum.permute(2, 1, 0)
+            ridge = (_RIDGE * torch.linalg.svdvals(forward).amax()).square().clamp_min(1e-30)
+            adjoint = forward.mH
+            even = torch.eye(kernel.shape[0], dtype=adjoint.dtype)
+            solved = torch.linalg.solve(adjoint @ forward + ridge * even, adjoint)
+            self._inverses[size] = solved.to(torch.complex64)
+        return self._inverses[size]
 
 
 def normalised(state: Tensor) -> Tensor:

@@ -31,9 +31,11 @@ class GradientMatching(Attack):
     Knows: for masks, the gradients at its own features, the server's weights, and auxiliary
     patients; for images, an encoder's weights and its weight update.
     Differs: for masks the other parties' part is unknown, so guess and optimisation start from a
-    network that learned on a simulated exchange with stand-ins for the others, and the sum of
-    their features is optimised along with the mask. For images activations are smoothed, because
-    the derivative of a ReLU jumps; the distance's logarithm is what is lowered, by plain Adam.
+    network that learned on a simulated exchange with stand-ins for the others; it reads several
+    recorded epochs and the adversary's own images together. The sum of the others' features is
+    optimised along with the mask, and kept where that surely helps on auxiliary patients. For
+    images activations are smoothed, because the derivative of a ReLU jumps; the distance's
+    logarithm is what is lowered, by plain Adam.
     Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
     "Inverting gradients", NeurIPS 2020 (cosine).
     """
@@ -68,11 +70,11 @@ class GradientMatching(Attack):
         "images, against the logarithm of the distance",
     )  # fmt: skip
     stand_in_steps: NonNegativeInt = Field(
-        default=50, le=1_000_000,
-        description="masks: optimiser steps for stand-ins of the other parties",
+        default=30, le=1_000_000,
+        description="masks: optimiser steps for stand-ins of the other parties, per epoch read",
     )  # fmt: skip
     reader_steps: PositiveInt = Field(
-        default=150,
+        default=300,
         le=1_000_000,
         description="masks: optimiser steps of the network it starts from",
     )
@@ -80,11 +82,11 @@ class GradientMatching(Attack):
         default=32, le=1024, description="masks: width of that network, in channels"
     )
     batch_size: PositiveInt = Field(
-        default=8, le=4096, description="masks: samples per step of both trainings"
+        default=12, le=4096, description="masks: samples per step of both trainings"
     )
     releases: PositiveInt = Field(
-        default=4, le=10_000,
-        description="masks: recorded epochs to average where a defense adds fresh noise",
+        default=3, le=10_000,
+        description="masks: recorded epochs whose gradients are read together, spread evenly",
     )  # fmt: skip
 
     @property
@@ -103,9 +105,7 @@ class GradientMatching(Attack):
             images = self._image_budget()
             return {target: recover_images(view, target, images, rng) for target in view.targets}
         masks = self._mask_budget()
-        return {
-            target: recover_masks(view, min(target.levels), masks, rng) for target in view.targets
-        }
+        return {target: recover_masks(view, masks, rng) for target in view.targets}
 
     def _mask_budget(self) -> MaskBudget:
         return MaskBudget(

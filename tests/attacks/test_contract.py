@@ -72,9 +72,9 @@ ROWS: dict[str, Row] = {
     ),
     "decoder-inversion": Row({"steps": 20, "channels": 8}, leaks=0.7),
     "gradient-matching": Row(
-        {"steps": 8, "stand_in_steps": 20, "reader_steps": 60, "channels": 12},
+        {"steps": 4, "stand_in_steps": 15, "reader_steps": 80, "channels": 16},
         {"position": Position.PARTY, "members": ("north",), "victims": ("server",)},
-        leaks=0.1,
+        leaks=0.7,
     ),
     "mask-inference": Row({}, {"position": Position.WIRE, "members": ("south",),
                                "victims": ("server",)}, leaks=0.2, measure=overlap_advantage),
