@@ -1,7 +1,7 @@
 # `make audit` and `make test` each work alone on a fresh clone: they need Python 3.11+ and make.
 # Another interpreter: `make audit PYTHON=python3.12`.
 
-.PHONY: audit test lint bench docs clean
+.PHONY: audit test lint bench docs example clean
 .DEFAULT_GOAL := audit
 SHELL := /bin/sh
 
@@ -39,6 +39,13 @@ bench: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m leakaudit.cli.reference docs/cli.md
+
+# The report that docs/ shows: a small audit of generated patients.
+EXAMPLE := docs/example-report
+
+example: $(VENV)/.installed
+	@$(BIN)/leakaudit run $(EXAMPLE)/audit.toml --out runs/example
+	@cp runs/example/report.html runs/example/report.pdf $(EXAMPLE)/
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,42 @@
+"""The example report in docs/ speaks of its configuration, and still looks like today's reports."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from example_records import example_record
+from leakaudit.reports._content import document
+from pypdf import PdfReader
+
+from leakaudit.record import SCHEMA_VERSION
+
+FOLDER = Path(__file__).parents[2] / "docs" / "example-report"
+MOST_BYTES = 1_700_000
+TITLE = tomllib.loads((FOLDER / "audit.toml").read_text("utf-8"))["title"]
+
+
+def test_the_page_has_the_title_and_todays_sections() -> None:
+    page = (FOLDER / "report.html").read_text("utf-8")
+    assert TITLE in page
+    headings = re.findall(r'<h2 [^>]*><span class="number">(\w+)</span> ([^<]+)</h2>', page)
+    today = document(example_record(), Path("/nonexistent")).sections
+    assert headings == [(section.number, section.title) for section in today]
+
+
+def test_the_paper_holds_the_record_it_was_printed_from() -> None:
+    reader = PdfReader(FOLDER / "report.pdf")
+    assert reader.metadata is not None
+    assert reader.metadata.title == TITLE
+    (attached,) = reader.attachments["audit.json"]
+    record = json.loads(attached)
+    assert record["title"] == TITLE
+    assert record["schema_version"].partition(".")[0] == SCHEMA_VERSION.partition(".")[0]
+    assert record["content_sha256"] in (FOLDER / "report.html").read_text("utf-8")
+
+
+def test_they_are_small() -> None:
+    spent = sum((FOLDER / name).stat().st_size for name in ("report.html", "report.pdf"))
+    assert spent < MOST_BYTES
