@@ -198,13 +198,24 @@ def check_command(
         Path | None,
         typer.Option(metavar="FILE", help="Add markdown to it, such as a CI step summary."),
     ] = None,
+    selftest: Annotated[
+        bool,
+        typer.Option(
+            "--selftest",
+            help="Instead: compare the system with itself many times, and print how often the gate "
+            "raises a false alarm.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the self-test.")] = 0,
 ) -> int:
     """Hold an audit against a policy.
 
     Exits with 0 where every rule is kept, 1 where one is violated, 2 where one cannot be judged.
     """
-    from leakaudit.cli.checking import Outputs, check
+    from leakaudit.cli.checking import Outputs, check, self_test
 
+    if selftest:
+        return self_test(run, policy, seed)
     return check(run, policy, baseline, Outputs(junit=junit, sarif=sarif, summary=summary))
 
 

@@ -6,7 +6,10 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from leakaudit.cli.terminal import printable, say, table
+from leakaudit.errors import EXIT_NO_VALID_VERDICT, EXIT_OK
 from leakaudit.escaping import clipped
 from leakaudit.policy import (
     Evaluation,
@@ -14,6 +17,7 @@ from leakaudit.policy import (
     Result,
     Status,
     evaluate,
+    false_alarms,
     junit,
     markdown,
     read_baseline,
@@ -21,6 +25,7 @@ from leakaudit.policy import (
     sarif,
     write_baseline,
 )
+from leakaudit.policy.selftest import ALLOWED
 from leakaudit.record import read_record
 
 _LONGEST = 1200
@@ -88,6 +93,30 @@ def check(
 def baseline(run: Path, out: Path) -> None:
     """Write a run's baseline."""
     say(f"Wrote {printable(write_baseline(read_record(run), out))}")
+
+
+def self_test(run: Path, policy: Path, seed: int) -> int:
+    """Print how often the gate would raise a false alarm on this record.
+
+    Returns:
+        0, or 2 where some rule surely raises more than its 5 %.
+    """
+    file = read_policy(policy)
+    rates = false_alarms(file, read_record(run), np.random.default_rng(seed))
+    table(
+        f"The system compared with itself, margin 0, {rates[0].repeats} times each, seed {seed}",
+        ("rule", "findings", "false alarms", "rate"),
+        [
+            (_clipped(rate.rule), rate.findings, rate.alarms, f"{100 * rate.rate:.1f} %")
+            for rate in rates
+        ],
+    )
+    worst = max(rates, key=lambda rate: rate.rate)
+    say(
+        f"False-alarm rate: at most {100 * worst.rate:.1f} % for any rule; "
+        f"{100 * ALLOWED:.0f} % is promised."
+    )
+    return EXIT_OK if all(rate.sound for rate in rates) else EXIT_NO_VALID_VERDICT
 
 
 def _show(evaluation: Evaluation) -> None:

@@ -120,17 +120,20 @@ def _adversary(name: str, preset: dict[str, Any]) -> None:
 def _tables() -> dict[str, type[BaseModel]]:
     """The configuration and its tables, by name."""
     from leakaudit.audit.configuration import AuditConfiguration
+    from leakaudit.policy import Policy
+    from leakaudit.policy.reading import TABLES
 
     tables: dict[str, type[BaseModel]] = {CONFIGURATION: AuditConfiguration}
     for name, field in AuditConfiguration.model_fields.items():
         for candidate in (field.annotation, *get_args(field.annotation)):
             if inspect.isclass(candidate) and issubclass(candidate, BaseModel):
                 tables[name] = candidate
-    return tables
+    return tables | dict(TABLES) | {"policy": Policy}
 
 
 def _table(name: str, model: type[BaseModel]) -> None:
-    say(name if name == CONFIGURATION else f"{name}  (table of the configuration)")
+    owner = "policy" if model.__module__ == "leakaudit.policy.model" else "configuration"
+    say(name if name in (CONFIGURATION, "policy") else f"{name}  (table of the {owner})")
     say()
     _docstring(model)
     _settings(model)

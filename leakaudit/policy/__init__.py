@@ -14,12 +14,14 @@ from leakaudit.policy.model import Budget, Policy, Regression, UtilityFloor, Wai
 from leakaudit.policy.reading import PolicyFile, read_policy
 from leakaudit.policy.result import Evaluation, Measured, Result, Status
 from leakaudit.policy.sarif import sarif
+from leakaudit.policy.selftest import FalseAlarms, false_alarms
 
 __all__ = [
     "BASELINE_FILE",
     "Baseline",
     "Budget",
     "Evaluation",
+    "FalseAlarms",
     "Measured",
     "Policy",
     "PolicyFile",
@@ -30,6 +32,7 @@ __all__ = [
     "Waiver",
     "baseline_of",
     "evaluate",
+    "false_alarms",
     "junit",
     "markdown",
     "read_baseline",

@@ -25,6 +25,7 @@ from leakaudit.statistics import (
     Cells,
     Direction,
     Estimate,
+    estimate_cells,
     percentile_estimate,
     worst_estimate,
 )
@@ -42,6 +43,7 @@ class Evidence:
     def __init__(self, record: Record) -> None:
         self.record = record
         self._arrays: dict[int, tuple[Doubles, Doubles]] = {}
+        self._cells: dict[tuple[int, Measure], Cells | None] = {}
         self._figures: dict[tuple[int, Measure, Tail, float], Estimate | None] = {}
         self._flat: dict[tuple[object, ...], list[bool]] = defaultdict(list)
         self._controls: dict[tuple[object, ...], list[Control]] = defaultdict(list)
@@ -96,8 +98,13 @@ class Evidence:
 
     def cells(self, finding: Finding, on: Measure) -> Cells | None:
         """The same as the statistics want it, by the record's patients and seeds."""
-        measured = self.measure(finding, on)
-        return None if measured is None else cells(measured, self.record.cohort.victims)
+        key = (id(finding), on)
+        if key not in self._cells:
+            measured = self.measure(finding, on)
+            self._cells[key] = (
+                None if measured is None else cells(measured, self.record.cohort.victims)
+            )
+        return self._cells[key]
 
     def figure(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
         """A finding's mean or tail with bounds; None where the measure is undefined."""
@@ -108,21 +115,20 @@ class Evidence:
 
     def _computed(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
         direction = self.direction(finding, on)
-        if tail != "mean":
+        if tail != "mean" or finding.metric not in RATES:
             measured = self.cells(finding, on)
             if measured is None:
                 return None
+            if tail == "mean":
+                return estimate_cells(measured, direction=direction, level=level)
             bound = percentile_estimate if tail == "p95" else worst_estimate
             return bound(measured, direction=direction, level=level)
         values, blind = self.arrays(finding)
-        patients, rate = self.record.cohort.victims, finding.metric in RATES
+        patients = self.record.cohort.victims
         if on == "value":
-            return figure(
-                values, patients, direction=direction, rate=rate, level=level, trials=finding.trials
-            )
+            return figure(values, patients, direction=direction, rate=True, level=level)
         return advantage_figure(
-            values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=rate,
-            trials=finding.trials,
+            values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=True,
             direction=Direction(finding.direction), level=level,
         )  # fmt: skip
 

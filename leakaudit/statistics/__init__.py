@@ -28,7 +28,7 @@ from leakaudit.statistics.rates import (
     percentile_bounds,
     wilson,
 )
-from leakaudit.statistics.tails import percentile_estimate, worst_estimate
+from leakaudit.statistics.tails import percentile_estimate, seeds_margin, worst_estimate
 from leakaudit.statistics.verdict import Controls, Judgement, Verdict, judge
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "judge",
     "percentile_bounds",
     "percentile_estimate",
+    "seeds_margin",
     "strongest",
     "strongest_figure",
     "terciles",

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import LEVEL, ROUNDING, Cells, Estimate, estimate_cells
+from leakaudit.statistics.estimate import LEVEL, ROUNDING, Cells, Estimate
 from leakaudit.statistics.rates import percentile_bounds
 
 Doubles = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ def percentile_estimate(
     means = leaks.mean(axis=0)
     point = float(np.quantile(means, quantile))
     bounds = percentile_bounds(means, quantile, level=level)
-    margin = _seeds_margin(np.quantile(leaks, quantile, axis=1), level)
+    margin = seeds_margin(np.quantile(leaks, quantile, axis=1), level)
     least = None if bounds.lower is None else bounds.lower - margin
     most = None if bounds.upper is None else bounds.upper + margin
     why = "" if most is not None else _too_few(means.size, quantile, level)
@@ -84,7 +84,7 @@ def worst_estimate(cells: Cells, *, direction: Direction, level: float = LEVEL) 
     rest = leaks - means - leaks.mean(axis=1, keepdims=True) + leaks.mean()
     freedom = (n_seeds - 1) * (n_patients - 1)
     error = float(np.sqrt((rest**2).sum() / freedom / n_seeds))
-    shared = _seeds_margin(leaks.mean(axis=1), level)
+    shared = seeds_margin(leaks.mean(axis=1), level)
     if error + shared <= ROUNDING * float(np.abs(leaks).max()):
         why = "undefined because every seed gave the same values"
         return _estimate(cells, direction, level, point, None, None, why, "")
@@ -98,8 +98,8 @@ def worst_estimate(cells: Cells, *, direction: Direction, level: float = LEVEL) 
     return _estimate(cells, direction, level, point, least, most, "", method)
 
 
-def _seeds_margin(by_seed: Doubles, level: float) -> float:
-    """Half-width of Student's one-sided interval over the seeds' own figures."""
+def seeds_margin(by_seed: Doubles, level: float) -> float:
+    """Half-width of Student's one-sided interval over the seeds' own figures, (seeds,)."""
     error = by_seed.std(ddof=1) / np.sqrt(len(by_seed))
     return float(stats.t.ppf(level, len(by_seed) - 1) * error)
 
@@ -134,7 +134,8 @@ def _estimate(
     sign = direction.sign
     ends = [None if end is None else sign * end for end in (least, most)]
     low, high = ends if sign > 0 else ends[::-1]
-    plain = estimate_cells(cells, direction=direction, level=level)
+    means = cells.by_patient
+    top = int(np.argmax(sign * means)) if len(means) else None
     return Estimate(
         mean=None if point is None else sign * point,
         lower=None,
@@ -143,13 +144,13 @@ def _estimate(
         at_most=high,
         level=level,
         direction=direction,
-        n_patients=plain.n_patients,
-        n_samples=plain.n_samples,
-        n_missing=plain.n_missing,
-        n_seeds=plain.n_seeds,
-        worst=plain.worst,
-        worst_patient=plain.worst_patient,
-        tail=plain.tail,
+        n_patients=len(cells.patients),
+        n_samples=cells.n_samples,
+        n_missing=cells.n_missing,
+        n_seeds=len(cells.seeds),
+        worst=None if top is None else float(means[top]),
+        worst_patient=None if top is None else cells.patients[top],
+        tail=None,
         method=method,
         undefined=undefined,
     )
