@@ -23,6 +23,10 @@ def limits(index: Index) -> Section:
                 for title, text in (
                     *caveats(index),
                     *(("Odd data", say(warning)) for warning in record.cohort.warnings),
+                    *(
+                        ("Not available", say(f"{name}: {how}"))
+                        for name, how in sorted(record.not_available.items())
+                    ),
                 )
             )
         ),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from distributed import LocalCluster
+from pypdf import PdfReader
 
 from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
+from leakaudit.cli.rendering import render
+from leakaudit.metrics.perceptual import WEIGHTS_VARIABLE
 from leakaudit.record.model import Record
 
 CONFIGURATION = """
@@ -33,7 +37,7 @@ parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["T2", "
 epochs = 1
 batch_size = 2
 [judgement]
-lpips = "off"
+lpips = "auto"
 [[adversaries]]
 preset = "curious-server"
 [[attacks]]
@@ -81,6 +85,12 @@ def recovered(record: Record) -> dict[tuple[str, tuple[int, ...]], object]:
     }
 
 
+@pytest.fixture(autouse=True)
+def no_backbone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+
+
 @pytest.mark.parametrize(
     ("changes", "levels"),
     [
@@ -115,3 +125,33 @@ def test_from_images_to_record(
     again = audited(tmp_path / "again", changes, scheduler, trace)
     assert not again.failures
     assert recovered(again.record) == recovered(record)
+
+
+@pytest.mark.realdata
+def test_without_a_backbone_lpips_is_not_available_and_nothing_else_changes(
+    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = Path(os.environ.get("LEAKAUDIT_REAL_WEIGHTS", "")) / "lpips"
+    if not weights.is_dir():
+        pytest.skip("no LPIPS backbones (LEAKAUDIT_REAL_WEIGHTS)")
+    without = audited(tmp_path / "without", {}, scheduler)
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(weights))
+    with_one = audited(tmp_path / "with", {}, scheduler)
+    assert with_one.record.not_available == {}
+    assert "to get it" in without.record.not_available["lpips"]
+    measured = [f for f in with_one.record.findings if f.metric == "lpips"]
+    assert measured
+    assert all(f.estimate.mean > 0 for f in measured)
+    others = tuple(f for f in with_one.record.findings if f.metric != "lpips")
+    assert others == without.record.findings
+    assert with_one.record.verdicts == without.record.verdicts
+    assert with_one.record.controls == without.record.controls
+    assert with_one.record.utility == without.record.utility
+    assert with_one.record.costs == without.record.costs
+    rendered = render(without.record, without.folder)
+    assert rendered.exit_code == 0
+    for name in ("report.html", "summary.md"):
+        text = (without.folder / name).read_text(encoding="utf-8")
+        assert "Not available" in text, name
+    pages = PdfReader(without.folder / "report.pdf").pages
+    assert "Notavailable" in "".join("".join(page.extract_text().split()) for page in pages)
