@@ -1,4 +1,4 @@
-"""Gradient matching: what a party reads of the masks, and where it must find or refuse nothing."""
+"""Gradient matching: masks at a party, images from weight updates, and what must find nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import torch
 from leakaudit.attacks import _simulated
 from leakaudit.attacks._simulated import OwnPatients, SimulatedExchange, own_patients
 from leakaudit.attacks.gradient_matching import GradientMatching
-from memory_exchange import TWO_PARTIES, Setup, World, make_world, overlap_advantage
+from memory_exchange import (
+    TWO_PARTIES,
+    Setup,
+    World,
+    advantage,
+    make_world,
+    overlap_advantage,
+)
 from torch import Tensor
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
@@ -132,3 +139,16 @@ def test_cannot_be_mounted_where_parties_share_no_patients(world: Callable[..., 
     split = view.split.model_copy(update={"orientation": "horizontal"})
     with pytest.raises(NotMountableError, match="vertical"):
         QUICK(replace(view, split=split), 0)
+
+
+@pytest.mark.parametrize(("method", "steps", "least"), [("cosine", 150, 0.5), ("lbfgs", 150, 0.2)])
+def test_both_methods_read_images_off_weight_updates(
+    method: str, steps: int, least: float, world: Callable[..., World]
+) -> None:
+    attack = GradientMatching.model_validate({"target": "images", "method": method, "steps": steps})
+    view = world().view()
+    (found,) = advantage(world(), attack(view, 0)).values()
+    assert found > least
+    mixed = view.shuffled(torch.Generator().manual_seed(0))
+    (nothing,) = advantage(world(), attack(mixed, 0)).values()
+    assert nothing < 0.05
