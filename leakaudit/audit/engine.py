@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dask
 import torch
@@ -65,9 +65,10 @@ def engine(
         return
     environment = _WORKER_ENVIRONMENT | {"OMP_NUM_THREADS": str(settings.threads)}
     with (
-        tempfile.TemporaryDirectory(prefix="leakaudit-") as scratch,
+        tempfile.TemporaryDirectory(prefix="leakaudit-", ignore_cleanup_errors=True) as scratch,
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
-        LocalCluster(
+    ):
+        cluster = LocalCluster(
             n_workers=_local_workers(settings, device),
             threads_per_worker=1,
             processes=True,
@@ -76,10 +77,15 @@ def engine(
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
             resources=resources_for(device),
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+        )
+        try:
+            with Client(cluster) as client:
+                yield client
+        finally:
+            # On a busy machine workers may take longer to end than Dask waits. The cells are
+            # finished by then: a slow farewell must not cost the record.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 def dashboard_possible() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +132,10 @@ class Runner:
         client = self._started()
         work = self._submitted(plan, client, missing)
         failures = _follow(len(cells), work, client, self._told, self._cells)
+        for key in missing:
+            # A worker that died left its part behind; another one finished the cell.
+            if finished(self._cells / key):
+                clear_partial(self._cells, key)
         self.failures += failures
         self._failed |= {_key(plan, failure.cell) for failure in failures}
 
@@ -215,11 +218,12 @@ def _follow(
         tick()
 
     tick()
+    address = str(client.scheduler.address) if client.scheduler is not None else "it"
     client.subscribe_topic(PROGRESS_TOPIC, heard)
     try:
         for future in as_completed(list(work)):
             key = future.key.partition("-")[2]
-            problem = _problem(future, client)
+            problem = _problem(future, address)
             if problem is None and not finished(cells / key):
                 problem = EnvironmentProblemError(
                     "workers and this process share the run folder",
@@ -237,20 +241,20 @@ def _follow(
     return failures
 
 
-def _problem(future: Future[None], client: Client) -> BaseException | None:
+def _problem(future: Future[None], address: str) -> BaseException | None:
     """What a cell failed of; None where it finished.
 
     Raises:
         EnvironmentProblemError: the scheduler went away.
     """
-    try:
-        problem: BaseException | None = future.exception()
-    except CancelledError:
+    problem: BaseException | None = future.exception()
+    # Nobody here cancels: Dask does, when it cannot reach its scheduler any more.
+    if problem is None and future.status != "finished":
         raise EnvironmentProblemError(
             "the Dask scheduler must be there until the run is over",
-            found=f"{client.scheduler.address if client.scheduler else 'it'} went away",
+            found=f"{address} went away",
             remedy="start it again and repeat the same command: finished cells are kept",
-        ) from None
+        )
     return problem
 
 

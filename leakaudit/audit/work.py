@@ -75,9 +75,14 @@ def work_attack(
     _put(partial, target, result.model_dump_json())
 
 
-def clear_partial(cells: Path) -> None:
-    """Remove what an interrupted run left unfinished."""
-    for folder in cells.glob(".partial-*"):
+def clear_partial(cells: Path, key: str = "") -> None:
+    """Remove what an interrupted run, or a worker that died, left unfinished.
+
+    Args:
+        cells: folder of the finished cells.
+        key: of one cell; empty for all.
+    """
+    for folder in cells.glob(f".partial-{key}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 

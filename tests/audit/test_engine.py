@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,16 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
     ):
         pass
     assert problem.value.exit_code == 4
+
+
+def test_workers_slow_to_end_do_not_cost_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def close(self) -> None:
+            raise TimeoutError
+
+    monkeypatch.setattr(engine_module, "LocalCluster", lambda **settings: Slow())
+    monkeypatch.setattr(engine_module, "Client", lambda cluster: nullcontext("client"))
+    with engine(EngineSettings(), None) as client:
+        assert client == "client"
+    with pytest.raises(KeyError), engine(EngineSettings(), None):
+        raise KeyError

@@ -7,9 +7,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from leakaudit import plugins
 from leakaudit.exchange.defense import Defense
 from leakaudit.plugins import Kind
+from leakaudit.record import read_record
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DEFENSES = (DOCS / "defenses.md").read_text(encoding="utf-8")
@@ -90,12 +93,13 @@ def test_the_table_says_truly_which_way_is_stronger() -> None:
         assert ("up" in words or "more" in words) == kind.strength.rising, name
 
 
-def test_a_strangers_package_is_found_and_trains(tmp_path: Path) -> None:
-    package = tmp_path / "blurred"
+def _installed(folder: Path) -> dict[str, str]:
+    """The page's package, built and installed in a folder; the environment that finds it."""
+    package = folder / "blurred"
     package.mkdir()
     (package / "pyproject.toml").write_text(_blocks(ADD, "toml")[0], encoding="utf-8")
     (package / "blurred.py").write_text(_blocks(ADD, "python")[0], encoding="utf-8")
-    site = tmp_path / "site"
+    site = folder / "site"
     subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
@@ -105,13 +109,53 @@ def test_a_strangers_package_is_found_and_trains(tmp_path: Path) -> None:
         check=True,
     )  # fmt: skip
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def test_a_strangers_package_is_found_and_trains(tmp_path: Path) -> None:
+    environment = _installed(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=environment,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "audited"
+
+
+AUDIT = """
+seeds = [0]
+sweep = [{ use = "blur", reach = { values = [1, 3] } }]
+cohort = { use = "phantom", patients = 8, slices_per_patient = 1, size = 32 }
+training = { epochs = 1 }
+judgement = { dependence = false, lpips = "off" }
+adversaries = [{ preset = "curious-server" }]
+attacks = [{ use = "decoder-inversion", steps = 5 }]
+[split]
+parties = [{ name = "only", modalities = ["T1"] }]
+channels = [4, 8]
+party_levels = 1
+"""
+
+
+@pytest.mark.slow
+def test_a_strangers_defense_is_audited(tmp_path: Path) -> None:
+    """From the package to its leakage and its price, in processes that know nothing of it."""
+    environment = _installed(tmp_path)
+    (tmp_path / "audit.toml").write_text(AUDIT, encoding="utf-8")
+    command = "-m leakaudit run audit.toml --out run --no-report --quiet"
+    done = subprocess.run(
+        [sys.executable, *command.split()], capture_output=True, text=True, cwd=tmp_path,
+        env=environment, check=False,
+    )  # fmt: skip
+    record = read_record(tmp_path / "run")
+    assert record.failures == (), done.stderr
+    assert [defense.label for defense in record.defenses] == ["none", "blur 1", "blur 3"]
+    images = next(each for each in record.trade_offs if each.asset == "images")
+    blurred = next(point for point in images.points if point.setting == "blur 3")
+    assert blurred.dice_change is not None
+    assert {finding.defense for finding in record.findings} == {"none", "blur 1", "blur 3"}
+    assert "blur 3" in done.stdout
