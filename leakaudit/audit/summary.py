@@ -96,11 +96,11 @@ def split_summary(configuration: AuditConfiguration, trained: TrainingResult) ->
             PartySummary(
                 name=party.name,
                 modalities=party.modalities,
-                parameters=trained.parameters[party.name],
+                parameters=trained.parameters.get(party.name),
             )
             for party in split.parties
         ),
-        server_parameters=trained.parameters["server"],
+        server_parameters=trained.parameters.get("server"),
         epochs=configuration.training.epochs,
         recorded_epochs=trained.recorded_epochs,
     )

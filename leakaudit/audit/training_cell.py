@@ -130,7 +130,8 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
 
 def result_of_trace(reader: TraceReader) -> TrainingResult:
     """What a trace recorded elsewhere tells of its training; nothing about utility or clocks."""
-    network = reader.rebuilt().network(reader.epochs[-1])
+    network = reader.rebuilt().network(reader.epochs[-1]) if reader.can_be_rebuilt else None
+    split = reader.description.split if network is None else network.split
     return TrainingResult(
         utility={},
         losses=(),
@@ -141,12 +142,12 @@ def result_of_trace(reader: TraceReader) -> TrainingResult:
             len(reader.samples) / len(set(reader.patients)),
             build_defenses(reader.description),
         ),
-        parameters=_parameters(network),
+        parameters={} if network is None else _parameters(network),
         stack=reader.description.defenses,
         claims=(),
         no_claim_because="this audit did not see how often each patient was released: a claim "
         "stands only in the audit that trained",
-        crossing=network.split.crossing,
+        crossing=split.crossing,
         recorded_epochs=reader.epochs,
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import torch
 
 from leakaudit.audit.lineup import Lineup
 from leakaudit.audit.materials import Materials
 from leakaudit.cohorts.cohort import Group
-from leakaudit.errors import TraceError
+from leakaudit.errors import NotMountableError, TraceError
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary, Knowledge, Position
-from leakaudit.threat.view import Asset, Auxiliary, Candidates, Target, View, seen_from
+from leakaudit.threat.view import Asset, Auxiliary, Candidates, Rebuilt, Target, View, seen_from
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.training.data import Holdings
@@ -78,8 +80,7 @@ def build_view(
             found=f"{len(set(rows.tolist()) - set(reader.samples))} of {len(rows)} missing",
             remedy="use the cohort and groups the trace was recorded with",
         )
-    rebuilt = reader.rebuilt()
-    split = rebuilt.network(reader.epochs[-1]).split
+    rebuilt, split = _networks(reader)
     knowledge = seen_from(adversary, split) | adversary.granted
     auxiliary = given.rows(Group.AUXILIARY)
     granted = Knowledge.AUXILIARY_IMAGES in knowledge
@@ -106,6 +107,36 @@ def build_view(
         _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
         _candidates=_candidates(holdings, lineup, knowledge),
     )  # fmt: skip
+
+
+def _networks(reader: TraceReader) -> tuple[Rebuilt, SplitSpec]:
+    """What can be run again of a recorded training, and its split after defenses."""
+    if not reader.can_be_rebuilt:
+        return _NotRebuilt(), reader.description.split
+    rebuilt = reader.rebuilt()
+    return rebuilt, rebuilt.network(reader.epochs[-1]).split
+
+
+class _NotRebuilt:
+    """Somebody's own model: its messages were recorded, but nobody can be asked what it sends."""
+
+    def party(self, name: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del name, epoch
+        raise _own_model("a party's encoder")
+
+    def server(self, epoch: int) -> NoReturn:
+        """Refuse."""
+        del epoch
+        raise _own_model("the server's network")
+
+
+def _own_model(wanted: str) -> NotMountableError:
+    return NotMountableError(
+        f"the attack has to run {wanted}, and a trace holds messages alone",
+        found="a trace of somebody's own model",
+        remedy="train the split with `leakaudit run`, or mount attacks that need no queries",
+    )
 
 
 def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Candidates | None:

@@ -198,7 +198,9 @@ class PartySummary(Part):
 
     name: str
     modalities: tuple[str, ...]
-    parameters: int = Field(description="weights of its encoder")
+    parameters: int | None = Field(
+        description="weights of its encoder; null for somebody's own model"
+    )
 
 
 class SplitSummary(Part):
@@ -211,7 +213,7 @@ class SplitSummary(Part):
     skips: tuple[int, ...] = Field(description="levels whose features cross")
     labels_at: str
     parties: tuple[PartySummary, ...]
-    server_parameters: int
+    server_parameters: int | None = Field(description="null for somebody's own model")
     epochs: int
     recorded_epochs: tuple[int, ...]
 

@@ -179,6 +179,11 @@ class TraceReader:
             )
         return RecordedExchange(self, tuple(samples))
 
+    @property
+    def can_be_rebuilt(self) -> bool:
+        """Whether its networks can be run again; those of somebody's own model cannot."""
+        return self.description.network == "split-u-net"
+
     def rebuilt(self, *, trainable: bool = False) -> RebuiltNetworks:
         """The networks as they were at the end of each recorded epoch.
 
@@ -188,11 +193,11 @@ class TraceReader:
         Raises:
             TraceError: the trace is of a model that trained elsewhere.
         """
-        if self.description.network == "own":
+        if not self.can_be_rebuilt:
             raise TraceError(
                 "only a split that leakaudit built can be rebuilt from its snapshots",
                 found="a trace of somebody's own model",
-                remedy="mount attacks that need messages alone, or hand in the model yourself",
+                remedy="mount attacks that need messages alone",
             )
         return RebuiltNetworks(self.description, self._weights, trainable=trainable)
 

@@ -48,7 +48,7 @@ def split_section(index: Index) -> Section:
                     "Epochs whose messages were kept for the attacks",
                     say(", ".join(map(str, split.recorded_epochs)) or "none"),
                 ),
-                ("Weights at the server", say(f"{split.server_parameters:,}")),
+                ("Weights at the server", say(_weights(split.server_parameters))),
                 (
                     "How long messages are kept in production",
                     say("not known to the tool: to be stated by the parties"),
@@ -66,13 +66,17 @@ def _cost(index: Index) -> Cost | None:
     return next((c for c in costs if c.setting == index.undefended), costs[0] if costs else None)
 
 
+def _weights(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
+
+
 def _diagram(index: Index, cost: Cost) -> Figure:
     split = index.record.split
     boxes = []
     for party in split.parties:
         outward = [r for r in cost.routes if r.sender == party.name]
         inward = [r for r in cost.routes if r.receiver == party.name]
-        notes = [f"holds {joined(party.modalities)}", f"{party.parameters:,} weights"]
+        notes = [f"holds {joined(party.modalities)}", f"{_weights(party.parameters)} weights"]
         if split.labels_at == party.name:
             notes.append("holds the labels")
         boxes.append(
@@ -83,7 +87,7 @@ def _diagram(index: Index, cost: Cost) -> Figure:
                 _stream(inward, "is sent gradients", shapes=False),
             )
         )
-    server = [f"{split.server_parameters:,} weights"]
+    server = [f"{_weights(split.server_parameters)} weights"]
     if split.labels_at == SERVER:
         server.append("holds the labels")
     told = "; ".join(

@@ -17,6 +17,8 @@ from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.record import content_sha256, read_record
+from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.writer import TraceWriter
 
 CONFIGURATION = """
 title = "small"
@@ -117,18 +119,7 @@ def test_a_changed_attack_does_not_retrain(copied: Path) -> None:
 
 
 def test_a_trace_is_audited_without_retraining(undisturbed: Outcome, tmp_path: Path) -> None:
-    trace = next(
-        folder / "trace"
-        for folder in (undisturbed.folder / "cells").iterdir()
-        if (folder / "trace").exists() and '"seed":0' in _description(folder).replace(" ", "")
-        and "gaussian" not in _description(folder)
-    )  # fmt: skip
-    file = tmp_path / "audit.toml"
-    file.write_text(CONFIGURATION, encoding="utf-8")
-    configuration, given = read_configuration(file)
-    outcome = attack_trace(
-        trace, configuration, given, tmp_path / "run", watch=silent, command="leakaudit attack"
-    )
+    outcome = _of_trace(_undefended_trace(undisturbed), tmp_path, CONFIGURATION)
     assert outcome.computed == 2
     ours = {f.victim: f.values[0] for f in outcome.record.findings if _leading(f)}
     theirs = {
@@ -137,6 +128,49 @@ def test_a_trace_is_audited_without_retraining(undisturbed: Outcome, tmp_path: P
         if _leading(f) and f.defense == "none"
     }
     assert ours == theirs
+
+
+def test_messages_of_somebodys_own_model_are_attacked_without_asking_it(
+    undisturbed: Outcome, tmp_path: Path
+) -> None:
+    reader = TraceReader(_undefended_trace(undisturbed))
+    ours = reader.description.model_copy(update={"network": "own", "routes": ()})
+    with TraceWriter(tmp_path / "own", ours) as writer:
+        for message in reader.replay():
+            writer(message)
+        writer.finish_epoch(reader.epochs[-1])
+    text = CONFIGURATION.replace(
+        "[[defenses]]",
+        '[[adversaries]]\npreset = "curious-party"\nmembers = ["a"]\n'
+        '[[attacks]]\nuse = "mask-inference"\n[[defenses]]',
+        1,
+    )
+    record = _of_trace(tmp_path / "own", tmp_path, text).record
+    assert not record.failures
+    server, party = record.adversaries
+    (refused,) = (each for each in server.not_mountable if each.attack == "decoder-inversion")
+    assert "own model" in refused.reason
+    assert "mask-inference" in party.mounted
+    assert {f.attack for f in record.findings} == {"mask-inference"}
+    assert record.split.server_parameters is None
+
+
+def _undefended_trace(outcome: Outcome) -> Path:
+    return next(
+        folder / "trace"
+        for folder in (outcome.folder / "cells").iterdir()
+        if (folder / "trace").exists() and '"seed":0' in _description(folder).replace(" ", "")
+        and "gaussian" not in _description(folder)
+    )  # fmt: skip
+
+
+def _of_trace(trace: Path, folder: Path, text: str) -> Outcome:
+    file = folder / "audit.toml"
+    file.write_text(text, encoding="utf-8")
+    configuration, given = read_configuration(file)
+    return attack_trace(
+        trace, configuration, given, folder / "run", watch=silent, command="leakaudit attack"
+    )
 
 
 def test_one_patient_is_recorded_but_given_no_verdict(tmp_path: Path) -> None:
