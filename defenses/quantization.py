@@ -42,7 +42,8 @@ class Quantization(MessageDefense):
         width = (flat.amax(dim=1).reshape(per_sample) - least) / 2**self.bits
         bins = ((message.detach() - least) / torch.where(width > 0, width, 1)).floor()
         rounded: Tensor = least + (bins.clamp(0, 2**self.bits - 1) + 0.5) * width
-        return message + (rounded - message).detach()
+        # Exactly the rounded value, with the message's gradient: the bracket is exactly zero.
+        return rounded + (message - message.detach())
 
     def wire_share(self, direction: Direction, level: int, channels: int) -> float:
         """Bits over the 32 of single precision, in the directions it acts in."""

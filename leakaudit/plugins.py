@@ -123,12 +123,16 @@ def _place(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[int | str,
     """Where a complaint points to in the file: without pydantic's names for branches of a union."""
     place: list[int | str] = []
     table: type[BaseModel] | None = model
+    free = False  # below a setting that only its plug-in knows
     for step in loc:
-        if isinstance(step, int):
+        if isinstance(step, int) or free:
             place.append(step)
         elif table is not None and step in table.model_fields:
             place.append(step)
             table = _model_in(table.model_fields[step].annotation)
+        elif table is not None and table.model_config.get("extra") == "allow":
+            place.append(step)
+            free = True
     return tuple(place)
 
 

@@ -22,9 +22,12 @@ class RecordingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: Literal["last", "all"] | tuple[NonNegativeInt, ...] | EveryEpochs = Field(
-        default="last",
-        description='"last", "all", a list such as [0, 9], or {every = 5}; epochs count from 0',
+    epochs: Literal["last", "all", "early and last"] | tuple[NonNegativeInt, ...] | EveryEpochs = (
+        Field(
+            default="last",
+            description='"last", "all", "early and last" (1, 2 and the last), a list such as '
+            "[0, 9], or {every = 5}; epochs count from 0",
+        )
     )
     weight_updates: NonNegativeInt = Field(
         default=0,
@@ -45,6 +48,9 @@ class RecordingSettings(BaseModel):
                 return (trained - 1,)
             case "all":
                 return tuple(range(trained))
+            case "early and last":
+                # Gradients of early epochs cover a whole lesion, those of late ones its border.
+                return tuple(sorted({min(1, trained - 1), min(2, trained - 1), trained - 1}))
             case EveryEpochs(every=every):
                 return tuple(range(trained - 1, -1, -every))[::-1]
             case listed:
@@ -53,6 +59,6 @@ class RecordingSettings(BaseModel):
                     raise ConfigurationError(
                         f"recorded epochs must be among the {trained} trained, 0 to {trained - 1}",
                         found=beyond[0] if beyond else "an empty list",
-                        remedy="mend `epochs` under `record`, or train longer",
+                        remedy="mend `epochs` under `recording`, or train longer",
                     )
                 return tuple(sorted(set(listed)))

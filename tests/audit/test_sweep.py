@@ -122,7 +122,7 @@ def test_a_bad_range_is_refused_when_the_file_is_read(tmp_path: Path, text: str,
 
 def test_two_settings_may_not_share_a_label(tmp_path: Path) -> None:
     text = '[[defenses]]\nlabel = "dropout 0.5"\nstack = [{ use = "dropout", rate = 0.5 }]\n'
-    with pytest.raises(ConfigurationError, match="different labels"):
+    with pytest.raises(ConfigurationError, match=r"dropout 0\.5 twice"):
         read(tmp_path, text + '[[sweep]]\nuse = "dropout"\nrate = { values = [0.5] }\n')
 
 

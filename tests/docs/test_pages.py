@@ -27,7 +27,6 @@ SMALL = (
     "seeds=[0]",
     "victims=2",
     "training.epochs=1",
-    "recording.epochs=last",
     "training.references=[]",
     "split.channels=[2, 4]",
     "split.party_levels=2",

@@ -140,6 +140,7 @@ def test_tensors_start_at_multiples_of_their_item_size(tmp_path: Path) -> None:
     [
         ("last", (9,)),
         ("all", tuple(range(10))),
+        ("early and last", (1, 2, 9)),
         ([5, 2, 5], (2, 5)),
         ({"every": 4}, (1, 5, 9)),
         ({"every": 99}, (9,)),
