@@ -71,10 +71,11 @@ class PerceptualDistance(ImageMetric):
         if self.backbone() is not None:
             return None
         where = self.weights or os.environ.get(WEIGHTS_VARIABLE) or _hub_checkpoints()
+        where = _without_home(Path(where))
         return (
             f"not available: no {_BACKBONES[self.net]} backbone at {where}; to get it, copy "
             f"torchvision's {_BACKBONES[self.net]} ImageNet weights ({_BACKBONES[self.net]}*.pth) "
-            f"here and point {WEIGHTS_VARIABLE} at the file or its folder"
+            f"to this machine and point {WEIGHTS_VARIABLE} at the file or its folder"
         )
 
     def per_channel(
@@ -151,6 +152,12 @@ def _hub_checkpoints() -> Path:
     """Where torch keeps what it has fetched before; worked out without importing torch."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(os.environ.get("TORCH_HOME") or cache).expanduser() / "hub" / "checkpoints"
+
+
+def _without_home(path: Path) -> str:
+    """A path that does not name the user: this text goes into records and reports."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() fails for nameless users
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 @lru_cache(maxsize=2)

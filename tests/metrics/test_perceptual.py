@@ -46,6 +46,13 @@ class TestWithoutABackbone:
         assert reason.startswith("not available")
         assert WEIGHTS_VARIABLE in reason
 
+    def test_it_does_not_name_the_user(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("HOME", str(tmp_path / "somebody"))
+        monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "somebody" / "weights"))
+        reason = PerceptualDistance().available()
+        assert "~/weights" in reason
+        assert "somebody" not in reason
+
     def test_it_never_computes(self):
         with pytest.raises(EnvironmentProblemError, match="never random"):
             PerceptualDistance()(gray((1, 64, 64)), gray((1, 64, 64)))
