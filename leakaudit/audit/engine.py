@@ -94,7 +94,12 @@ def dashboard_possible() -> bool:
 
 
 def dashboard_of(client: Client) -> str | None:
-    """The address of the dashboard; None where there is none."""
+    """The address of the dashboard; None where there is none.
+
+    Without bokeh the port still answers, with nothing but a note that bokeh is missing.
+    """
+    if not dashboard_possible():
+        return None
     services = client.scheduler_info(n_workers=0).get("services", {})
     return str(client.dashboard_link) if "dashboard" in services else None
 

@@ -225,19 +225,31 @@ def _corrected(
     """The strongest attack's figure, its bounds corrected for having been picked of many.
 
     As :func:`leakaudit.statistics.comparison.strongest`: the lower bounds at Bonferroni's level,
-    the greatest of the plain upper bounds.
+    the greatest of the plain upper bounds. The interval is corrected like the one-sided bounds:
+    another attack that surely leaks lifts it, however unsure the strongest one is.
     """
     strict = 1 - 0.05 / len(figures)
-    strict_figures = [advantage_figure(key, candidates[key], strict) for key in figures]
-    lows = [f.at_least for f in strict_figures if f is not None and f.at_least is not None]
-    highs = [f.at_most for f in figures.values()]
-    most = None if any(high is None for high in highs) else max(high or 0.0 for high in highs)
+    corrected = [advantage_figure(key, candidates[key], strict) for key in figures]
+    plain = list(figures.values())
     return replace(
         figures[best],
-        at_least=max(lows) if lows else None,
-        at_most=most,
+        at_least=_greatest(f.at_least for f in corrected if f is not None),
+        lower=_greatest(f.lower for f in corrected if f is not None),
+        at_most=_greatest_of_all(f.at_most for f in plain),
+        upper=_greatest_of_all(f.upper for f in plain),
         method=f"{figures[best].method}; bounds corrected for picking one of {len(figures)}",
     )
+
+
+def _greatest(bounds: Iterable[float | None]) -> float | None:
+    known = [bound for bound in bounds if bound is not None]
+    return max(known) if known else None
+
+
+def _greatest_of_all(bounds: Iterable[float | None]) -> float | None:
+    """None where one is undefined: what it hides may be greater."""
+    every = list(bounds)
+    return None if None in every else _greatest(every)
 
 
 def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool | None:

@@ -111,6 +111,30 @@ def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None
     assert verdict.advantage.one_sided_lower < plain.at_least
 
 
+def test_the_interval_beside_a_sure_leak_does_not_deny_it() -> None:
+    """The strongest attack by its mean may be unsure while another surely leaks."""
+    other = replace(DEFENDED, levels=(1,))
+    steady = series_of(0.6)
+    torn = replace(steady, values=steady.values + np.array([[-0.6], [0.1], [0.8]]))
+    gathered = OPEN | {
+        DEFENDED: torn, other: steady,
+        replace(other, setting="none"): series_of(0.85),
+        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+    }  # fmt: skip
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")],
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    alone = advantage_figure(DEFENDED, torn)
+    assert alone is not None
+    assert alone.lower is not None
+    assert alone.lower < 0
+    assert (verdict.verdict, verdict.levels) == ("leak shown", (0,))
+    assert verdict.advantage is not None
+    assert verdict.advantage.lower is not None
+    assert 0 < verdict.advantage.lower < verdict.advantage.mean
+
+
 def test_zero_hits_of_all_patients_still_have_an_upper_bound() -> None:
     key = replace(IMAGES, asset="identity", metric="re-identification", region="whole")
     none = np.zeros((2, len(PATIENTS)))
