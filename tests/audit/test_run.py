@@ -141,16 +141,15 @@ def test_messages_of_somebodys_own_model_are_attacked_without_asking_it(
         writer.finish_epoch(reader.epochs[-1])
     text = CONFIGURATION.replace(
         "[[defenses]]",
-        '[[adversaries]]\npreset = "curious-party"\nmembers = ["a"]\n'
-        '[[attacks]]\nuse = "mask-inference"\n[[defenses]]',
+        '[[adversaries]]\npreset = "wire-tap"\n[[attacks]]\nuse = "mask-inference"\n[[defenses]]',
         1,
     )
     record = _of_trace(tmp_path / "own", tmp_path, text).record
     assert not record.failures
-    server, party = record.adversaries
+    server, wire = record.adversaries
     (refused,) = (each for each in server.not_mountable if each.attack == "decoder-inversion")
     assert "own model" in refused.reason
-    assert "mask-inference" in party.mounted
+    assert "mask-inference" in wire.mounted
     assert {f.attack for f in record.findings} == {"mask-inference"}
     assert record.split.server_parameters is None
 
