@@ -55,10 +55,11 @@ def _show(answer: Answer, undefended: str | None) -> None:
     )
     say(f"Targets: {printable(targets)}.")
     if answer.least is None:
-        nearest = ""
+        why = f": {answer.reason}"
         if answer.nearest is not None and answer.excess is not None:
-            nearest = f"; nearest came {answer.nearest} ({answer.excess:+.2f} to the target)"
-        warn(printable(f"No setting meets every target{nearest}: {answer.reason}."))
+            name = "no defense" if answer.nearest == undefended else answer.nearest
+            why = f"; nearest came {name} ({answer.excess:+.2f} to the target)"
+        warn(printable(f"No setting meets every target{why}."))
         return
     if answer.least == undefended:
         say("Every target is met without any defense.")
