@@ -92,6 +92,8 @@ class Cluster:
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *words],
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            # `-m` puts the working directory first on the path: the checkout has metadata too.
+            cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
