@@ -30,6 +30,7 @@ from leakaudit.trace.reader import TraceReader
 from leakaudit.training.data import hold
 
 GUESSES_FILE = "guesses.safetensors"
+GUESSED = "guessed"  # 1 for each sample that every attack on this victim made a guess at
 
 
 class AttackResult(Section):
@@ -95,14 +96,19 @@ def _keep(
 ) -> None:
     """What the gallery draws from, in 256 greys."""
     tensors: dict[str, npt.NDArray[np.uint8]] = {}
-    for target, guess in guesses.items():
-        if guess.rows is None and target.asset in PICTURES:
-            levels = "-".join(map(str, target.levels))
-            tensors[f"{target.victim}/{target.asset}/{levels}"] = _greys(guess.values)
     for (victim, asset), blind in blinds.items():
-        if asset not in PICTURES:
+        if asset in PICTURES:
+            tensors[f"{victim}/{asset}/blind"] = _greys(blind.values)
+            tensors[f"{victim}/{asset}/{GUESSED}"] = np.ones(len(blind.values), np.uint8)
+    for target, guess in guesses.items():
+        if target.asset not in PICTURES:
             continue
-        tensors[f"{victim}/{asset}/blind"] = _greys(blind.values)
+        prefix = f"{target.victim}/{target.asset}"
+        whole = np.zeros_like(tensors[f"{prefix}/blind"])
+        rows = np.arange(len(whole)) if guess.rows is None else guess.rows.numpy()
+        whole[rows] = _greys(guess.values)
+        tensors[f"{prefix}/{'-'.join(map(str, target.levels))}"] = whole
+        tensors[f"{prefix}/{GUESSED}"][np.setdiff1d(np.arange(len(whole)), rows)] = 0
     if tensors:
         save_file(tensors, folder / GUESSES_FILE)
 

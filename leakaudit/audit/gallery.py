@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors.numpy import load_file
 
-from leakaudit.audit.attack_cell import GUESSES_FILE, AttackResult
+from leakaudit.audit.attack_cell import GUESSED, GUESSES_FILE, AttackResult
 from leakaudit.audit.judge import PRIMARY
 from leakaudit.audit.judging import TargetScores
 from leakaudit.audit.materials import Materials
@@ -87,21 +87,27 @@ class _Drawer:
                 yield from self._row(victim, asset, row, patient)
 
     def _row(self, victim: str, asset: Asset, row: Row, patient: str) -> Iterator[Picture]:
-        sample = self._middle(patient)
+        guessed = self._guesses[f"{victim}/{asset}/{GUESSED}"]
+        sample = self._middle(patient, guessed)
+        if sample is None:
+            return
         decoy_patient = self._result.patients[
             (self._result.patients.index(patient) + 1) % len(self._result.patients)
         ]
         prefix = f"{victim}/{asset}/"
         truth = self._truth(victim, asset)
         columns: dict[str, Grey] = {"truth": truth[sample]}
-        levels = sorted(name.removeprefix(prefix) for name in self._guesses
-                        if name.startswith(prefix) and not name.endswith("/blind"))  # fmt: skip
+        levels = sorted(
+            name.removeprefix(prefix)
+            for name in self._guesses
+            if name.startswith(prefix) and not name.endswith(("/blind", GUESSED))
+        )
         for name in sorted(levels, key=lambda text: (text.count("-"), text)):
             together = "-" in name
             title = "all levels" if together or len(levels) == 1 else f"level {name}"
             columns[title] = self._guesses[prefix + name][sample]
         columns["blind"] = self._guesses[prefix + "blind"][sample]
-        columns["decoy"] = truth[self._middle(decoy_patient)]
+        columns["decoy"] = truth[self._middle(decoy_patient) or 0]
         for column, pixels in columns.items():
             file, digest = self._write(pixels)
             yield Picture(
@@ -121,9 +127,11 @@ class _Drawer:
         greys: Grey = np.rint(cohort.images[self._rows][:, held] * 255).astype(np.uint8)
         return greys
 
-    def _middle(self, patient: str) -> int:
-        mine = np.flatnonzero(self._owners == patient)
-        return int(mine[len(mine) // 2])
+    def _middle(self, patient: str, among: Grey | None = None) -> int | None:
+        """The patient's middle sample, of those marked; None where there is none."""
+        mine = self._owners == patient
+        rows = np.flatnonzero(mine if among is None else mine & (among > 0))
+        return int(rows[len(rows) // 2]) if len(rows) else None
 
     def _value(self, victim: str, asset: Asset, column: str, patient: str) -> float | None:
         """The patient's value of the primary metric in that column."""

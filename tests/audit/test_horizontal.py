@@ -6,15 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from leakaudit.audit import training_cell
 from leakaudit.audit.attack_cell import AttackResult, run_attack
 from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
 from leakaudit.audit.configuration import AttackUse, Use
+from leakaudit.audit.gallery import draw_gallery
 from leakaudit.audit.materials import load_cohort, materials
-from leakaudit.audit.plan import TrainingId
+from leakaudit.audit.plan import AttackId, TrainingId
 from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
 from leakaudit.audit.utility import costs
 from leakaudit.cohorts.groups import GroupSettings
@@ -76,11 +79,13 @@ def trained(choice: CohortChoice, folder: Path) -> TrainingResult:
 
 @pytest.fixture(scope="module")
 def run(choice: CohortChoice, folder: Path, trained: TrainingResult) -> Run:
-    def attack(name: str, *, shuffled: bool = False, **settings: Any) -> AttackResult:
+    def attack(
+        name: str, *, shuffled: bool = False, pictures: bool = False, **settings: Any
+    ) -> AttackResult:
         cell = AttackCell(
             choice=choice, source="here", adversary=SERVER, shuffled=shuffled, seed=0,
             attack=AttackUse.model_validate({"use": name, **settings}),
-            victims=None, lpips=None, pictures=False,
+            victims=None, lpips=None, pictures=pictures,
         )  # fmt: skip
         return run_attack(cell, folder / TRACE_FOLDER, folder, silent)
 
@@ -112,6 +117,25 @@ def test_a_patients_bytes_are_those_of_one_link(trained: TrainingResult) -> None
     (cost,) = costs({TrainingId("none", 0): trained}, SPLIT)
     # Two slices, there and back, four channels of 24 x 24 floats.
     assert cost.bytes_per_patient == 2 * 2 * 4 * 24 * 24 * 4
+
+
+def test_the_gallery_shows_each_partys_patients_beside_what_was_guessed(
+    run: Run, choice: CohortChoice, folder: Path, tmp_path: Path
+) -> None:
+    result = run("decoder-inversion", pictures=True, steps=2, channels=8)
+    attack = AttackId(TrainingId("none", 0), "server", "decoder-inversion")
+    pictures = draw_gallery(
+        {attack: result}, {attack: folder}, materials(choice), SPLIT, tmp_path, None
+    )
+    for party in ("a", "b"):
+        mine = [each for each in pictures if each.victim == party]
+        assert {each.column for each in mine} == {"truth", "all levels", "blind", "decoy"}
+        assert {each.patient for each in mine if each.column == "truth"} <= held(folder, party)
+        guessed = {each.sha256 for each in mine if each.column == "all levels"}
+        assert guessed.isdisjoint({each.sha256 for each in mine if each.column == "blind"})
+        for each in mine:
+            if each.column == "all levels":
+                assert np.asarray(Image.open(tmp_path / each.file)).any()
 
 
 def test_images_are_read_off_each_partys_own_messages(run: Run, folder: Path) -> None:
