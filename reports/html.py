@@ -12,6 +12,7 @@ from typing import ClassVar
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
@@ -28,9 +29,16 @@ class HtmlReport(Report):
 
     file_name: ClassVar[str] = "report.html"
 
-    def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
+    def render(
+        self,
+        record: Record,
+        folder: Path,
+        *,
+        before: Record | None = None,
+        policy: HeldPolicy | None = None,
+    ) -> Path:
         """Write `report.html`."""
-        page = _page(document(record, folder, before))
+        page = _page(document(record, folder, before, policy))
         return write_whole(folder / self.file_name, page.encode())
 
     def compare(self, before: Record, now: Record, target: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from leakaudit.escaping import markdown as escaped
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
@@ -15,8 +16,10 @@ from ._content.wording import WORD
 from ._file import write_whole
 
 SECTIONS = ("1", "10", "11")
-TABLES = ("answers", "effects", "utility", "changes")
+TABLES = ("answers", "effects", "utility", "changes", "policy-rules")
 """Tables short enough for a summary, by the start of their key."""
+BEFORE_10 = ("utility", "policy-rules")
+"""Tables of other sections that the recommendations lean on."""
 ROWS = 60
 LIMIT = 900_000
 """Bytes: a CI step summary holds 1 MiB."""
@@ -34,9 +37,16 @@ class MarkdownReport(Report):
 
     file_name: ClassVar[str] = "summary.md"
 
-    def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
+    def render(
+        self,
+        record: Record,
+        folder: Path,
+        *,
+        before: Record | None = None,
+        policy: HeldPolicy | None = None,
+    ) -> Path:
         """Write `summary.md`."""
-        text = summary(document(record, folder, before))
+        text = summary(document(record, folder, before, policy))
         return write_whole(folder / self.file_name, text.encode())
 
     def compare(self, before: Record, now: Record, target: Path) -> Path:
@@ -60,7 +70,7 @@ def summary(content: Document) -> str:
     parts = [f"# Leakage audit: {escaped(content.title)}", escaped(content.subtitle)]
     for section in content.sections:
         if section.number == "10":
-            tables = [b for b in content.blocks() if isinstance(b, Table) and b.key == "utility"]
+            tables = [b for b in content.blocks() if isinstance(b, Table) and b.key in BEFORE_10]
             parts += [part for table in tables for part in _block(table)]
         if section.number in wanted:
             parts.append(f"## {section.title}")

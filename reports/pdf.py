@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import ClassVar
 
 from leakaudit.errors import EnvironmentProblemError, RecordError
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 from leakaudit.record.store import RECORD_FILE, record_text
@@ -26,14 +27,21 @@ class PdfReport(Report):
 
     file_name: ClassVar[str] = "report.pdf"
 
-    def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
+    def render(
+        self,
+        record: Record,
+        folder: Path,
+        *,
+        before: Record | None = None,
+        policy: HeldPolicy | None = None,
+    ) -> Path:
         """Write `report.pdf`.
 
         Raises:
             RecordError: the record's date is not ISO 8601.
             EnvironmentProblemError: the PDF engine refused, or the folder cannot be written.
         """
-        content = document(record, folder, before)
+        content = document(record, folder, before, policy)
         return write_whole(folder / self.file_name, _compiled(content, record))
 
     def compare(self, before: Record, now: Record, target: Path) -> Path:

@@ -166,14 +166,25 @@ def report_command(
         Path | None,
         typer.Option(metavar="RUN", help="An earlier audit; what changed is reported."),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A policy; every rule is drawn with its bounds and its budget."
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Baseline that the policy's rules compare with."),
+    ] = None,
 ) -> int:
     """Render the reports of a run again.
 
-    Reads audit.json and writes report.html, report.pdf and summary.md beside it.
+    Reads audit.json and writes report.html, report.pdf and summary.md beside it. With a policy,
+    they tell how the audit stands to it; `leakaudit check` is what a gate goes by.
     """
-    from leakaudit.cli.rendering import report
+    from leakaudit.cli.rendering import Beside, report
 
-    return report(run, tuple(only or ()), before)
+    return report(run, tuple(only or ()), Beside(before, policy, baseline))
 
 
 @app.command("check")

@@ -11,6 +11,7 @@ from leakaudit.policy.evaluate import evaluate
 from leakaudit.policy.junit import junit
 from leakaudit.policy.markdown import markdown
 from leakaudit.policy.model import Budget, Policy, Regression, UtilityFloor, Waiver
+from leakaudit.policy.printed import printed
 from leakaudit.policy.reading import PolicyFile, read_policy
 from leakaudit.policy.result import Evaluation, Measured, Result, Status
 from leakaudit.policy.sarif import sarif
@@ -35,6 +36,7 @@ __all__ = [
     "false_alarms",
     "junit",
     "markdown",
+    "printed",
     "read_baseline",
     "read_policy",
     "sarif",

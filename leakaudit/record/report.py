@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.plugins import Plugin
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Record
 
 
@@ -23,13 +24,21 @@ class Report(Plugin):
     """What :meth:`render` writes, such as `report.html`."""
 
     @abstractmethod
-    def render(self, record: Record, folder: Path, *, before: Record | None = None) -> Path:
+    def render(
+        self,
+        record: Record,
+        folder: Path,
+        *,
+        before: Record | None = None,
+        policy: HeldPolicy | None = None,
+    ) -> Path:
         """Write the report beside the record.
 
         Args:
             record: the audit to print.
             folder: the run folder; pictures are looked up in it and the file is written to it.
             before: an earlier audit to compare with; its changes become section 13.
+            policy: how the audit stands to somebody's budgets; passed only where there is one.
 
         Returns:
             The path of the file, written whole or not at all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Record
 
 from .blocks import Document
@@ -19,6 +20,7 @@ from .method import method
 from .onepage import one_page
 from .people import people
 from .picture_files import load_pictures
+from .policy import printable
 from .recommendations import recommendations
 from .repeat import repeat
 from .risk import risk
@@ -29,28 +31,35 @@ from .wording import count, displayable
 __all__ = ["Document", "comparison", "document"]
 
 
-def document(record: Record, folder: Path, before: Record | None = None) -> Document:
+def document(
+    record: Record,
+    folder: Path,
+    before: Record | None = None,
+    policy: HeldPolicy | None = None,
+) -> Document:
     """The report as plain data.
 
     Args:
         record: the audit.
         folder: where its pictures lie.
         before: an earlier audit, for section 13.
+        policy: how the audit stands to somebody's budgets, for sections 2 and 9.
     """
+    held = None if policy is None else printable(policy)
     shots = load_pictures(record, folder)
     shown = displayable(record)
     index = Index(shown)
     sections = [
         identity(index),
         one_page(index, shots),
-        decision(),
+        decision(held),
         split_section(index),
         people(index),
         threat(index),
         method(index),
         evidence(index, shots),
         trade_offs(index),
-        risk(index),
+        risk(index, held),
         recommendations(index),
         limits(index),
         repeat(index),

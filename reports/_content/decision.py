@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from leakaudit.record.held import HeldPolicy
+
 from .blocks import Blanks, Column, Form, Paragraph, Section, say
+from .policy import in_short
 
 
-def decision() -> Section:
-    """Lines for the people who sign."""
+def decision(policy: HeldPolicy | None = None) -> Section:
+    """Lines for the people who sign.
+
+    Args:
+        policy: how the audit stands to what they, or others, allowed before.
+    """
     return Section(
         "2",
         "Decision and conditions",
@@ -17,6 +24,7 @@ def decision() -> Section:
                     "is acceptable, for whom and for what purpose, is not a measurement."
                 )
             ),
+            *(() if policy is None else (in_short(policy),)),
             Blanks(
                 (("For which actors and which defense setting", 2),),
                 choices=("approve", "approve with conditions", "reject", "refer"),

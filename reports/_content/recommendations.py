@@ -64,8 +64,8 @@ def recommendations(index: Index) -> Section:
                 )
             )
         )
-        blocks += [Paragraph(_lead(q, found)) for q, found in ranked.items() if found]
-        blocks.append(_table(ranked))
+        blocks += [Paragraph(_lead(index, q, found)) for q, found in ranked.items() if found]
+        blocks.append(_table(index, ranked))
     blocks.append(Items(tuple(_asked(index))))
     return Section("10", "Recommendations", tuple(blocks))
 
@@ -81,7 +81,7 @@ def _answered(index: Index) -> list[Block]:
         _standings(index, answer),
     ]
     if index.record.searches:
-        blocks.append(Items(tuple(_searched(found) for found in index.record.searches)))
+        blocks.append(Items(tuple(_searched(index, found) for found in index.record.searches)))
     return blocks
 
 
@@ -100,7 +100,8 @@ def _least(index: Index, answer: Answer) -> Rich:
     if answer.least == index.undefended:
         return say(strong("No defense is needed "), "to meet the targets: ", answer.reason, ".")
     also = (
-        f" Its price does not surely differ from that of {joined(answer.rivals)}."
+        " Its price does not surely differ from that of "
+        f"{joined([index.title(name) for name in answer.rivals])}."
         if answer.rivals
         else ""
     )
@@ -164,8 +165,8 @@ def _standings(index: Index, answer: Answer) -> Table:
     )
 
 
-def _searched(found: SearchSummary) -> Rich:
-    ended = "nothing found" if found.found is None else f"found {found.found}"
+def _searched(index: Index, found: SearchSummary) -> Rich:
+    ended = "nothing found" if found.found is None else f"found {index.title(found.found)}"
     return say(
         strong(f"{found.title}: "),
         f"{ended}; {len(found.tried)} of {len(found.strengths)} strengths audited, "
@@ -213,7 +214,7 @@ def bracket(change: Difference) -> str:
     return f"{signed(change.mean)} ({signed(change.lower)} to {signed(change.upper)})"
 
 
-def _lead(question: Question, found: list[Effect]) -> Rich:
+def _lead(index: Index, question: Question, found: list[Effect]) -> Rich:
     best = found[0]
     name = strong(f"{actor(question.adversary)}, {ASSET[question.asset]}: ")
     if best.leakage.upper is None or best.leakage.upper >= 0:
@@ -223,13 +224,13 @@ def _lead(question: Question, found: list[Effect]) -> Rich:
         f": leakage {number(best.before)} to {number(best.after)} ({owner(best.victim)}), change "
         f"{bracket(best.leakage)}; {dice}."
     )
-    rivals = [e.setting for e in found[1:] if e.leakage.overlaps(best.leakage)]
+    rivals = [index.title(e.setting) for e in found[1:] if e.leakage.overlaps(best.leakage)]
     if rivals:
         text += f" Its interval overlaps that of {', '.join(rivals)}: the order is not settled."
-    return say(name, strong(best.setting), text)
+    return say(name, strong(index.title(best.setting)), text)
 
 
-def _table(ranked: dict[Question, list[Effect]]) -> Table:
+def _table(index: Index, ranked: dict[Question, list[Effect]]) -> Table:
     rows = []
     for question, found in ranked.items():
         for rank, effect in enumerate(found):
@@ -238,7 +239,7 @@ def _table(ranked: dict[Question, list[Effect]]) -> Table:
                 (
                     Cell(say(f"{actor(question.adversary)}, {ASSET[question.asset]}")),
                     Cell(say(str(rank + 1)), order=rank + 1),
-                    Cell(say(strong(effect.setting))),
+                    Cell(say(strong(index.title(effect.setting)))),
                     Cell(
                         say(f"{number(effect.before)} to {number(effect.after)}"),
                         order=effect.after,

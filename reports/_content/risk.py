@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from leakaudit.record.held import HeldPolicy
 from leakaudit.record.model import Verdict
 
 from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor, target
 from .level_matrix import bounds
+from .policy import held_against
 from .wording import ASSET, number
 
 LARGE = 0.5
@@ -23,8 +25,13 @@ def likelihood(verdict: Verdict) -> str:
     return "high" if lower is not None and lower >= LARGE else "moderate"
 
 
-def risk(index: Index) -> Section:
-    """Inherent risk is that of the undefended split; residual, that of each setting."""
+def risk(index: Index, policy: HeldPolicy | None = None) -> Section:
+    """Inherent risk is that of the undefended split; residual, that of each setting.
+
+    Args:
+        index: the record.
+        policy: what people tolerate, and how the audit stands to it.
+    """
     rows = []
     for question in index.questions:
         bare = index.worst(question, index.undefended) if index.undefended else None
@@ -85,5 +92,6 @@ def risk(index: Index) -> Section:
                 ),
                 tuple(rows),
             ),
+            *(() if policy is None else held_against(policy)),
         ),
     )

@@ -43,7 +43,8 @@ def trade_offs(index: Index) -> Section:
                 say(
                     f"Dice ({index.main_region}) against leakage, one map per actor and asset, for "
                     "the victim that leaks most under each setting. The line at 0 is the blind "
-                    "guess; dotted lines are what is possible without a split."
+                    "guess; dotted lines are what is possible without a split. What reaches beyond "
+                    "the frame is cut there; a setting beyond it has an arrow and its number."
                 ),
                 tuple(maps),
             )
@@ -331,7 +332,7 @@ def _front(index: Index, question: Question) -> Rich:
         )
     ]
     told = "; ".join(
-        f"{name} (leakage {number(leak)} for {owner(victim)}, Dice {number(dice)})"
+        f"{index.title(name)} (leakage {number(leak)} for {owner(victim)}, Dice {number(dice)})"
         for name, leak, dice, victim in front
     )
     return say(

@@ -62,7 +62,7 @@ def trade_off(
     drawing = Drawing(WIDTH, HEIGHT, title)
     # An advantage lies at most at 1; an interval that reaches far beyond is cut at the frame.
     leakages = [min(max(end, LEAST), MOST) for point in points for end in point.leakage.ends]
-    low, high = round_range([0.0, *leakages, *(() if target is None else (target,))], pad=0.1)
+    low, high = round_range([0.0, *leakages, *(() if target is None else (target,))], pad=0.13)
     x = Scale(low, high, LEFT, RIGHT)
     dices = [end for point in points for end in point.dice.ends] + [v for _, v in references]
     y = Scale(*round_range(dices, pad=0.12), BOTTOM, TOP)
@@ -82,8 +82,12 @@ def trade_off(
         taken.append((RIGHT - width_of(text, LABEL), place - LABEL, RIGHT, place + 2))
         taken.append((LEFT, at - 1, RIGHT, at + 1))
     drawing.line(x(0), TOP, x(0), BOTTOM, "muted", width=1.4)
-    drawing.text(x(0) + 4, BOTTOM - 6, "blind", role="muted", size=LABEL)
-    taken.append((x(0), BOTTOM - 18, x(0) + 34, BOTTOM))
+    # On the side of the line where no target stands.
+    side = -1 if target is not None and target >= 0 else 1
+    at = x(0) + 4 * side
+    drawing.text(at, BOTTOM - 6, "blind", role="muted", size=LABEL,
+                 anchor="end" if side < 0 else "start")  # fmt: skip
+    taken.append((min(x(0), x(0) + 34 * side), BOTTOM - 18, max(x(0), x(0) + 34 * side), BOTTOM))
     if target is not None:
         drawing.line(x(target), TOP, x(target), BOTTOM, "accent", width=1.4, dash="5 3")
         drawing.text(x(target) + 4, BOTTOM - 18, "target", role="accent", size=LABEL)
@@ -121,6 +125,11 @@ def _cross(
         px, py, MARKERS[series % len(MARKERS)], role, r=3.5 if point.beaten else 5, hint=hint
     )
     text = shorten(point.label, 24)
+    if not x.low <= point.leakage.value <= x.high:
+        # Off the map: at the frame, with an arrow and its own number.
+        outwards = -1 if point.leakage.value < x.low else 1
+        drawing.arrow(px + 6 * outwards, py, px + 16 * outwards, py, role)
+        text += f" ({point.leakage.value:.2f})".replace("-", "\u2212")
     wide = width_of(text, LABEL)
     spots = [
         (across, py + down)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 from browser import find_chromium
+from command_line import typed
 from example_records import example_record
 
 from leakaudit.record import Record
+
+__all__ = ["typed"]
 
 
 @pytest.fixture(scope="session")
