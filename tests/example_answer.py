@@ -28,20 +28,25 @@ def _point(
     )  # fmt: skip
 
 
-def answered_record(*, met: bool = True) -> Record:
+def answered_record(*, met: bool = True, rule: str | None = None) -> Record:
     """The example record with trade-offs, a search, and an answer.
 
     Args:
         met: some setting meets the target.
+        rule: name of a policy's rule that set the target; None: the configuration did.
     """
     bounds = {NONE: 0.8321, NOISE: 0.6177, WITHHELD: 0.4019}
     target = m.TargetSummary(
         asset="images", adversary=SERVER, victim=None, metric="ssim", region="foreground",
-        max=0.5171 if met else 0.1171,
+        max=0.5171 if met else 0.1171, rule=rule,
+        source=None if rule is None else "minutes of 3 September",
+        says=None if rule is None else "advantage in ssim, worst patient, at most",
     )  # fmt: skip
     answer = m.Answer(
         targets=(target,),
         region="WT",
+        policy=None if rule is None else "Leakage policy of the network",
+        policy_sha256=None if rule is None else "0123456789abcdef" * 4,
         standings=tuple(
             m.Standing(
                 setting=setting, target=0, outcome="met" if bound <= target.max else "exceeded",

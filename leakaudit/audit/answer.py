@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from leakaudit.audit.price import change, dice_estimates, difference
-from leakaudit.audit.standing import Findings, standing
+from leakaudit.policy import PolicyFile
 from leakaudit.record.model import Answer, Estimate, Standing, TargetSummary, Utility
 from leakaudit.statistics import Cells
 
@@ -15,59 +16,62 @@ SURE = 0.05
 def answer(
     settings: Sequence[str],
     targets: Sequence[TargetSummary],
-    findings: Findings,
+    standings: Sequence[Standing],
     dice: Mapping[str, Cells],
     utility: Iterable[Utility],
     *,
+    undefended: str,
     region: str,
     least_dice: float | None,
+    policy: PolicyFile | None = None,
 ) -> Answer | None:
-    """Hold every setting against every target.
+    """The setting that meets every target at the least price, or what came nearest.
 
-    The least defense is the setting that meets all at the least price: no defense where none is
-    needed, otherwise the highest Dice. Settings of surely too low a Dice are left out.
+    That is no defense where none is needed, otherwise the highest Dice. Settings of surely too low
+    a Dice are left out.
 
     Args:
         settings: labels, in the order of the record.
         targets: what must be kept to.
-        findings: what all attacks came to.
+        standings: how every setting stands to every target.
         dice: by setting.
         utility: of the record.
+        undefended: label of the setting without defenses.
         region: whose Dice is the price.
         least_dice: Dice below which a setting is of no use; None for no such floor.
+        policy: that set the targets; None where the configuration did.
 
     Returns:
-        None where nothing was attacked.
+        None where there is no target.
     """
-    if not targets or not findings.gathered:
+    if not targets:
         return None
     estimates = dice_estimates(utility, region)
-    standings = tuple(
-        standing(setting, number, target, findings)
-        for setting in settings
-        for number, target in enumerate(targets)
-    )
     useless = tuple(name for name in settings if hopeless(estimates.get(name), least_dice))
     of = {name: [each for each in standings if each.setting == name] for name in settings}
     kept = [name for name in settings if name not in useless]
     meeting = [name for name in kept if all(each.outcome == "met" for each in of[name])]
-    bare = findings.undefended
+    bare = undefended
+    known: dict[str, Any] = {
+        "targets": tuple(targets),
+        "policy": None if policy is None else policy.policy.title,
+        "policy_sha256": None if policy is None else policy.sha256,
+        "least_dice": least_dice,
+        "region": region,
+        "standings": tuple(standings),
+        "useless": useless,
+    }
     if not meeting:
         nearest, excess = _nearest(kept, of, targets)
         return Answer(
-            targets=tuple(targets), least_dice=least_dice, region=region, standings=standings,
-            useless=useless, least=None, nearest=nearest, excess=excess,
+            **known, least=None, nearest=nearest, excess=excess,
             dice_change=None if nearest in (None, bare)
             else change(dice.get(nearest or ""), dice.get(bare)),
-            reason=_unmet(nearest, excess, of, useless),
+            reason=_unmet(nearest, excess, of, useless, targets),
         )  # fmt: skip
     least = bare if bare in meeting else max(meeting, key=lambda name: _mean(estimates.get(name)))
     return Answer(
-        targets=tuple(targets),
-        least_dice=least_dice,
-        region=region,
-        standings=standings,
-        useless=useless,
+        **known,
         least=least,
         dice_change=None if least == bare else change(dice.get(least), dice.get(bare)),
         rivals=tuple(
@@ -101,9 +105,9 @@ def _not_surely_apart(dice: Mapping[str, Cells], name: str, least: str) -> bool:
 def _nearest(
     kept: Sequence[str], of: Mapping[str, Sequence[Standing]], targets: Sequence[TargetSummary]
 ) -> tuple[str | None, float | None]:
-    """The setting whose bounds lie least above the targets, at worst; None without any bound."""
+    """The setting whose bounds lie least beyond the targets, at worst; None without any bound."""
     excesses = {
-        name: max((each.bound or 0.0) - targets[each.target].max for each in of[name])
+        name: max(_beyond(each, targets[each.target]) for each in of[name])
         for name in kept
         if all(each.bound is not None for each in of[name])
     }
@@ -113,11 +117,18 @@ def _nearest(
     return nearest, excesses[nearest]
 
 
+def _beyond(standing: Standing, target: TargetSummary) -> float:
+    """How far a bound lies on the wrong side, in the target's own unit."""
+    bound = standing.bound or 0.0
+    return bound - target.max if target.max is not None else (target.min or 0.0) - bound
+
+
 def _unmet(
     nearest: str | None,
     excess: float | None,
     of: Mapping[str, Sequence[Standing]],
     useless: Sequence[str],
+    targets: Sequence[TargetSummary],
 ) -> str:
     floor = f"; {len(useless)} left out for a Dice below the floor" if useless else ""
     if nearest is None or excess is None:
@@ -127,5 +138,10 @@ def _unmet(
     lacking = next(each for each in of[nearest] if each.outcome != "met")
     if excess <= 0:
         said = "no setting surely meets every target; the nearest lacks proof"
-        return f"{said}: {lacking.reason}{floor}"
-    return f"no setting meets every target; the nearest exceeds one by {excess:.2f}{floor}"
+        rule = targets[lacking.target].rule
+        whose = "" if rule is None else f"for {rule!r}, "
+        return f"{said}: {whose}{lacking.reason}{floor}"
+    worst = max(of[nearest], key=lambda each: _beyond(each, targets[each.target]))
+    rule = targets[worst.target].rule
+    which = "exceeds one" if rule is None else f"misses {rule!r}"
+    return f"no setting meets every target; the nearest {which} by {excess:.2f}{floor}"

@@ -12,7 +12,7 @@ class Tried:
 
     Attributes:
         meets: every target, surely.
-        hopeless: Dice is surely below the floor.
+        hopeless: Dice is surely below the floor, or, where every target is met, may be.
     """
 
     meets: bool
@@ -51,7 +51,10 @@ def why_over(count: int, tried: Mapping[int, Tried]) -> str:
     failed = tried.get(below)
     if above < count:
         if tried[above].hopeless:
-            return "the weakest strength that meets every target leaves a Dice below the floor"
+            return (
+                "the weakest strength that meets every target leaves a Dice that is, or may be, "
+                "below the floor"
+            )
         if above == 0:
             return "the weakest strength offered meets every target already"
         return "the next weaker strength may exceed a target"

@@ -107,6 +107,11 @@ class AuditConfiguration(Section):
         default=(),
         description="what must be kept to; unset: judgement.threshold, for all that is attacked",
     )
+    policy: str | None = Field(
+        default=None,
+        description="a policy file whose budgets and utility floors are the targets, as "
+        "`leakaudit check` judges them; unset: `targets`",
+    )
     judgement: Judgement = Judgement()
     engine: EngineSettings = EngineSettings()
 
@@ -145,6 +150,12 @@ class AuditConfiguration(Section):
                 raise UnknownNameError.of("adversary of a target", target.adversary, known)
             if target.victim is not None and target.victim not in parties:
                 raise UnknownNameError.of("victim of a target", target.victim, parties)
+        if self.policy is not None and self.targets:
+            raise ConfigurationError(
+                "targets come from [[targets]] or from a policy, not from both",
+                found=f"policy = {self.policy!r} and {len(self.targets)} of [[targets]]",
+                remedy="take one of them out",
+            )
         self.recording.chosen(self.training.epochs)
         if not any(not defense.stack for defense in self.defenses):
             raise ConfigurationError(
@@ -172,7 +183,7 @@ def read_configuration(
     """Read and validate a configuration file.
 
     ``${NAME}`` in a string is replaced by the environment variable of that name. A relative
-    ``cohort.path`` is taken from the folder of the file.
+    ``cohort.path`` or ``policy`` is taken from the folder of the file.
 
     Args:
         path: TOML file.
@@ -202,8 +213,9 @@ def read_configuration(
     # After the overrides: one that replaces a variable must not need it set.
     content = _substituted(content)
     cohort = content.get("cohort")
-    if isinstance(cohort, dict) and isinstance(cohort.get("path"), str):
-        cohort["path"] = str((path.parent / Path(cohort["path"]).expanduser()).resolve())
+    for table, key in ((cohort, "path"), (content, "policy")):
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str((path.parent / Path(table[key]).expanduser()).resolve())
     return validated(AuditConfiguration, content, what="configuration"), given
 
 

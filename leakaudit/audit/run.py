@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.assemble import Finished, assemble, collect
+from leakaudit.audit.assemble import Frame, assemble
 from leakaudit.audit.cells import CohortChoice
 from leakaudit.audit.configuration import UNDEFENDED, AuditConfiguration, Judgement
+from leakaudit.audit.finished import Finished, collect
 from leakaudit.audit.materials import Materials, load_cohort
 from leakaudit.audit.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
 from leakaudit.audit.preflight import check_fits
 from leakaudit.audit.room import cells_folder, check_room
+from leakaudit.audit.rules import policy_of
 from leakaudit.audit.runner import CellFailure, Runner, Watch
 from leakaudit.audit.searching import search
 from leakaudit.audit.standing import check_targets
@@ -85,9 +87,13 @@ def run_audit(
     check_fits(configuration.split, loaded.cohort)
     check_defenses(configuration.swept, choice, loaded)
     check_targets(configuration.targets)
+    policy = policy_of(configuration, tuple(loaded.cohort.regions))
     lpips, not_available = _lpips(configuration.judgement)
-    case = _Case(configuration, given, out, loaded, choice, not_available, command, started)
-    return _finish(case, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch)
+    frame = Frame(configuration, given, loaded, choice.fingerprint, command, not_available, policy)
+    return _finish(
+        frame, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch, out,
+        started,
+    )  # fmt: skip
 
 
 def attack_trace(
@@ -134,7 +140,8 @@ def attack_trace(
     )  # fmt: skip
     check_targets(configuration.targets)
     recorded = Recorded(TrainingId(stack.label, description.seed), trace.resolve(), reader)
-    case = _Case(configuration, given, out, loaded, choice, not_available, command, started)
+    policy = policy_of(configuration, tuple(loaded.cohort.regions))
+    frame = Frame(configuration, given, loaded, choice.fingerprint, command, not_available, policy)
 
     def planned(listed: AuditConfiguration) -> Plan:
         return foreign_plan(
@@ -142,7 +149,7 @@ def attack_trace(
             digest=reader.content_sha256,
         )  # fmt: skip
 
-    return _finish(case, planned, scheduler, watch, recorded)
+    return _finish(frame, planned, scheduler, watch, out, started, recorded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,38 +161,26 @@ class Recorded:
     reader: TraceReader
 
 
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """What both ways into an audit have in common."""
-
-    configuration: AuditConfiguration
-    given: Mapping[str, Any]
-    out: Path
-    loaded: Materials
-    choice: CohortChoice
-    not_available: Mapping[str, str]
-    command: str
-    started: float
-
-
 def _finish(
-    case: _Case,
+    frame: Frame,
     planned: Callable[[AuditConfiguration], Plan],
     scheduler: str | None,
     watch: Watch,
+    out: Path,
+    started: float,
     recorded: Recorded | None = None,
 ) -> Outcome:
     """Run what is missing, round by round, then write the record."""
-    cells = cells_folder(case.out)
+    cells = cells_folder(out)
     traces = {} if recorded is None else {recorded.identity: recorded.folder}
-    device = case.configuration.training.device
+    asked = frame.asked
     with Runner(
-        cells, case.configuration.engine, scheduler, watch, traces, device=device
+        cells, asked.engine, scheduler, watch, traces, device=asked.training.device
     ) as runner:
 
         def one_round(configuration: AuditConfiguration) -> Finished:
             plan = planned(configuration)
-            check_room(plan, cells, case.loaded)
+            check_room(plan, cells, frame.given)
             if recorded is not None and not all(
                 finished(plan.folder(cells, attack)) for attack in plan.attacks.values()
             ):
@@ -196,23 +191,21 @@ def _finish(
                 done.trainings[recorded.identity] = result_of_trace(recorded.reader)
             return done
 
-        searched = search(case.configuration, case.loaded, one_round)
+        searched = search(frame, one_round)
     record = assemble(
-        case.configuration, searched.configuration, case.given, case.loaded, searched.done,
-        case.out, fingerprint=case.choice.fingerprint, command=case.command,
-        not_available=case.not_available, seconds=time.monotonic() - case.started,
+        frame, searched.configuration, searched.done, out, seconds=time.monotonic() - started,
         searches=searched.searches,
     )  # fmt: skip
     if not runner.computed:
-        record = _kept(record, case.out)
-    write_record(record, case.out)
+        record = _kept(record, out)
+    write_record(record, out)
     return Outcome(
         record=record,
-        folder=case.out,
+        folder=out,
         computed=len(runner.computed),
         reused=len(runner.seen - runner.computed),
         failures=tuple(runner.failures),
-        refusal=_refusal(case.loaded, case.configuration),
+        refusal=_refusal(frame.given, asked),
     )
 
 

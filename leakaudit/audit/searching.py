@@ -6,19 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from leakaudit.audit.answer import hopeless
-from leakaudit.audit.assemble import Finished
+from leakaudit.audit.assemble import Frame, findings_of, held, measured
 from leakaudit.audit.bisection import Tried, least_strength, next_strength, why_over
 from leakaudit.audit.configuration import AuditConfiguration
-from leakaudit.audit.findings import gather
-from leakaudit.audit.materials import Materials
+from leakaudit.audit.finished import Finished
 from leakaudit.audit.price import dice_estimates, main_region
-from leakaudit.audit.standing import Findings, standing, targets_of
 from leakaudit.audit.sweep import Sweep
 from leakaudit.audit.tables import DefenseStack
-from leakaudit.audit.utility import utility
-from leakaudit.audit.verdicts import controls
-from leakaudit.cohorts.cohort import Group
-from leakaudit.record.model import SearchSummary
+from leakaudit.record.model import SearchSummary, Standing, TargetSummary
 
 Round = Callable[[AuditConfiguration], Finished]
 """Runs every cell of a configuration that is not finished, and reads them all."""
@@ -61,17 +56,17 @@ class Searched:
     searches: tuple[SearchSummary, ...]
 
 
-def search(asked: AuditConfiguration, given: Materials, one_round: Round) -> Searched:
+def search(frame: Frame, one_round: Round) -> Searched:
     """Run rounds until every search is over; without a search, one round.
 
     What a search tries next follows from finished cells alone: an interrupted search that is run
     again walks the same way, and computes only what is missing.
 
     Args:
-        asked: as configured.
-        given: the cohort.
+        frame: what stays the same, the configuration among it.
         one_round: runs and reads.
     """
+    asked = frame.asked
     running = [_Search(sweep) for sweep in asked.sweep if sweep.search == "least"]
     fixed = (
         *asked.defenses,
@@ -84,7 +79,7 @@ def search(asked: AuditConfiguration, given: Materials, one_round: Round) -> Sea
         done = one_round(configuration)
         if all(place is None for _, place in due):
             break
-        judge = _judge(configuration, given, done)
+        judge = _judge(frame, configuration, done)
         for each, place in due:
             if place is not None:
                 each.tried[place] = judge(each.stacks[place].label)
@@ -93,24 +88,41 @@ def search(asked: AuditConfiguration, given: Materials, one_round: Round) -> Sea
 
 
 def _judge(
-    configuration: AuditConfiguration, given: Materials, done: Finished
+    frame: Frame, configuration: AuditConfiguration, done: Finished
 ) -> Callable[[str], Tried]:
     """What a setting came to, by its label."""
-    gathered = gather(done.attacks.items())
-    label = configuration.undefended
-    found = Findings(gathered, controls(gathered, label), label, configuration.judgement.threshold)
-    targets = targets_of(configuration, found)
-    region = main_region(done.trainings, tuple(given.cohort.regions))
-    dice = dice_estimates(utility(done.trainings, given.groups.patients[Group.VALIDATION]), region)
+    found = findings_of(configuration, done)
+    record = measured(frame, configuration, done, found)
+    targets, stand = held(frame, record, found)
+    region = main_region(done.trainings, tuple(frame.given.cohort.regions))
+    dice = dice_estimates(record.utility, region)
+
+    floor = configuration.judgement.least_dice
 
     def judged(setting: str) -> Tried:
-        standings = [standing(setting, n, target, found) for n, target in enumerate(targets)]
-        return Tried(
-            meets=bool(standings) and all(each.outcome == "met" for each in standings),
-            hopeless=hopeless(dice.get(setting), configuration.judgement.least_dice),
-        )
+        mine = [each for each in stand if each.setting == setting]
+        return came_to(mine, targets, useless=hopeless(dice.get(setting), floor))
 
     return judged
+
+
+def came_to(
+    standings: Sequence[Standing], targets: Sequence[TargetSummary], *, useless: bool
+) -> Tried:
+    """What one strength came to.
+
+    Args:
+        standings: its own, to every target.
+        targets: budgets on leakage, and floors that Dice must keep.
+        useless: its Dice is surely below `least_dice`.
+    """
+    leaks = [each.outcome for each in standings if targets[each.target].kind == "leakage"]
+    floors = [each.outcome for each in standings if targets[each.target].kind == "utility"]
+    meets = bool(leaks) and all(outcome == "met" for outcome in leaks)
+    # Above a rung that leaks too much a floor ends the search where it is surely broken; on one
+    # that does not, it must surely hold.
+    sunk = any(outcome != "met" if meets else outcome == "exceeded" for outcome in floors)
+    return Tried(meets=meets, hopeless=useless or sunk)
 
 
 def _summary(each: _Search, done: Finished, asked: AuditConfiguration) -> SearchSummary:

@@ -70,13 +70,33 @@ class Findings:
         )
 
 
-def targets_of(configuration: AuditConfiguration, findings: Findings) -> tuple[TargetSummary, ...]:
+@dataclass(frozen=True)
+class Limit:
+    """A target with everything filled in: what is held against findings, and how far it may go."""
+
+    asset: Asset
+    adversary: str | None
+    victim: str | None
+    metric: str
+    region: Region
+    max: float
+
+    @property
+    def summary(self) -> TargetSummary:
+        """The same for the record."""
+        return TargetSummary(
+            asset=self.asset, adversary=self.adversary, victim=self.victim, metric=self.metric,
+            region=self.region, max=self.max,
+        )  # fmt: skip
+
+
+def targets_of(configuration: AuditConfiguration, findings: Findings) -> tuple[Limit, ...]:
     """The targets in effect: those configured, or the threshold for all that was attacked."""
     wanted: Sequence[Target] = configuration.targets
     if not wanted:
         assets = sorted({key.asset for key in findings.gathered})
         wanted = [Target(asset=asset, max=configuration.judgement.threshold) for asset in assets]
-    return tuple(_summary(target) for target in wanted)
+    return tuple(_limit(target) for target in wanted)
 
 
 def check_targets(targets: Sequence[Target]) -> None:
@@ -96,17 +116,28 @@ def check_targets(targets: Sequence[Target]) -> None:
             )
 
 
-def _summary(target: Target) -> TargetSummary:
+def _limit(target: Target) -> Limit:
     metric, region = PRIMARY[target.asset]
     if target.metric not in (None, metric):
         metric, region = str(target.metric), "whole"
-    return TargetSummary(
+    return Limit(
         asset=target.asset, adversary=target.adversary, victim=target.victim, metric=metric,
         region=target.region or region, max=target.max,
     )  # fmt: skip
 
 
-def standing(setting: str, number: int, target: TargetSummary, findings: Findings) -> Standing:
+def standings(
+    settings: Sequence[str], targets: Sequence[Limit], findings: Findings
+) -> tuple[Standing, ...]:
+    """How every setting stands to every target."""
+    return tuple(
+        standing(setting, number, target, findings)
+        for setting in settings
+        for number, target in enumerate(targets)
+    )
+
+
+def standing(setting: str, number: int, target: Limit, findings: Findings) -> Standing:
     """How one setting stands to one target: by the question that is furthest from being met.
 
     Met means what "none shown" means, with the target for the threshold: the upper bound keeps to
@@ -137,7 +168,7 @@ def standing(setting: str, number: int, target: TargetSummary, findings: Finding
 def _held(
     setting: str,
     number: int,
-    target: TargetSummary,
+    target: Limit,
     findings: Findings,
     adversary: str,
     victim: str,

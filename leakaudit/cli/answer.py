@@ -8,7 +8,7 @@ from leakaudit.cli.terminal import printable, say, table, warn
 
 if TYPE_CHECKING:
     from leakaudit.record import Record
-    from leakaudit.record.model import Answer, Estimate, SearchSummary, TradeOff
+    from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary, TradeOff
 
 _COLUMNS = ("defense", "leakage", "Dice", "price in Dice", "DCS", "surely beaten by")
 _MOST_NAMED = 2
@@ -49,16 +49,13 @@ def _show_trade_off(found: TradeOff, undefended: str | None) -> None:
 
 
 def _show(answer: Answer, undefended: str | None) -> None:
-    targets = "; ".join(
-        f"{target.asset} by {target.adversary or 'anyone attacked'}: at most {target.max:g}"
-        for target in answer.targets
-    )
-    say(f"Targets: {printable(targets)}.")
+    targets = "; ".join(_target(target) for target in answer.targets)
+    by = "" if answer.policy is None else f" (policy {answer.policy!r})"
+    say(printable(f"Targets{by}: {targets}."))
     if answer.least is None:
         why = f": {answer.reason}"
         if answer.nearest is not None and answer.excess is not None:
-            name = "no defense" if answer.nearest == undefended else answer.nearest
-            why = f"; nearest came {name} ({answer.excess:+.2f} to the target)"
+            why = _nearest(answer, undefended)
         warn(printable(f"No setting meets every target{why}."))
         return
     if answer.least == undefended:
@@ -71,6 +68,25 @@ def _show(answer: Answer, undefended: str | None) -> None:
             f"Dice {_signed(answer.dice_change)}{also}."
         )
     )
+
+
+def _target(target: TargetSummary) -> str:
+    if target.rule is not None:
+        return f"{target.rule!r}: {target.says}"
+    return f"{target.asset} by {target.adversary or 'anyone attacked'}: at most {target.max:g}"
+
+
+def _nearest(answer: Answer, undefended: str | None) -> str:
+    """What came nearest where nothing meets every target, and what it misses."""
+    name = "no defense" if answer.nearest == undefended else str(answer.nearest)
+    if all(target.rule is None for target in answer.targets):
+        return f"; nearest came {name} ({answer.excess:+.2f} to the target)"
+    missed = [
+        f"{answer.targets[each.target].rule!r} is {each.outcome}"
+        for each in answer.standings
+        if each.setting == answer.nearest and each.outcome != "met"
+    ]
+    return f"; nearest came {name} ({answer.excess:+.2f} at worst): {', '.join(missed)}"
 
 
 def _searched(search: SearchSummary) -> str:

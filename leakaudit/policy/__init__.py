@@ -7,12 +7,14 @@ from leakaudit.policy.baseline import (
     read_baseline,
     write_baseline,
 )
-from leakaudit.policy.evaluate import evaluate
+from leakaudit.policy.evaluate import evaluate, stands
+from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.junit import junit
 from leakaudit.policy.markdown import markdown
 from leakaudit.policy.model import Budget, Policy, Regression, UtilityFloor, Waiver
+from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.printed import printed
-from leakaudit.policy.reading import PolicyFile, read_policy
+from leakaudit.policy.reading import Placed, PolicyFile, read_policy
 from leakaudit.policy.result import Evaluation, Measured, Result, Status
 from leakaudit.policy.sarif import sarif
 from leakaudit.policy.selftest import FalseAlarms, false_alarms
@@ -22,8 +24,11 @@ __all__ = [
     "Baseline",
     "Budget",
     "Evaluation",
+    "Evidence",
     "FalseAlarms",
+    "Known",
     "Measured",
+    "Placed",
     "Policy",
     "PolicyFile",
     "Regression",
@@ -32,6 +37,7 @@ __all__ = [
     "UtilityFloor",
     "Waiver",
     "baseline_of",
+    "check_names",
     "evaluate",
     "false_alarms",
     "junit",
@@ -40,5 +46,6 @@ __all__ = [
     "read_baseline",
     "read_policy",
     "sarif",
+    "stands",
     "write_baseline",
 ]

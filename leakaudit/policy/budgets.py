@@ -39,13 +39,14 @@ def judge_budget(evidence: Evidence, placed: Placed, budget: Budget) -> Result:
     missing. A pass asks for everything: every question answered, every attack known to work, every
     control silent where it must be, effort that no longer helps, and every upper bound within.
     """
-    result = _judged(evidence, placed, budget)
+    result = budget_outcome(evidence, placed, budget)
     if result.status is not Status.FAIL:
         return result
-    return replace(result, remedy=remedy(evidence, placed, budget, _judged))
+    return replace(result, remedy=remedy(evidence, placed, budget, budget_outcome))
 
 
-def _judged(evidence: Evidence, placed: Placed, budget: Budget) -> Result:
+def budget_outcome(evidence: Evidence, placed: Placed, budget: Budget) -> Result:
+    """The same without saying what to do about it."""
     candidates = evidence.selected(budget, placed.setting)
     problems = {id(f): finding_problem(evidence, f, budget) for f in candidates}
     sound = [finding for finding in candidates if not problems[id(finding)]]

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from leakaudit.errors import ConfigurationError, NothingToEvaluateError
 from leakaudit.policy.baseline import Baseline
-from leakaudit.policy.budgets import judge_budget
+from leakaudit.policy.budgets import budget_outcome, judge_budget
 from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.floors import judge_floor
 from leakaudit.policy.model import Budget, Regression
-from leakaudit.policy.names import check_names
+from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.reading import Placed, PolicyFile
 from leakaudit.policy.regressions import judge_regression
 from leakaudit.policy.result import Evaluation, Result, Status
@@ -55,7 +55,7 @@ def evaluate(
     _check_waivers(file, today)
     _check_baseline(file, baseline)
     evidence = Evidence(record)
-    check_names(file, evidence)
+    check_names(file, Known.of(evidence))
     if baseline is not None:
         baseline.check_comparable(record)
     results = tuple(_waived(_judged(evidence, placed, baseline), file) for placed in file.rules)
@@ -67,6 +67,23 @@ def evaluate(
         record_title=record.title,
         baseline_sha256="" if baseline is None else baseline.content_sha256,
     )
+
+
+def stands(evidence: Evidence, placed: Placed, setting: str) -> Result:
+    """Hold one budget or utility floor against any setting of an audit.
+
+    Args:
+        evidence: the record.
+        placed: the rule; the setting it names is not looked at, nor are waivers.
+        setting: label of the one it is held against.
+    """
+    rule = placed.rule
+    here = replace(placed, setting=setting)
+    if isinstance(rule, Budget):
+        return budget_outcome(evidence, here, rule)
+    if isinstance(rule, Regression):
+        raise ConfigurationError("a regression rule needs a baseline")
+    return judge_floor(evidence, here, rule)
 
 
 def _judged(evidence: Evidence, placed: Placed, baseline: Baseline | None) -> Result:

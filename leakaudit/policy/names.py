@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.policy.evidence import Evidence
@@ -11,8 +12,56 @@ from leakaudit.policy.reading import Placed, PolicyFile
 from leakaudit.record.model import SERVER
 from leakaudit.statistics import Direction
 
+Ends = tuple[float | None, float | None]
+"""Lowest and highest value of a metric; None: it has no such end."""
 
-def check_names(file: PolicyFile, evidence: Evidence) -> None:
+
+@dataclass(frozen=True)
+class Known:
+    """What rules may speak of.
+
+    Attributes:
+        settings: labels of defense settings; None: whatever a rule names is not looked at.
+        adversaries: names.
+        victims: parties, and the server.
+        attacks: labels.
+        metrics: names.
+        regions: whose Dice is measured.
+        depth: levels of the split.
+        directions: which way metrics leak, as far as it is known.
+        ends: of metrics, as far as they are known.
+    """
+
+    settings: Collection[str] | None
+    adversaries: Collection[str]
+    victims: Collection[str]
+    attacks: Collection[str]
+    metrics: Collection[str]
+    regions: Collection[str]
+    depth: int
+    directions: Mapping[str, Direction]
+    ends: Mapping[str, Ends]
+
+    @staticmethod
+    def of(evidence: Evidence) -> Known:
+        """What an audit that was made knows."""
+        record = evidence.record
+        return Known(
+            settings={d.label for d in record.defenses} | {f.defense for f in record.findings},
+            adversaries={adversary.name for adversary in record.adversaries},
+            victims={party.name for party in record.split.parties} | {SERVER},
+            attacks={attack.label for attack in record.attacks},
+            metrics={metric.name for metric in record.metrics}
+            | {finding.metric for finding in record.findings}
+            | set(record.not_available),
+            regions=record.cohort.regions,
+            depth=len(record.split.channels),
+            directions=evidence.directions,
+            ends={metric.name: (metric.lowest, metric.highest) for metric in record.metrics},
+        )
+
+
+def check_names(file: PolicyFile, known: Known) -> None:
     """Refuse names that the audit does not know, and bounds on the wrong side.
 
     Raises:
@@ -21,45 +70,35 @@ def check_names(file: PolicyFile, evidence: Evidence) -> None:
         ConfigurationError: `max` for a metric that leaks downwards, `min` for one that leaks
             upwards, or a bound that no value can break.
     """
-    known = _known(evidence)
     for placed in file.rules:
         where = f"{file.path.name}:{placed.line}"
-        _check("setting", placed.setting, known["setting"], where, placed)
+        if known.settings is not None:
+            _check("setting", placed.setting, known.settings, where, placed)
         rule = placed.rule
         if isinstance(rule, UtilityFloor):
-            regions = evidence.record.cohort.regions
             if rule.region is not None:
-                _check("region", rule.region, regions, where, placed)
+                _check("region", rule.region, known.regions, where, placed)
             continue
-        for field in ("adversary", "victim", "attack", "metric"):
+        for field, names in (
+            ("adversary", known.adversaries),
+            ("victim", known.victims),
+            ("attack", known.attacks),
+            ("metric", known.metrics),
+        ):
             value = getattr(rule, field)
             if value is not None:
-                _check(field, value, known[field], where, placed)
-        _check_levels(rule, evidence, where)
+                _check(field, value, names, where, placed)
+        _check_levels(rule, known.depth, where)
         if isinstance(rule, Budget) and rule.on == "value":
-            _check_direction(rule, evidence, where)
+            _check_direction(rule, known, where)
 
 
-def _known(evidence: Evidence) -> Mapping[str, set[str]]:
-    record = evidence.record
-    return {
-        "setting": {d.label for d in record.defenses} | {f.defense for f in record.findings},
-        "adversary": {adversary.name for adversary in record.adversaries},
-        "victim": {party.name for party in record.split.parties} | {SERVER},
-        "attack": {attack.label for attack in record.attacks},
-        "metric": {metric.name for metric in record.metrics}
-        | {finding.metric for finding in record.findings}
-        | set(record.not_available),
-    }
-
-
-def _check(what: str, name: str, known: Iterable[str], where: str, placed: Placed) -> None:
-    if name not in set(known):
+def _check(what: str, name: str, known: Collection[str], where: str, placed: Placed) -> None:
+    if name not in known:
         raise UnknownNameError.of(f"{what} of {placed.name!r} at {where}", name, known)
 
 
-def _check_levels(rule: Scope, evidence: Evidence, where: str) -> None:
-    depth = len(evidence.record.split.channels)
+def _check_levels(rule: Scope, depth: int, where: str) -> None:
     for level in rule.levels or ():
         if level >= depth:
             raise ConfigurationError(
@@ -69,9 +108,9 @@ def _check_levels(rule: Scope, evidence: Evidence, where: str) -> None:
             )
 
 
-def _check_direction(rule: Budget, evidence: Evidence, where: str) -> None:
+def _check_direction(rule: Budget, known: Known, where: str) -> None:
     metric = rule.metric or ""
-    direction = evidence.directions.get(metric)
+    direction = known.directions.get(metric)
     if direction is None:
         return  # not measured in this audit: there is nothing to pass
     right, wrong = ("max", "min") if direction is Direction.HIGHER else ("min", "max")
@@ -81,8 +120,8 @@ def _check_direction(rule: Budget, evidence: Evidence, where: str) -> None:
             found=f"{wrong} = {rule.bound:g}",
             remedy=f"write {right} = ...",
         )
-    ends = next((m for m in evidence.record.metrics if m.name == metric), None)
-    end = None if ends is None else ends.highest if right == "max" else ends.lowest
+    lowest, highest = known.ends.get(metric, (None, None))
+    end = highest if right == "max" else lowest
     if end is not None and direction.sign * rule.bound >= direction.sign * end:
         raise ConfigurationError(
             f"{where}: a budget must be one that can be broken",

@@ -11,7 +11,7 @@ from scipy import stats
 from leakaudit.errors import NoValidVerdictError
 from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.model import Budget, Regression, Scope
-from leakaudit.policy.names import check_names
+from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.reading import PolicyFile
 from leakaudit.policy.validity import finding_problem
 from leakaudit.record import Record
@@ -77,7 +77,7 @@ def false_alarms(
         NoValidVerdictError: no rule has a finding that could be compared.
     """
     evidence = Evidence(record)
-    check_names(file, evidence)
+    check_names(file, Known.of(evidence))
     found = []
     for placed in file.rules:
         if not isinstance(placed.rule, Budget | Regression):

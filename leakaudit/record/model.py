@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
-1.2: `trade_offs`, `answer`, `searches`."""
+1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
+`tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -398,14 +399,33 @@ class TradeOff(Part):
 
 
 class TargetSummary(Part):
-    """A bound that the audit was told to look for."""
+    """A bound that the audit was told to look for: its own, or a rule of a policy."""
 
-    asset: Asset
+    asset: Asset | None = Field(description="null: whatever the metric speaks of")
     adversary: str | None = Field(description="null: everyone whose attacks went for it")
     victim: str | None = Field(description="null: everybody")
-    metric: str
-    region: Region
-    max: Number = Field(description="the advantage that must surely not be exceeded")
+    metric: str | None = Field(description="null: every metric with an advantage")
+    region: str | None = Field(description="of the image, or whose Dice; null: every one")
+    max: Number | None = Field(
+        description="what must surely not be exceeded: an advantage, or what `says` tells"
+    )
+    min: Number | None = Field(
+        default=None, description="what must surely be kept, where less is worse; else null"
+    )
+    kind: Literal["leakage", "utility"] = Field(
+        default="leakage", description="utility: a floor that Dice must surely keep"
+    )
+    measure: Literal["advantage", "value"] = Field(
+        default="advantage", description="what is bounded: the advantage, or the metric itself"
+    )
+    tail: Literal["mean", "p95", "worst"] = Field(
+        default="mean", description="of whom: the mean, the 95th percentile, the worst patient"
+    )
+    rule: str | None = Field(
+        default=None, description="name of the policy's rule; null: set by the configuration"
+    )
+    source: str | None = Field(default=None, description="who set it, as the policy names them")
+    says: str | None = Field(default=None, description="what the rule bounds, in words")
 
 
 class Standing(Part):
@@ -415,7 +435,8 @@ class Standing(Part):
     target: int = Field(ge=0, description="place in `targets`")
     outcome: Literal["met", "exceeded", "unsettled", "not judged"]
     bound: Number | None = Field(
-        description="one-sided 95 % upper bound of the advantage; null where undefined"
+        description="one-sided 95 % bound of what the target bounds, on the side that counts: "
+        "the upper one where it has a `max`; null where undefined"
     )
     adversary: str | None = Field(default=None, description="by whom it was decided")
     victim: str | None = Field(default=None, description="whose asset decided it")
@@ -426,6 +447,10 @@ class Answer(Part):
     """The least defense that meets every target, or what came nearest."""
 
     targets: tuple[TargetSummary, ...]
+    policy: str | None = Field(
+        default=None, description="title of the policy that set the targets; null: none did"
+    )
+    policy_sha256: str | None = Field(default=None, description="of the policy's file")
     least_dice: Number | None = Field(
         default=None, description="Dice below which a setting is of no use; null: no such floor"
     )
@@ -445,7 +470,7 @@ class Answer(Part):
         default=None, description="where none meets all: the setting with the smallest excess"
     )
     excess: Number | None = Field(
-        default=None, description="how far the nearest's bound lies above the target, at worst"
+        default=None, description="how far the nearest's bound lies beyond a target, at worst"
     )
     reason: str = Field(description="in words")
 

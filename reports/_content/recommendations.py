@@ -77,12 +77,30 @@ def _answered(index: Index) -> list[Block]:
         return [Paragraph(say("This record names no least defense: it was made without targets."))]
     blocks: list[Block] = [
         Paragraph(_least(index, answer), lead=True),
+        *_policy(answer),
         Items(tuple(_target(index, target) for target in answer.targets)),
         _standings(index, answer),
     ]
     if index.record.searches:
         blocks.append(Items(tuple(_searched(index, found) for found in index.record.searches)))
     return blocks
+
+
+def _policy(answer: Answer) -> list[Block]:
+    """Which policy set the targets, where one did."""
+    if answer.policy is None:
+        return []
+    return [
+        Paragraph(
+            say(
+                "The targets are the budgets and utility floors of the policy ",
+                strong(answer.policy),
+                f" (SHA-256 {(answer.policy_sha256 or '')[:12]}), held against every setting the "
+                "way `leakaudit check` does. A rule that is inconclusive is not met; waivers do "
+                "not count; regressions are left to the gate.",
+            )
+        )
+    ]
 
 
 def _least(index: Index, answer: Answer) -> Rich:
@@ -119,14 +137,31 @@ def _price(change: Estimate | None, region: str) -> str:
 
 
 def _target(index: Index, target: TargetSummary) -> Rich:
+    if target.rule is not None:
+        return say(f"Rule \u201c{target.rule}\u201d: {target.says}. Set by {target.source}.")
     by = next((a for a in index.record.adversaries if a.name == target.adversary), None)
     who = "every actor that was mounted" if by is None else actor(by)
     whose = "everybody" if target.victim is None else owner(target.victim)
+    measured = f"{index.metric_label(target.metric or '')}, {target.region}"
     return say(
-        f"Target: {ASSET[target.asset]} of {whose}, {who}: the advantage "
-        f"({index.metric_label(target.metric)}, {target.region}) is surely at most ",
-        strong(number(target.max)), ".",
+        f"Target: {_asset(target)} of {whose}, {who}: the advantage ({measured}) is surely at "
+        "most ", strong(_figure(target)), ".",
     )  # fmt: skip
+
+
+def _asset(target: TargetSummary) -> str:
+    return "everything" if target.asset is None else ASSET[target.asset]
+
+
+def _figure(target: TargetSummary) -> str:
+    bound = target.min if target.max is None else target.max
+    return "undefined" if bound is None else number(bound)
+
+
+def _short(target: TargetSummary) -> str:
+    """A target in a table's cell."""
+    side = "at least" if target.max is None else "at most"
+    return f"{target.rule or _asset(target)}, {side} {_figure(target)}"
 
 
 def _standings(index: Index, answer: Answer) -> Table:
@@ -137,7 +172,7 @@ def _standings(index: Index, answer: Answer) -> Table:
         rows.append(
             (
                 Cell(say(strong(index.title(each.setting)), useless)),
-                Cell(say(f"{ASSET[target.asset]}, at most {number(target.max)}")),
+                Cell(say(_short(target))),
                 Cell(say(each.outcome)),
                 Cell(say("undefined"))
                 if each.bound is None
@@ -148,15 +183,15 @@ def _standings(index: Index, answer: Answer) -> Table:
     return Table(
         "standings",
         say(
-            "How every setting stands to every target. Met: the upper bound keeps to it, the "
-            "controls hold, and more effort did not help the attack. Exceeded: surely above. "
+            "How every setting stands to every target. Met: the bound keeps to it, the controls "
+            "hold, and more effort did not help the attack. Exceeded: surely beyond it. "
             "Unsettled: neither."
         ),
         (
             Column("Setting", weight=1.2),
             Column("Target"),
             Column("Stands", weight=0.8),
-            Column("Upper bound", numeric=True, weight=0.8),
+            Column("95 % bound", numeric=True, weight=0.8),
             Column("Because", weight=2.0),
         ),
         tuple(rows),

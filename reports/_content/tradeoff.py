@@ -124,13 +124,15 @@ def _placed(index: Index, question: Question) -> list[Point]:
 
 
 def _bound(index: Index, question: Question) -> float | None:
-    """The strictest target that speaks of a question; None where none does."""
+    """The strictest target on the map's own scale; None where none speaks of the question."""
     answer = index.record.answer
     return min(
         (
             target.max
             for target in (answer.targets if answer is not None else ())
-            if target.asset == question.asset
+            if target.max is not None
+            and (target.measure, target.tail) == ("advantage", "mean")
+            and target.asset in (None, question.asset)
             and target.adversary in (None, question.adversary.name)
         ),
         default=None,

@@ -11,9 +11,9 @@ import pytest
 from leakaudit.audit.answer import answer, hopeless
 from leakaudit.audit.findings import FindingId, Series
 from leakaudit.audit.price import change, labelled
-from leakaudit.audit.standing import Findings, standing
+from leakaudit.audit.standing import Findings, Limit, standing, standings
 from leakaudit.audit.tradeoff import MARGIN, defense_capability, dominated
-from leakaudit.record.model import Answer, Control, Estimate, TargetSummary, Utility
+from leakaudit.record.model import Answer, Control, Estimate, Utility
 from leakaudit.statistics import Cells
 
 Doubles = npt.NDArray[np.float64]
@@ -123,8 +123,8 @@ def findings(leaks: dict[str, float], passed: bool = True) -> Findings:
     return Findings(gathered, known, "none", 0.1)
 
 
-def target(bound: float, **who: str) -> TargetSummary:
-    return TargetSummary(
+def target(bound: float, **who: str) -> Limit:
+    return Limit(
         asset="images", adversary=who.get("adversary"), victim=who.get("victim"), metric="ssim",
         region="foreground", max=bound,
     )  # fmt: skip
@@ -145,10 +145,11 @@ def used(dice: dict[str, float]) -> tuple[Utility, ...]:
 def answered(
     leaks: dict[str, float], dice: dict[str, float], bound: float, floor: float | None = None
 ) -> Answer:
+    stand = standings(list(leaks), [target(bound)], findings(leaks))
     found = answer(
-        list(leaks), [target(bound)], findings(leaks),
+        list(leaks), [target(bound).summary], stand,
         {name: cells(mean, seed=30 + k) for k, (name, mean) in enumerate(dice.items())},
-        used(dice), region="WT", least_dice=floor,
+        used(dice), undefended="none", region="WT", least_dice=floor,
     )  # fmt: skip
     assert found is not None
     return found

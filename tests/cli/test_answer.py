@@ -25,6 +25,16 @@ def test_what_came_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"nearest came {WITHHELD} (+0.28 to the target)" in said
 
 
+def test_rules_of_a_policy_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    show_answer(answered_record(met=False, rule="images"))
+    printed = capsys.readouterr()
+    assert "(policy 'Leakage policy of the network'): 'images': advantage in ssim" in (
+        " ".join(printed.out.split())
+    )
+    said = " ".join(printed.err.split())
+    assert f"nearest came {WITHHELD} (+0.28 at worst): 'images' is exceeded" in said
+
+
 def test_a_record_without_an_answer_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_answer(example_record())
     assert not capsys.readouterr().out

@@ -29,12 +29,14 @@ def test_every_key_in_the_table_exists() -> None:
 
 
 def test_what_the_page_shows_builds() -> None:
-    sweeps, targets = (tomllib.loads(block.text) for block in blocks(PAGE, "toml"))
+    sweeps, targets, policy = (tomllib.loads(block.text) for block in blocks(PAGE, "toml"))
     base = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     configuration = AuditConfiguration.model_validate({**base, **sweeps, **targets})
     for sweep in configuration.sweep:
         check_strengths(sweep)
     assert base["targets"] == targets["targets"]
+    base.pop("targets")
+    AuditConfiguration.model_validate({**base, **policy})
     assert base["sweep"][:2] == sweeps["sweep"][:2]
     assert base["judgement"]["least_dice"] == targets["judgement"]["least_dice"]
 

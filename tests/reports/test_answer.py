@@ -55,6 +55,17 @@ def test_where_nothing_meets_it_says_what_came_nearest() -> None:
     assert f"Nearest came {WITHHELD}: its bound exceeds a target by 0.28" in told
 
 
+@pytest.mark.parametrize("met", [True, False])
+def test_rules_of_a_policy_are_named(met: bool) -> None:
+    content = document(answered_record(met=met, rule="images, worst"), NOWHERE)
+    told = paragraphs(content, "10")
+    assert "policy Leakage policy of the network (SHA-256 0123456789ab)" in told
+    items = "\n".join(str(b) for b in content.blocks())
+    assert "Set by minutes of 3 September" in items
+    stands = rows(table(content, "standings"))
+    assert {row[1] for row in stands} == {f"images, worst, at most {0.52 if met else 0.12}"}
+
+
 def test_cost_stands_beside_dice() -> None:
     found = table(document(answered_record(), NOWHERE), "utility")
     titles = [column.title for column in found.columns]
@@ -64,9 +75,10 @@ def test_cost_stands_beside_dice() -> None:
     assert row["Memory"] == "900.0 MB"
 
 
+@pytest.mark.parametrize("rule", [None, "images"])
 @pytest.mark.parametrize("met", [True, False])
-def test_every_format_says_it(tmp_path: Path, met: bool) -> None:
-    record = answered_record(met=met)
+def test_every_format_says_it(tmp_path: Path, met: bool, rule: str | None) -> None:
+    record = answered_record(met=met, rule=rule)
     page = HtmlReport().render(record, tmp_path).read_text(encoding="utf-8")
     assert "4,242 cells" in page
     assert 'stroke-dasharray="5 3"' in page
