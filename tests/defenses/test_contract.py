@@ -393,3 +393,25 @@ def test_it_explains_itself(name: str) -> None:
     assert kind.summary().endswith(".") or kind.summary().endswith(":")
     assert "Protects:" in (kind.__doc__ or "")
     assert all(field.description for field in kind.model_fields.values())
+
+
+# dp-sgd acts on weights, skip-withholding on levels of all parties: tests of their own.
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"none", "skip-withholding", "dp-sgd"}))
+def test_what_is_not_chosen_is_left_alone(
+    name: str, split: SplitSpec, exposure: Exposure, generator: Callable[[int], Generator]
+) -> None:
+    """Another party sends what it would without the defense, and so does another level."""
+    chosen = EXAMPLES[name][0] | {"parties": ("south",), "levels": (1,)}
+    bare = _network("none", {}, split, exposure)
+    network = _network(name, chosen, split, exposure)
+    for party in split.party_names:
+        network.party(party).encoder.load_state_dict(bare.party(party).encoder.state_dict())
+    for party, levels in (("north", (0, 1)), ("south", (0,))):
+        images = images_of(split, party, seed=1)
+        plain, defended = (each.party(party)(images, generator(7)) for each in (bare, network))
+        for level in levels:
+            assert torch.equal(plain[level], defended[level]), (party, level)
+            back = torch.ones_like(plain[level])
+            assert torch.equal(network.party(party).returned(level, back, generator(7)), back)
+        if party == "north":
+            assert not network.party(party).loss_terms(images, defended, generator(7))
