@@ -163,6 +163,30 @@ def without_value(finding: m.Finding, patient: int = 0) -> tuple[tuple[float | N
     return (tuple(first), *finding.values[1:])
 
 
+def large_record(patients: int) -> Record:
+    """The example record for many patients, with the controls and questions of a whole audit."""
+    record = example_record(patients)
+    findings = record.findings
+    changes = {"controls": tuple(controls_of(findings)), "verdicts": tuple(verdicts_of(findings))}
+    return sealed(record.model_copy(update=changes))
+
+
+def hundred_rules() -> str:
+    """A policy of a hundred budgets on it."""
+    rules = []
+    for setting in ("none", "gaussian-noise 0.5", WITHHELD):
+        for victim in ("T1", "T1Gd", "T2", "FLAIR"):
+            for tail in ("mean", "p95", "worst"):
+                for region in ("whole", "foreground", None):
+                    where = f'region = "{region}"\n' if region else ""
+                    rules.append(
+                        f'[[budget]]\nsetting = "{setting}"\nadversary = "curious server"\n'
+                        f'victim = "{victim}"\nmetric = "ssim"\ntail = "{tail}"\nmax = 0.6\n'
+                        f'source = "x"\n{where}'
+                    )
+    return "\n".join(rules[:100])
+
+
 def policy_file(folder: Path, text: str) -> Path:
     """The text as a policy."""
     path = folder / "leakage-policy.toml"
@@ -196,6 +220,6 @@ def only(folder: Path, record: Record, text: str, **more: Any) -> Result:
 
 __all__ = [
     "LEVELS", "NONE", "SERVER_ADVERSARY", "TODAY", "VICTIMS", "WITHHELD", "budget", "controls_of",
-    "findings_of", "gate_record", "held", "only", "policy_file", "pseudonym", "verdicts_of",
-    "with_finding", "without_value",
+    "findings_of", "gate_record", "held", "hundred_rules", "large_record", "only", "policy_file",
+    "pseudonym", "verdicts_of", "with_finding", "without_value",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.budgets import ASK_AGAIN, LEARN_MORE, sure
@@ -85,7 +85,7 @@ class Pair:
             return 1.0
         if error == 0:
             return p_value
-        return max(p_value, float(stats.t.sf(grown.mean() / error, len(grown) - 1)))
+        return max(p_value, float(special.stdtr(len(grown) - 1, -grown.mean() / error)))
 
     def _by_seed(self) -> Doubles:
         """(seeds,) growth of the mean over patients."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from leakaudit.errors import NoValidVerdictError
 from leakaudit.policy.evidence import Evidence
@@ -136,7 +136,7 @@ def _seeds_agree(difference: Doubles, level: float) -> npt.NDArray[np.bool_]:
     """(count,) whether Student's test over the seeds' own growth calls it worse too."""
     by_seed = difference.mean(axis=-1)
     n_seeds = by_seed.shape[-1]
-    margin = stats.t.isf(level, n_seeds - 1) * by_seed.std(axis=-1, ddof=1) / np.sqrt(n_seeds)
+    margin = -special.stdtrit(n_seeds - 1, level) * by_seed.std(axis=-1, ddof=1) / np.sqrt(n_seeds)
     agree: npt.NDArray[np.bool_] = np.asarray(by_seed.mean(axis=-1) > margin)
     return agree
 

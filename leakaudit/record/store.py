@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,44 @@ from leakaudit.errors import RecordError
 from leakaudit.record.model import SCHEMA_VERSION, Record
 
 RECORD_FILE = "audit.json"
+_SCALARS = {float, int, str, bool, type(None)}
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no NaN: the same value, the same bytes."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
+    """JSON with sorted keys and no NaN: the same value, the same bytes.
+
+    What `json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)` writes.
+    That one leaves the fast encoder wherever it indents, and a record is mostly lists of numbers:
+    here they keep it.
+    """
+    return "".join(_pieces(value, "\n"))
+
+
+def _pieces(value: Any, margin: str) -> Iterator[str]:
+    inner = margin + " "
+    if isinstance(value, dict) and value:
+        start = "{"
+        for key in sorted(value):
+            yield f"{start}{inner}{_flat(key)}: "
+            yield from _pieces(value[key], inner)
+            start = ","
+        yield margin + "}"
+    elif isinstance(value, list | tuple) and value:
+        if set(map(type, value)) <= _SCALARS:
+            yield f"[{inner}{_flat(value, ',' + inner)[1:-1]}{margin}]"
+        else:
+            start = "["
+            for entry in value:
+                yield start + inner
+                yield from _pieces(entry, inner)
+                start = ","
+            yield margin + "]"
+    else:
+        yield _flat(value)
+
+
+def _flat(value: Any, separator: str = ",") -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(separator, ": "))
 
 
 def content_sha256(record: Record) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Doubles = npt.NDArray[np.float64]
 
@@ -69,11 +69,11 @@ class Pivot:
         the two quantiles are averaged by share (Cochran and Cox 1957).
         """
         if self.n_seeds != 2:
-            return stats.t.ppf(probability, self._freedom())
+            return special.stdtrit(self._freedom(), probability)
         # A part without any share adds nothing, also where its own quantile is infinite.
         share = self.seed_share
-        of_patients = np.where(share < 1, stats.t.ppf(probability, self.n_patients - 1), 0.0)
-        of_seeds = np.where(share > 0, stats.t.ppf(probability, 1), 0.0)
+        of_patients = np.where(share < 1, special.stdtrit(self.n_patients - 1, probability), 0.0)
+        of_seeds = np.where(share > 0, special.stdtrit(1, probability), 0.0)
         return (1 - share) * of_patients + share * of_seeds
 
     def _freedom(self) -> Any:
@@ -94,7 +94,7 @@ class Pivot:
         """
         target = self._skewed((self.mean - null) / self.error)
         if self.n_seeds != 2:
-            return stats.t.sf(target, self._freedom())
+            return special.stdtr(self._freedom(), -target)
         low, high = np.zeros_like(target), np.ones_like(target)
         for _ in range(60):
             middle = (low + high) / 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
@@ -40,8 +40,8 @@ def clopper_pearson(hits: float, trials: int, *, level: float = LEVEL) -> Bounds
     """
     _check(hits, trials)
     tail = (1 - level) / 2
-    lower = float(stats.beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
-    upper = float(stats.beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    lower = float(special.betaincinv(hits, trials - hits + 1, tail)) if hits > 0 else 0.0
+    upper = float(special.betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
     return Bounds(lower, upper)
 
 
@@ -54,7 +54,7 @@ def wilson(hits: float, trials: int, *, level: float = LEVEL) -> Bounds:
         DataError: no trials, or hits outside 0 to trials.
     """
     _check(hits, trials)
-    z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(special.ndtri((1 + level) / 2)) ** 2
     rate = hits / trials
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     half = np.sqrt(z2 * (rate * (1 - rate) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
@@ -138,7 +138,7 @@ def percentile_bounds(values: npt.ArrayLike, quantile: float, *, level: float = 
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
-    below = stats.binom.cdf(np.arange(n), n, quantile)  # P(at most k of n lie below the percentile)
+    below = special.bdtr(np.arange(n), n, quantile)  # P(at most k of n lie below the percentile)
     # The k-th smallest (k from 0) exceeds the percentile with probability P(Bin <= k).
     above = np.flatnonzero(below >= level)
     under = np.flatnonzero(below <= 1 - level)

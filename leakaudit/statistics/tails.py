@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.estimate import LEVEL, ROUNDING, Cells, Estimate
@@ -89,8 +89,8 @@ def worst_estimate(cells: Cells, *, direction: Direction, level: float = LEVEL) 
         why = "undefined because every seed gave the same values"
         return _estimate(cells, direction, level, point, None, None, why, "")
     picked = 1 - (1 - level) / n_patients
-    least = point - shared - error * float(stats.t.ppf(picked, freedom))
-    most = point + shared + error * float(stats.t.ppf(level, freedom))
+    least = point - shared - error * float(special.stdtrit(freedom, picked))
+    most = point + shared + error * float(special.stdtrit(freedom, level))
     method = (
         f"worst of {n_patients} audited patients, from {n_seeds} seeds as replicates; "
         "the lower bound is corrected for having picked the worst"
@@ -101,7 +101,7 @@ def worst_estimate(cells: Cells, *, direction: Direction, level: float = LEVEL) 
 def seeds_margin(by_seed: Doubles, level: float) -> float:
     """Half-width of Student's one-sided interval over the seeds' own figures, (seeds,)."""
     error = by_seed.std(ddof=1) / np.sqrt(len(by_seed))
-    return float(stats.t.ppf(level, len(by_seed) - 1) * error)
+    return float(special.stdtrit(len(by_seed) - 1, level) * error)
 
 
 def _undefined(cells: Cells) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from example_records import example_record
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leakaudit.errors import EXIT_USAGE, RecordError
 from leakaudit.record import SCHEMA_VERSION, canonical, read_record, record_text, write_record
@@ -29,6 +31,30 @@ def refused(folder: Path, text: str) -> str:
         read_record(folder)
     assert told.value.remedy
     return str(told.value)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_the_fast_writer_writes_what_the_standard_one_does(value: Any) -> None:
+    """Hashes in records of every version stand on these bytes."""
+    plain = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
+    assert canonical(value) == plain
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1.0, float("inf")], {"a": [[float("nan")]]}])
+def test_no_nan_is_written(value: Any) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical(value)
 
 
 def test_cut_short(text: str, tmp_path: Path) -> None:

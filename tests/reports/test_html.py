@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import Page
+from example_records import example_record
 from leakaudit.reports import HtmlReport
 from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Table, words
@@ -29,6 +30,20 @@ def page(browser: str, tmp_path: Path) -> Iterator[Page]:
 
 def outside(page: Page) -> list[str]:
     return [url for url in page.requests if not url.startswith(("file:", "data:"))]
+
+
+@pytest.mark.parametrize("patients", [10, 2000])
+def test_it_opens_at_once_whatever_the_audits_size(
+    page: Page, tmp_path: Path, patients: int
+) -> None:
+    """Under 10 MB and 2 s; the page's own processor time, so that a busy machine does not fail."""
+    file = HtmlReport().render(example_record(patients), tmp_path)
+    assert file.stat().st_size < 10_000_000
+    page.call("Performance.enable")
+    page.open(file.as_uri())
+    spent = {m["name"]: m["value"] for m in page.call("Performance.getMetrics")["metrics"]}
+    assert spent["Nodes"] > 5000
+    assert 0 < spent["ProcessTime"] < 2
 
 
 def test_no_error_and_no_request(page: Page, page_file: Path) -> None:
