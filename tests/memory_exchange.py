@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator, Tensor, nn
 
+from leakaudit.audit.blind import blind_guess
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.message import Direction, Link, Message
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split import PartySpec, SplitSpec
-from leakaudit.threat.attack import Guesses
+from leakaudit.threat.attack import Attack, Guesses
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 from leakaudit.threat.properties import property_of
 from leakaudit.threat.view import (
@@ -61,6 +62,7 @@ class Setup:
     probed: int = 4
     rescaled: float = 1.0
     unseen_by: tuple[str, ...] = ()  # parties whose images do not show lesions
+    hijacked_by: Attack | None = None  # an active attack that takes part in all of it
     seed: int = 0
 
 
@@ -144,6 +146,7 @@ class World:
     patients: Tensor
     auxiliary: Auxiliary
     candidates: Candidates
+    kept: Mapping[str, Tensor] | None = None
 
     def view(
         self,
@@ -179,6 +182,7 @@ class World:
             _own_images={name: self.images[name] for name in members if name in self.images},
             _labels=self.masks if Knowledge.LABELS in knowledge else None,
             _candidates=line_up(self) if asset == "membership" else self.candidates,
+            _kept=self.kept,
         )
 
 
@@ -238,6 +242,17 @@ def attribute_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
     _, truth = property_of(world.masks, world.patients, "lesion side", 0.0)
     first = torch.arange(len(world.patients)) % world.setup.slices == 0
     return {target: apart(guess.values[first], truth == 1) for target, guess in guesses.items()}
+
+
+def conditional_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
+    """Of images, against what the north party's own images tell."""
+    found = {}
+    for target, guess in guesses.items():
+        view = world.view(Position.PARTY, members=("north",), victims=(target.victim,))
+        blind, truth = blind_guess(view, target).values, world.images[target.victim]
+        left = (guess.values - truth).square().mean() / (blind - truth).square().mean()
+        found[target] = 1 - left.item()
+    return found
 
 
 def overlap_advantage(world: World, guesses: Guesses) -> dict[Target, float]:
@@ -322,13 +337,23 @@ def make_world(setup: Setup) -> World:
     record = MemoryExchange(len(masks))
     rebuilt = MemoryRebuilt(setup, masks.shape[1])
     holdings = Holdings(images, masks, patients)
+    world = World(
+        setup, record, rebuilt, images, masks, patients,
+        Auxiliary(others, other_masks, other_patients + setup.patients),
+        candidates,
+    )  # fmt: skip
+    interference = None
+    if setup.hijacked_by is not None:
+        rebuilt.weights[0] = network.state_dict()
+        view = world.view(behaviour="active", victims=setup.split.party_names)
+        interference = setup.hijacked_by.begin(view, setup.training + setup.epochs, setup.seed)
 
     def step(rows: Tensor, epoch: int, number: int, link: Link) -> None:
         batch = Batch(
             {name: each[rows] for name, each in images.items()}, masks[rows], rows, epoch, number
         )
         optimiser.zero_grad(set_to_none=False)
-        exchange(network, link, batch, rngs)
+        exchange(network, link, batch, rngs, interference)
 
     for number in range(setup.training):
         step(torch.randperm(len(masks), generator=rng)[: setup.batch_size], 0, number, Link())
@@ -347,11 +372,7 @@ def make_world(setup: Setup) -> World:
             step(rows, epoch, number, Link([record]))
         probe(network, updates, holdings, range(setup.probed), record, epoch, rngs, "cpu")
         optimiser.step()
-    return World(
-        setup, record, rebuilt, images, masks, patients,
-        Auxiliary(others, other_masks, other_patients + setup.patients),
-        candidates,
-    )  # fmt: skip
+    return world if interference is None else replace(world, kept=interference.kept())
 
 
 def rescale(network: Network, factor: float) -> None:

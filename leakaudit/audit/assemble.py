@@ -14,6 +14,7 @@ from leakaudit.audit.configuration import AuditConfiguration
 from leakaudit.audit.findings import finding, gather
 from leakaudit.audit.finished import Finished
 from leakaudit.audit.gallery import draw_gallery
+from leakaudit.audit.interferences import interferences
 from leakaudit.audit.materials import Materials
 from leakaudit.audit.price import dice_cells, main_region
 from leakaudit.audit.questions import failures, questions
@@ -184,7 +185,8 @@ def assemble(
     given = frame.given
     settings = [stack.label for stack in configuration.defenses]
     region = main_region(done.trainings, tuple(given.cohort.regions))
-    dice = dice_cells(done.trainings, region, given.groups.patients[Group.VALIDATION])
+    patients = given.groups.patients[Group.VALIDATION]
+    dice = dice_cells(done.trainings, region, patients)
     targets, stand = held(frame, record, found)
     added = {
         "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
@@ -195,6 +197,7 @@ def assemble(
         if found.gathered
         else None,
         "searches": searches,
+        "interferences": interferences(done.trainings, done.interfered, region, patients),
         "pictures": draw_gallery(
             done.attacks, done.folders, given, configuration.split, out, configuration.victims
         ),

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from leakaudit.audit.blind import Blind
 from leakaudit.audit.cells import AttackCell
 from leakaudit.audit.horizontal import attack_each_party
+from leakaudit.audit.interference import kept_beside
 from leakaudit.audit.judging import PICTURES, CellJudge, TargetScores, as_array
 from leakaudit.audit.lineup import line_up
 from leakaudit.audit.materials import materials
@@ -50,11 +51,12 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
     """
     given = materials(cell.choice)
     attack: Attack = build(Kind.ATTACK, cell.attack.use, cell.attack.settings)
-    reader = TraceReader(trace)
-    holdings = hold(given.cohort, reader.description.split)
     try:
+        kept = kept_beside(trace)
+        reader = TraceReader(trace)
+        holdings = hold(given.cohort, reader.description.split)
         lineup = line_up(given, attack.goal, cell.victims, shuffled=cell.shuffled)
-        view = build_view(reader, given, holdings, cell.adversary, attack, lineup)
+        view = build_view(reader, given, holdings, cell.adversary, attack, lineup, kept)
         if not view.targets:
             raise NotMountableError(
                 "an attack needs somebody to attack",

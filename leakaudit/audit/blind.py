@@ -8,7 +8,7 @@ patient. About a person, the blind guess is what these pictures say, or nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -65,11 +65,7 @@ def blind_guess(view: View, target: Target) -> Blind:
     masks = target.asset == "masks"
     truth = view.auxiliary_masks().float() if masks else view.auxiliary_images(target.victim)
     own, victims_own = _own_images(view, len(truth))
-    candidates: dict[str, Fit] = {"mean": _mean, "most typical": _most_typical}
-    if masks:
-        candidates["likeliest place"] = _likeliest
-    if own.shape[1]:
-        candidates[_OWN] = lambda images, known: _network(images, known, masks, rng)
+    candidates = _candidates(own, masks, rng)
     fit, choose = _halves(view.auxiliary_patients, rng)
     errors = {
         name: _error(candidate(own[fit], truth[fit])(own[choose]), truth[choose], masks)
@@ -77,6 +73,45 @@ def blind_guess(view: View, target: Target) -> Blind:
     }
     best = min(errors, key=errors.__getitem__)
     return Blind(candidates[best](own, truth)(victims_own), best)
+
+
+def blind_fits(
+    view: View, target: Target, method: str, folds: Sequence[Tensor], rng: Generator
+) -> list[Guesser]:
+    """A blind method fitted anew without each fold of the auxiliary patients.
+
+    For attacks that start from the blind guess, and have to know on patients of their own how far
+    it goes.
+
+    Args:
+        view: whose auxiliary patients and own images may be used.
+        target: images or masks.
+        method: that of :func:`blind_guess`.
+        folds: rows of the auxiliary samples, no patient in two; a single fold is learnt from too.
+        rng: of the fits.
+
+    Returns:
+        Per fold, own images (n, own modalities, *space) to guesses (n, ...).
+    """
+    masks = target.asset == "masks"
+    truth = view.auxiliary_masks().float() if masks else view.auxiliary_images(target.victim)
+    own, _ = _own_images(view, len(truth))
+    candidate = _candidates(own, masks, rng)[method]
+    fits = []
+    for place, fold in enumerate(folds):
+        rest = torch.cat([f for number, f in enumerate(folds) if number != place] or [fold])
+        fits.append(candidate(own[rest], truth[rest]))
+    return fits
+
+
+def _candidates(own: Tensor, masks: bool, rng: Generator) -> dict[str, Fit]:
+    """The ways of guessing blindly; by own images only where there are any."""
+    candidates: dict[str, Fit] = {"mean": _mean, "most typical": _most_typical}
+    if masks:
+        candidates["likeliest place"] = _likeliest
+    if own.shape[1]:
+        candidates[_OWN] = lambda images, known: _network(images, known, masks, rng)
+    return candidates
 
 
 def blind_scores(view: View, target: Target, told: Property | None) -> Blind:

@@ -34,10 +34,18 @@ class CohortChoice(Section):
     fingerprint: str
 
 
+class Interfering(Section):
+    """Who takes part in a training in place of an honest server, by which attack."""
+
+    adversary: Adversary
+    attack: Use
+
+
 class TrainingCell(Section):
     """Train one split under one defense setting with one seed, and record it.
 
-    References (``pooled``, ``alone``) are training cells without recording.
+    References (``pooled``, ``alone``) are training cells without recording. A training with a
+    dishonest server is a cell of its own: the honest one knows nothing of it.
     """
 
     kind: Literal["training"] = "training"
@@ -51,12 +59,16 @@ class TrainingCell(Section):
         default=None,
         description="horizontal split of which one party trains alone",
     )
+    interfering: Interfering | None = Field(default=None, description="unset: an honest server")
     seed: int
 
     def key(self) -> str:
         """Name of the cell's folder."""
         digests = [plugin_digest(Kind.DEFENSE, use.use) for use in self.defenses]
-        return _key(self, digests)
+        if self.interfering is None:
+            # As it was before servers could be dishonest: finished cells keep their names.
+            return _key(self, digests, unsaid={"interfering"})
+        return _key(self, [*digests, plugin_digest(Kind.ATTACK, self.interfering.attack.use)])
 
 
 class AttackCell(Section):
@@ -105,9 +117,9 @@ def _sources(file: Path) -> set[Path]:
     return found
 
 
-def _key(cell: Section, digests: list[str]) -> str:
+def _key(cell: Section, digests: list[str], unsaid: set[str] | None = None) -> str:
     content: dict[str, Any] = {
-        "cell": cell.model_dump(mode="json"),
+        "cell": cell.model_dump(mode="json", exclude=unsaid),
         "plugins": digests,
         "cells": CELL_VERSION,
         "leakaudit": leakaudit.__version__,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
-from leakaudit.audit.configuration import AuditConfiguration
+from leakaudit.audit.cells import AttackCell, CohortChoice, Interfering, TrainingCell
+from leakaudit.audit.configuration import AttackUse, AuditConfiguration
 from leakaudit.audit.materials import Materials
 from leakaudit.audit.strengths import check_strengths
 from leakaudit.audit.tables import DefenseStack
@@ -15,6 +16,9 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.stack import resolve
 from leakaudit.plugins import Kind, build
+from leakaudit.threat.attack import Attack
+from leakaudit.threat.knowledge import Adversary
+from leakaudit.threat.view import seen_from
 from leakaudit.training.loop import alone, pooled
 
 POOLED = "pooled"
@@ -40,11 +44,51 @@ class AttackId:
 
 
 @dataclass(frozen=True)
+class InterferedId:
+    """Which training an active attack takes part in, in place of an honest server."""
+
+    training: TrainingId
+    adversary: str
+    attack: str
+
+
+SourceId = TrainingId | InterferedId
+CellId = SourceId | AttackId
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All cells of an audit; results are found under ``folder / cell.key()``."""
+    """All cells of an audit; results are found under ``folder / cell.key()``.
+
+    Attributes:
+        trainings: with an honest server: those that Dice, costs and all other attacks speak of.
+        interfered: the same trainings with a dishonest server, one per active attack.
+        attacks: on either.
+    """
 
     trainings: dict[TrainingId, TrainingCell] = field(default_factory=dict)
+    interfered: dict[InterferedId, TrainingCell] = field(default_factory=dict)
     attacks: dict[AttackId, AttackCell] = field(default_factory=dict)
+
+    def source(self, attack: AttackId) -> SourceId:
+        """The training that an attack reads."""
+        own = InterferedId(attack.training, attack.adversary, attack.attack)
+        return own if own in self.interfered else attack.training
+
+    def every_training(self) -> dict[SourceId, TrainingCell]:
+        """With honest and with dishonest servers."""
+        honest: list[tuple[SourceId, TrainingCell]] = list(self.trainings.items())
+        others: list[tuple[SourceId, TrainingCell]] = list(self.interfered.items())
+        return dict(honest + others)
+
+    def cells(self) -> dict[CellId, TrainingCell | AttackCell]:
+        """Every cell, trainings first."""
+        found: dict[CellId, TrainingCell | AttackCell] = {}
+        for source, training in self.every_training().items():
+            found[source] = training
+        for name, attack in self.attacks.items():
+            found[name] = attack
+        return found
 
     def folder(self, cells: Path, cell: TrainingCell | AttackCell) -> Path:
         """Where a finished cell stands."""
@@ -76,8 +120,9 @@ def make_plan(
             identity = TrainingId(stack.label, seed)
             plan.trainings[identity] = _training(configuration, choice, stack, seed)
             if attackable:
-                source = plan.trainings[identity].key()
-                _add_attacks(plan, configuration, choice, given, lpips, identity, source)
+                training = plan.trainings[identity]
+                _add_interfered(plan, configuration, identity, training)
+                _add_attacks(plan, configuration, choice, given, lpips, identity, training.key())
     for reference in configuration.training.references:
         _add_reference(plan, configuration, choice, reference)
     return plan
@@ -173,6 +218,42 @@ def _add_reference(
             )
 
 
+def _add_interfered(
+    plan: Plan, configuration: AuditConfiguration, identity: TrainingId, training: TrainingCell
+) -> None:
+    """One more training for every active attack, by whoever can mount it."""
+    for adversary in configuration.adversaries:
+        knowledge = seen_from(adversary, configuration.split) | adversary.granted
+        for use in _mounted(configuration, adversary):
+            attack: Attack = build(Kind.ATTACK, use.use, use.settings)
+            able = adversary.sends_back and not attack.required & ~knowledge
+            if attack.behaviour != "active" or not able:
+                continue
+            recording = training.recording
+            plan.interfered[InterferedId(identity, adversary.name, use.title)] = (
+                training.model_copy(
+                    update={
+                        "interfering": Interfering(adversary=adversary, attack=_bare(use)),
+                        "recording": recording
+                        and recording.model_copy(update={"weight_updates": 0}),
+                        "dependence": False,
+                    }
+                )
+            )
+
+
+def _mounted(configuration: AuditConfiguration, adversary: Adversary) -> Iterator[AttackUse]:
+    """The attacks that are asked of an adversary."""
+    for attack in configuration.attacks:
+        if attack.adversaries is None or adversary.name in attack.adversaries:
+            yield attack
+
+
+def _bare(use: AttackUse) -> AttackUse:
+    """Without what only the report needs: the same attack under two labels is one."""
+    return use.model_copy(update={"label": "", "adversaries": None})
+
+
 def _add_attacks(
     plan: Plan,
     configuration: AuditConfiguration,
@@ -185,14 +266,13 @@ def _add_attacks(
     undefended = identity.setting == configuration.undefended
     first = identity.seed == configuration.seeds[0]
     for adversary in configuration.adversaries:
-        for attack in configuration.attacks:
-            if attack.adversaries is not None and adversary.name not in attack.adversaries:
-                continue
+        for attack in _mounted(configuration, adversary):
+            own = plan.interfered.get(InterferedId(identity, adversary.name, attack.title))
             cell = AttackCell(
                 choice=choice,
-                source=source,
+                source=source if own is None else own.key(),
                 adversary=adversary,
-                attack=attack.model_copy(update={"label": "", "adversaries": None}),
+                attack=_bare(attack),
                 seed=identity.seed,
                 victims=configuration.victims,
                 lpips=lpips,

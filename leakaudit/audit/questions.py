@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from leakaudit.audit.configuration import AuditConfiguration
 from leakaudit.audit.finished import Finished
-from leakaudit.audit.plan import AttackId, TrainingId
+from leakaudit.audit.plan import AttackId, CellId, InterferedId, TrainingId
 from leakaudit.audit.views import victims_of
 from leakaudit.plugins import Kind, build
 from leakaudit.record.model import Asset, Failure
@@ -66,7 +66,7 @@ def failures(done: Finished) -> Iterator[Failure]:
                 reason=result.reason,
             )
     for failure in done.failures:
-        training = isinstance(failure.cell, TrainingId)
+        training = not isinstance(failure.cell, AttackId)
         yield Failure(
             stage="training" if training else "attack",
             where=_where(failure.cell),
@@ -75,9 +75,12 @@ def failures(done: Finished) -> Iterator[Failure]:
         )
 
 
-def _where(cell: TrainingId | AttackId) -> str:
+def _where(cell: CellId) -> str:
     if isinstance(cell, TrainingId):
         return f"{cell.setting}, seed {cell.seed}"
+    if isinstance(cell, InterferedId):
+        where = _where(cell.training)
+        return f"{where}, with {cell.adversary} mounting {cell.attack}"
     return (
         f"{cell.attack} by {cell.adversary} on {cell.training.setting}, seed {cell.training.seed}"
     )

@@ -47,7 +47,7 @@ def check_room(plan: Plan, cells: Path, given: Materials) -> None:
         EnvironmentProblemError: the traces to be recorded do not fit.
     """
     wanted = 0
-    for cell in plan.trainings.values():
+    for cell in plan.every_training().values():
         if cell.recording is not None and not finished(plan.folder(cells, cell)):
             wanted += estimate_bytes(
                 cell.split,

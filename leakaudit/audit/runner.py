@@ -14,10 +14,9 @@ from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
 import leakaudit
-from leakaudit.audit.cells import AttackCell, TrainingCell
 from leakaudit.audit.configuration import EngineSettings
 from leakaudit.audit.engine import dashboard_of, engine, resources_for
-from leakaudit.audit.plan import AttackId, Plan, TrainingId
+from leakaudit.audit.plan import CellId, Plan, SourceId, TrainingId
 from leakaudit.audit.training_cell import TRACE_FOLDER
 from leakaudit.audit.work import (
     PROGRESS_TOPIC,
@@ -33,7 +32,7 @@ from leakaudit.errors import EXIT_INTERNAL, EnvironmentProblemError, LeakauditEr
 class CellFailure:
     """A cell that did not finish, and the exit code of what stopped it."""
 
-    cell: TrainingId | AttackId
+    cell: CellId
     reason: str
     exit_code: int = EXIT_INTERNAL
 
@@ -60,7 +59,7 @@ class Tick:
 
 
 Watch = Callable[[Tick], None]
-Work = dict[Future[None], TrainingId | AttackId]
+Work = dict[Future[None], CellId]
 
 
 class Runner:
@@ -121,8 +120,8 @@ class Runner:
         Raises:
             EnvironmentProblemError: the engine cannot start, or its scheduler went away.
         """
-        cells: list[TrainingCell | AttackCell] = [*plan.trainings.values(), *plan.attacks.values()]
-        keys = {cell.key() for cell in cells}
+        cells = plan.cells()
+        keys = {cell.key() for cell in cells.values()}
         self.seen |= keys
         missing = {key for key in keys if not finished(self._cells / key)} - self._failed
         if not missing:
@@ -137,7 +136,7 @@ class Runner:
             if finished(self._cells / key):
                 clear_partial(self._cells, key)
         self.failures += failures
-        self._failed |= {_key(plan, failure.cell) for failure in failures}
+        self._failed |= {cells[failure.cell].key() for failure in failures}
 
     def _started(self) -> Client:
         if self._client is None:
@@ -155,8 +154,8 @@ class Runner:
     def _submitted(self, plan: Plan, client: Client, missing: set[str]) -> Work:
         threads, version = self._settings.threads, leakaudit.__version__
         work: Work = {}
-        trainings: dict[TrainingId, Future[None]] = {}
-        for identity, cell in plan.trainings.items():
+        sources, trainings = plan.every_training(), dict[SourceId, Future[None]]()
+        for identity, cell in sources.items():
             key = cell.key()
             if key in missing:
                 # Named by content: two labels for the same setting are one piece of work.
@@ -168,25 +167,22 @@ class Runner:
                 trainings[identity] = future
                 work[future] = identity
         for attack_id, attack in plan.attacks.items():
-            key = attack.key()
-            source = plan.trainings.get(attack_id.training)
-            if key not in missing or (source is not None and source.key() in self._failed):
-                continue
+            key, source = attack.key(), plan.source(attack_id)
             trace = self._traces.get(attack_id.training)
+            if key not in missing:
+                continue
             if trace is None:
-                trace = self._cells / plan.trainings[attack_id.training].key() / TRACE_FOLDER
+                training = sources[source].key()
+                if training in self._failed:
+                    continue
+                trace = self._cells / training / TRACE_FOLDER
             future = client.submit(
                 work_attack, attack.model_dump_json(), str(trace), str(self._cells / key), threads,
-                version, trainings.get(attack_id.training), key=f"attack-{key}", priority=1,
+                version, trainings.get(source), key=f"attack-{key}", priority=1,
                 resources=resources_for(self._device),
             )  # fmt: skip
             work[future] = attack_id
         return work
-
-
-def _key(plan: Plan, cell: TrainingId | AttackId) -> str:
-    found = plan.trainings[cell] if isinstance(cell, TrainingId) else plan.attacks[cell]
-    return found.key()
 
 
 def _follow(

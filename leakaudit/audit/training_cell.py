@@ -11,6 +11,7 @@ import torch
 
 from leakaudit.audit.cells import TrainingCell
 from leakaudit.audit.dependence import Proxy, measure_dependence
+from leakaudit.audit.interference import begin, keep, said_of
 from leakaudit.audit.materials import Materials, materials
 from leakaudit.audit.memory import measured
 from leakaudit.audit.tables import Section
@@ -68,6 +69,8 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
     Raises:
         ConfigurationError: a defense cannot stand in this split.
         EnvironmentProblemError: the device or the disk is not there.
+        NotMountableError: an active attack cannot take part.
+        AttackInvalidError: it diverged.
     """
     given = materials(cell.choice)
     rows = given.rows(Group.TRAINING)
@@ -77,6 +80,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
     holdings = hold(given.cohort, cell.split)
     if cell.dealt_by is not None:
         rows = deal(holdings.patients, rows, cell.dealt_by)[cell.split.party_names[0]]
+    interference = begin(cell, given, holdings, defenses, exposure)
     recorder: TraceWriter | None = None
     probes: tuple[int, ...] = ()
     if cell.recording is not None:
@@ -89,6 +93,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
                 holdings, rows, cell.split, defenses, cell.training, seed=cell.seed,
                 recorder=recorder, probes=probes,
                 progress=lambda done, total, _: report("training", done / total),
+                interference=interference,
             )  # fmt: skip
     except BaseException:
         if recorder is not None:
@@ -96,6 +101,8 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         raise
     if recorder is not None:
         recorder.close()
+    if interference is not None:
+        keep(interference, folder)
     device = cell.training.device
     scores = evaluate(
         predictor(trained.network, holdings, seed=cell.seed, device=device),
@@ -184,7 +191,7 @@ def _description(
         ),
         seed=cell.seed,
         cohort_fingerprint=cell.choice.fingerprint,
-        training=cell.training.model_dump(mode="json"),
+        training=cell.training.model_dump(mode="json") | said_of(cell),
         epochs_trained=cell.training.epochs,
         epochs_recorded=cell.recording.chosen(cell.training.epochs),
         samples=tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import torch
@@ -10,6 +11,8 @@ from leakaudit.audit.lineup import Lineup
 from leakaudit.audit.materials import Materials
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NotMountableError, TraceError
+from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.message import Direction
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary, Knowledge, Position
@@ -59,6 +62,7 @@ def build_view(
     adversary: Adversary,
     attack: Attack,
     lineup: Lineup,
+    kept: Mapping[str, torch.Tensor] | None = None,
 ) -> View:
     """Everything the adversary may see, and nothing it may not.
 
@@ -69,6 +73,7 @@ def build_view(
         adversary: position and grants.
         attack: decides the targets.
         lineup: which samples are attacked, and who may be behind them.
+        kept: what it took away from this training, where it took part in it.
 
     Raises:
         TraceError: the trace was recorded on other samples than this cohort's training group.
@@ -81,13 +86,10 @@ def build_view(
             remedy="use the cohort and groups the trace was recorded with",
         )
     rebuilt, split = _networks(reader)
-    knowledge = seen_from(adversary, split) | adversary.granted
-    auxiliary = given.rows(Group.AUXILIARY)
-    granted = Knowledge.AUXILIARY_IMAGES in knowledge
-    some = auxiliary if granted else auxiliary[:0]
+    knowledge = _knowledge(adversary, split, given)
     return View(
         adversary=adversary,
-        knowledge=knowledge if len(auxiliary) else knowledge & ~_AUXILIARY,
+        knowledge=knowledge,
         split=split,
         modalities={party.name: len(party.modalities) for party in split.parties},
         regions=len(given.cohort.regions),
@@ -97,16 +99,69 @@ def build_view(
         patients=holdings.patients[rows],
         _exchange=reader.exchange(rows.tolist()),
         _rebuilt=rebuilt,
-        _auxiliary=Auxiliary(
-            images={name: images[some] for name, images in holdings.images.items()},
-            masks=holdings.masks[some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]],
-            patients=holdings.patients[some],
-        ),
+        _auxiliary=_auxiliary(adversary, split, given, holdings),
         _own_images={name: holdings.images[name][rows] for name in adversary.members
                      if name != SERVER} if Knowledge.OWN_IMAGES in knowledge else {},
         _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
         _candidates=_candidates(holdings, lineup, knowledge),
+        _kept=kept,
     )  # fmt: skip
+
+
+def view_before(
+    split: SplitSpec,
+    defenses: Sequence[Defense],
+    given: Materials,
+    holdings: Holdings,
+    adversary: Adversary,
+    attack: Attack,
+) -> View:
+    """What an active adversary has before a training: the plan of it, and its own patients.
+
+    Args:
+        split: after defenses.
+        defenses: as resolved.
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+        adversary: position and grants.
+        attack: decides the targets.
+    """
+    nothing = _NothingYet()
+    return View(
+        adversary=adversary,
+        knowledge=_knowledge(adversary, split, given),
+        split=split,
+        modalities={party.name: len(party.modalities) for party in split.parties},
+        regions=len(given.cohort.regions),
+        space=given.cohort.space,
+        defenses=tuple(defenses),
+        targets=targets_of(attack, adversary, split),
+        patients=holdings.patients[:0],
+        _exchange=nothing,
+        _rebuilt=nothing,
+        _auxiliary=_auxiliary(adversary, split, given, holdings),
+        _own_images={},
+        _labels=None,
+    )
+
+
+def _knowledge(adversary: Adversary, split: SplitSpec, given: Materials) -> Knowledge:
+    """Position and grants; of auxiliary patients only where there are any."""
+    knowledge = seen_from(adversary, split) | adversary.granted
+    return knowledge if given.groups.patients[Group.AUXILIARY] else knowledge & ~_AUXILIARY
+
+
+def _auxiliary(
+    adversary: Adversary, split: SplitSpec, given: Materials, holdings: Holdings
+) -> Auxiliary:
+    knowledge = seen_from(adversary, split) | adversary.granted
+    rows = given.rows(Group.AUXILIARY)
+    some = rows if Knowledge.AUXILIARY_IMAGES in knowledge else rows[:0]
+    return Auxiliary(
+        images={name: images[some] for name, images in holdings.images.items()},
+        masks=holdings.masks[some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]],
+        patients=holdings.patients[some],
+    )
 
 
 def _networks(reader: TraceReader) -> tuple[Rebuilt, SplitSpec]:
@@ -115,6 +170,38 @@ def _networks(reader: TraceReader) -> tuple[Rebuilt, SplitSpec]:
         return _NotRebuilt(), reader.description.split
     rebuilt = reader.rebuilt()
     return rebuilt, rebuilt.network(reader.epochs[-1]).split
+
+
+class _NothingYet:
+    """Before a training: nothing was exchanged, and no network has learnt anything."""
+
+    epochs: tuple[int, ...] = ()
+
+    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> NoReturn:
+        """Refuse."""
+        del party, level, direction, epoch
+        raise _too_early("messages")
+
+    def updates(self, party: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del party, epoch
+        raise _too_early("weight updates")
+
+    def party(self, name: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del name, epoch
+        raise _too_early("a party's encoder")
+
+    def server(self, epoch: int) -> NoReturn:
+        """Refuse."""
+        del epoch
+        raise _too_early("the server's network")
+
+
+def _too_early(wanted: str) -> NotMountableError:
+    return NotMountableError(
+        f"an active attack gets ready without {wanted}", found="a training that has not begun"
+    )
 
 
 class _NotRebuilt:

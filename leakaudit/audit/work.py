@@ -9,7 +9,11 @@ from pathlib import Path
 
 import leakaudit
 from leakaudit.audit.cells import AttackCell, TrainingCell
-from leakaudit.errors import EnvironmentProblemError
+from leakaudit.errors import (
+    AttackInvalidError,
+    EnvironmentProblemError,
+    NotMountableError,
+)
 
 RESULT_FILE = "result.json"
 PROGRESS_TOPIC = "leakaudit-progress"
@@ -33,6 +37,7 @@ def work_training(cell_json: str, folder: str, threads: int, version: str) -> No
         EnvironmentProblemError: this worker runs another version.
     """
     _require(version)
+    from leakaudit.audit.interference import Stopped
     from leakaudit.audit.training_cell import run_training
 
     cell = TrainingCell.model_validate_json(cell_json)
@@ -41,8 +46,14 @@ def work_training(cell_json: str, folder: str, threads: int, version: str) -> No
         return
     _limit(threads)
     partial = _partial(target)
-    result = run_training(cell, partial, _reporter(target.name))
-    _put(partial, target, result.model_dump_json())
+    try:
+        result = run_training(cell, partial, _reporter(target.name)).model_dump_json()
+    except (NotMountableError, AttackInvalidError) as problem:
+        # Of an active attack, which took part in it. What it recorded until then is no training.
+        clear_partial(target.parent, target.name)
+        partial.mkdir()
+        result = Stopped.by(problem).model_dump_json()
+    _put(partial, target, result)
 
 
 def work_attack(

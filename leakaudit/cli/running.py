@@ -26,7 +26,7 @@ from leakaudit.errors import (
 from leakaudit.record.store import RECORD_FILE
 
 if TYPE_CHECKING:
-    from leakaudit.audit.plan import AttackId, TrainingId
+    from leakaudit.audit.plan import CellId
     from leakaudit.audit.run import Outcome
 
 
@@ -161,14 +161,16 @@ def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
         rendered.tell_failures()
 
 
-def _named(cell: TrainingId | AttackId) -> str:
+def _named(cell: CellId) -> str:
     """A cell in words."""
-    from leakaudit.audit.plan import TrainingId
+    from leakaudit.audit.plan import InterferedId, TrainingId
 
     training = cell if isinstance(cell, TrainingId) else cell.training
     where = f"training {training.setting}, seed {training.seed}"
     if isinstance(cell, TrainingId):
         return where
+    if isinstance(cell, InterferedId):
+        return f"{where}, with {cell.adversary} mounting {cell.attack}"
     control = " on shuffled pairs" if cell.shuffled else ""
     return f"{cell.attack} by {cell.adversary}{control} on {where}"
 

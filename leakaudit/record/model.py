@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION = "1.3"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
-`tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`."""
+`tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
+`interferences`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -398,6 +399,29 @@ class TradeOff(Part):
     points: tuple[TradeOffPoint, ...] = Field(description="in the order of `defenses`")
 
 
+class Interference(Part):
+    """A training in which a dishonest server sent back something else than gradients.
+
+    It is no training of the audit's settings: their Dice, costs and other attacks speak of honest
+    ones. What differs is what parties could notice.
+    """
+
+    setting: str = Field(description="label of the defense setting")
+    adversary: str
+    attack: str
+    region: str = Field(description="whose Dice")
+    dice: Estimate | None = Field(description="of the network after it; null where not measured")
+    dice_change: Estimate | None = Field(
+        default=None, description="that Dice minus the honest training's, paired; null: not known"
+    )
+    losses: tuple[Number, ...] = Field(
+        default=(), description="training loss per epoch, mean over seeds, as the labels tell it"
+    )
+    honest_losses: tuple[Number, ...] = Field(
+        default=(), description="the same of the honest training"
+    )
+
+
 class TargetSummary(Part):
     """A bound that the audit was told to look for: its own, or a rule of a policy."""
 
@@ -529,6 +553,7 @@ class Record(Part):
     trade_offs: tuple[TradeOff, ...] = ()
     answer: Answer | None = Field(default=None, description="null where no setting has a finding")
     searches: tuple[SearchSummary, ...] = ()
+    interferences: tuple[Interference, ...] = ()
     pictures: tuple[Picture, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")

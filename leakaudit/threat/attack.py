@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.exchange.interference import Interference
 from leakaudit.plugins import Plugin
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property
@@ -73,6 +74,8 @@ class Attack(Plugin):
     source: ClassVar[str]
     per_level: ClassVar[bool] = True
     """Whether each level is also attacked on its own, beside all levels together."""
+    behaviour: ClassVar[Literal["passive", "active"]] = "passive"
+    """Active: it takes part in a training of its own, in place of an honest server."""
 
     @property
     def goal(self) -> Asset:
@@ -99,6 +102,28 @@ class Attack(Plugin):
                 built layers are reproducible.
         """
 
+    def interfere(self, view: View, steps: int, rng: Generator) -> Interference:
+        """Of an active attack: get ready for a training in which it decides what goes back.
+
+        Args:
+            view: all the adversary has before the training; nothing was exchanged yet.
+            steps: that the training will take.
+            rng: as in :meth:`guess`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is passive")
+
+    def begin(self, view: View, steps: int, seed: int) -> Interference:
+        """Check the grants and the behaviour, then :meth:`interfere`, seeded.
+
+        Raises:
+            NotMountableError: the adversary lacks what the attack needs.
+            AttackInvalidError: the attack diverged.
+        """
+        self._check(view)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.interfere(view, steps, torch.Generator().manual_seed(seed))
+
     def missing(self, view: View) -> Knowledge:
         """What the adversary lacks for this attack."""
         return self.required & ~view.knowledge
@@ -110,13 +135,7 @@ class Attack(Plugin):
             NotMountableError: the adversary lacks what the attack needs.
             AttackInvalidError: the attack diverged.
         """
-        lacking = self.missing(view)
-        if lacking:
-            raise NotMountableError(
-                "this adversary lacks what the attack needs",
-                found=", ".join(lacking.words),
-                remedy="grant it, where such an adversary is realistic",
-            )
+        self._check(view)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             guesses = self.guess(view, torch.Generator().manual_seed(seed))
@@ -128,3 +147,19 @@ class Attack(Plugin):
                     remedy="lower the attack's learning rate",
                 )
         return guesses
+
+    def _check(self, view: View) -> None:
+        if self.behaviour == "active" and not view.adversary.sends_back:
+            raise NotMountableError(
+                "the attack replaces what the server sends back",
+                found=f"a {view.adversary.behaviour} adversary, position "
+                f"{view.adversary.position.value}",
+                remedy='let a server mount it whose behaviour is "active", where one is realistic',
+            )
+        lacking = self.missing(view)
+        if lacking:
+            raise NotMountableError(
+                "this adversary lacks what the attack needs",
+                found=", ".join(lacking.words),
+                remedy="grant it, where such an adversary is realistic",
+            )

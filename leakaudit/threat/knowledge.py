@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from leakaudit.split.spec import SERVER
+
 
 class Knowledge(Flag):
     """What an attack can need and an adversary can have. Grants are stated, never assumed."""
@@ -90,6 +92,12 @@ class Adversary(BaseModel):
         if self.position is Position.COALITION and len(self.members) < 2:
             raise ValueError("a coalition names at least two members")
         return self
+
+    @property
+    def sends_back(self) -> bool:
+        """Whether it decides what the parties get back: an active one that has the server."""
+        server = self.position is Position.SERVER or SERVER in self.members
+        return server and self.position is not Position.WIRE and self.behaviour == "active"
 
     @property
     def granted(self) -> Knowledge:

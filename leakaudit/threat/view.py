@@ -174,6 +174,7 @@ class View:
     _labels: Tensor | None
     _mixing: Tensor | None = None
     _candidates: Candidates | None = None
+    _kept: Mapping[str, Tensor] | None = None
 
     def __len__(self) -> int:
         """Number of attacked samples."""
@@ -290,6 +291,16 @@ class View:
         if self._labels is None:
             raise NotMountableError("labels were granted but are not in this view")
         return self._labels
+
+    def kept(self) -> Mapping[str, Tensor]:
+        """What an active adversary took away from the training it took part in."""
+        if self._kept is None:
+            raise NotMountableError(
+                "an active attack reads a training that it took part in",
+                found="a training with an honest server",
+                remedy="train with `leakaudit run`; a recorded trace cannot be interfered with",
+            )
+        return self._kept
 
     def of(self, targets: tuple[Target, ...], rows: Tensor, exchange: Exchange) -> View:
         """The same, of some targets and samples: those that one party of a horizontal split holds.

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.interference import Interference
 from leakaudit.exchange.message import Link
 from leakaudit.split.spec import SplitSpec
 from leakaudit.training.data import Holdings
@@ -94,7 +95,11 @@ def batches(
 
 
 def exchange_all(
-    network: Network, link: Link, together: Sequence[Batch], rngs: Mapping[str, Generator]
+    network: Network,
+    link: Link,
+    together: Sequence[Batch],
+    rngs: Mapping[str, Generator],
+    interference: Interference | None = None,
 ) -> Tensor:
     """One step of several parties at once; gradients end up in the parameters.
 
@@ -106,6 +111,7 @@ def exchange_all(
         link: carries the messages.
         together: one batch per party.
         rngs: party name or ``server`` to the randomness its defenses draw from.
+        interference: decides what a dishonest server sends back; None for an honest one.
 
     Returns:
         The mean loss over all samples, detached.
@@ -118,7 +124,7 @@ def exchange_all(
         part = len(batch.samples) / total
         for parameter in shared:
             parameter.grad = None
-        losses.append(part * exchange(network, link, batch, rngs))
+        losses.append(part * exchange(network, link, batch, rngs, interference))
         for place, parameter in enumerate(shared):
             if parameter.grad is not None:
                 before = sums[place]

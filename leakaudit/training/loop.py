@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from leakaudit.errors import ConfigurationError, EnvironmentProblemError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.interference import Interference
 from leakaudit.exchange.message import Cut, Direction, Link, Message
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split.spec import SERVER, PartySpec, SplitSpec
@@ -97,6 +98,7 @@ def train(
     recorder: Recorder | None = None,
     probes: Sequence[int] = (),
     progress: Progress | None = None,
+    interference: Interference | None = None,
 ) -> Trained:
     """Train a split network by exchanging messages.
 
@@ -110,6 +112,7 @@ def train(
         recorder: sees every message of the epochs it keeps.
         probes: training samples whose encoder updates are recorded, one exchange each.
         progress: called after every epoch with (epochs done, epochs in all, mean loss).
+        interference: decides what a dishonest server sends back; None for an honest one.
 
     Raises:
         EnvironmentProblemError: the device is not there.
@@ -149,7 +152,7 @@ def train(
             for together in _steps(holdings, rows, dealt, epoch, settings, order):
                 started = time.perf_counter()
                 network.zero_grad(set_to_none=True)
-                loss = federated.exchange_all(network, link, together, rngs)
+                loss = federated.exchange_all(network, link, together, rngs, interference)
                 updates.rewrite(rngs)
                 for optimiser, schedule in zip(optimisers, schedules, strict=True):
                     optimiser.step()

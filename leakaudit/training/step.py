@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.interference import Interference
 from leakaudit.exchange.message import Cut, Direction, Link, Route
 from leakaudit.split.networks import Features
 from leakaudit.split.spec import SERVER
@@ -37,7 +38,13 @@ class Batch:
     step: int
 
 
-def exchange(network: Network, link: Link, batch: Batch, rngs: Mapping[str, Generator]) -> Tensor:
+def exchange(
+    network: Network,
+    link: Link,
+    batch: Batch,
+    rngs: Mapping[str, Generator],
+    interference: Interference | None = None,
+) -> Tensor:
     """Forward and backward through every party; gradients end up in the parameters.
 
     Args:
@@ -45,6 +52,8 @@ def exchange(network: Network, link: Link, batch: Batch, rngs: Mapping[str, Gene
         link: carries the messages and shows them to its taps.
         batch: the step's data.
         rngs: party name or ``server`` to the randomness its defenses draw from.
+        interference: decides what a dishonest server sends back; None for an honest one. The
+            server's own network and the head learn to segment either way.
 
     Returns:
         The loss, detached.
@@ -65,11 +74,17 @@ def exchange(network: Network, link: Link, batch: Batch, rngs: Mapping[str, Gene
     loss = _finish(network, last, batch.masks, send)
     for name, features in sent.items():
         party = network.party(name)
+        gradients: Features = {
+            level: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+            for level, leaf in received[name].items()
+        }
+        if interference is not None:
+            arrived = {level: leaf.detach() for level, leaf in received[name].items()}
+            gradients = interference.sent_back(name, arrived, gradients)
         returned: Features = {}
-        for level, leaf in received[name].items():
-            gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+        for level in received[name]:
             returned[level] = send(
-                _down(name, level), party.returned(level, gradient, rngs[SERVER])
+                _down(name, level), party.returned(level, gradients[level], rngs[SERVER])
             )
         terms = party.loss_terms(batch.images[name], features, rngs[name])
         torch.autograd.backward(

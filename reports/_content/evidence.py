@@ -30,6 +30,7 @@ from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import patient_means
 from .gallery import gallery
+from .interference import interference
 from .level_matrix import level_matrix
 from .matching import matching
 from .reading import reading
@@ -44,6 +45,7 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
         blocks.append(Group(question.adversary.name, tuple(_question(index, question))))
     blocks.append(Subheading("Gallery", "gallery"))
     blocks += gallery(index, shots)
+    blocks += interference(index)
     blocks += dependence(index)
     blocks += [
         Subheading("Every estimate", "every-estimate"),
@@ -64,6 +66,7 @@ def _question(index: Index, question: Question) -> list[Block]:
     read = reading(index, question)
     if read is not None:
         blocks.append(read)
+    blocks += own_modality(index, question)
     blocks.append(_verdicts(index, question, key))
     matched = matching(index, question, key)
     if matched is not None:
@@ -91,6 +94,30 @@ def _question(index: Index, question: Question) -> list[Block]:
     if table is not None:
         blocks.append(table)
     return blocks
+
+
+def own_modality(index: Index, question: Question) -> list[Block]:
+    """What the blind guess is for an actor who holds images of the same patients itself."""
+    adversary = question.adversary
+    if question.asset not in ("images", "masks") or "own-images" not in adversary.knowledge:
+        return []
+    held = [
+        modality
+        for party in index.record.split.parties
+        if party.name in adversary.members
+        for modality in party.modalities
+    ]
+    return [
+        Paragraph(
+            say(
+                f"{actor(adversary)} holds {joined(held) or 'images'} of the same patients itself. "
+                "The blind guess here is the best that its own images tell without any message "
+                "(or the mean, where that is better): the advantage is what the messages ",
+                strong("add to its own modality"),
+                ", and 0 means that they add nothing.",
+            )
+        )
+    ]
 
 
 def _verdicts(index: Index, question: Question, key: str) -> Table:

@@ -26,6 +26,7 @@ from .caveats import biggest_caveat
 from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import Frequency, beaten_blind, picked_out, told_apart
 from .gallery import worst_row
+from .interference import price_of_cheating
 from .tradeoff import map_of
 from .wording import ASSET, WORD, count, interval, joined, number
 
@@ -110,6 +111,9 @@ def _card(index: Index, adversary: AdversarySummary) -> Card:
         for question in questions
         if question not in untested
     ]
+    cost = price_of_cheating(index, adversary.name)
+    if cost:
+        blocks.append(Paragraph(cost))
     if untested:
         blocks.append(Paragraph(_not_tested(index, untested)))
     if len(untested) < len(questions):

@@ -23,8 +23,22 @@ class Curve:
     points: tuple[tuple[int, float, float | None, float | None], ...]
 
 
-def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, label: str) -> str:
-    """Curves with their interval bands over the blind line; the steps are on a log axis."""
+def effort_curves(
+    title: str,
+    curves: Sequence[Curve],
+    blind: float | None,
+    label: str,
+    along: tuple[str, str] = ("optimiser steps", "steps"),
+) -> str:
+    """Curves with their interval bands over the blind line; the steps are on a log axis.
+
+    Args:
+        title: of the drawing.
+        curves: one per setting.
+        blind: value of the blind guess; None for no line.
+        label: of the vertical axis.
+        along: what is counted on the horizontal axis, for the axis and for hints.
+    """
     drawing = Drawing(WIDTH, HEIGHT + 15 * max(0, len(curves) - 2), title)
     steps = sorted({max(point[0], 1) for curve in curves for point in curve.points})
     means = [point[1] for curve in curves for point in curve.points]
@@ -47,7 +61,7 @@ def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, labe
         room = width_of(tick_text(step)) + 8
         if all(abs(x(step) - x(other)) > room for other in shown):
             shown.append(step)
-    horizontal(drawing, x, BOTTOM, sorted(shown), top=TOP, label="optimiser steps, log scale")
+    horizontal(drawing, x, BOTTOM, sorted(shown), top=TOP, label=f"{along[0]}, log scale")
     if blind is not None:
         drawing.line(LEFT, y(blind), RIGHT, y(blind), "muted", width=1.4, dash="4 3")
         under = y(blind) + 11 < BOTTOM - 1
@@ -63,7 +77,7 @@ def effort_curves(title: str, curves: Sequence[Curve], blind: float | None, labe
         line = [(x(max(p[0], 1)), y(p[1])) for p in curve.points]
         drawing.path(line, stroke=role, width=1.8, dash=DASHES[series % len(DASHES)])
         for (px, py), point in zip(line, curve.points, strict=True):
-            hint = f"{curve.label}: {point[1]:.2f} after {point[0]} steps"
+            hint = f"{curve.label}: {point[1]:.2f} after {point[0]} {along[1]}"
             drawing.marker(px, py, MARKERS[series % len(MARKERS)], role, r=3.6, hint=hint)
         at = BOTTOM + 50 + 15 * series
         drawing.line(LEFT, at, LEFT + 26, at, role, width=1.8, dash=DASHES[series % len(DASHES)])

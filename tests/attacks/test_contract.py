@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from leakaudit.attacks.feature_hijacking import FeatureHijacking
 from memory_exchange import (
     World,
     advantage,
@@ -59,6 +60,7 @@ class Row:
     silence: Callable[[World, View, int], View] = shuffled
 
 
+HIJACK = {"pilot_steps": 60, "steps": 20, "channels": 8}
 ROWS: dict[str, Row] = {
     "activation-matching": Row({"steps": 60}, leaks=0.5),
     "attribute-inference": Row(
@@ -71,6 +73,11 @@ ROWS: dict[str, Row] = {
         luck=0.15,
     ),
     "decoder-inversion": Row({"steps": 20, "channels": 8}, leaks=0.7),
+    "feature-hijacking": Row(
+        HIJACK,
+        {"behaviour": "active"},
+        world={"training": 60, "hijacked_by": FeatureHijacking(**HIJACK)},
+    ),
     "gradient-matching": Row(
         {"steps": 4, "stand_in_steps": 15, "reader_steps": 80, "channels": 16},
         {"position": Position.PARTY, "members": ("north",), "victims": ("server",)},

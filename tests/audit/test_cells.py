@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from leakaudit.audit import cells
-from leakaudit.audit.cells import CohortChoice, TrainingCell, plugin_digest
+from leakaudit.audit.cells import CohortChoice, Interfering, TrainingCell, plugin_digest
 from leakaudit.audit.tables import Use
 from leakaudit.cohorts import GroupSettings
 from leakaudit.plugins import Kind
 from leakaudit.split import PartySpec, SplitSpec
+from leakaudit.threat.knowledge import Adversary, Position
 from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
@@ -23,6 +24,10 @@ CELL = TrainingCell(
     training=TrainingSettings(),
     recording=RecordingSettings(),
     seed=0,
+)
+HIJACKED = Interfering(
+    adversary=Adversary(name="server", position=Position.SERVER, behaviour="active"),
+    attack=Use(use="feature-hijacking"),
 )
 
 
@@ -37,6 +42,8 @@ CELL = TrainingCell(
         {"training": TrainingSettings(epochs=3)},
         {"recording": RecordingSettings(epochs="all")},
         {"recording": None},
+        {"interfering": HIJACKED},
+        {"interfering": HIJACKED.model_copy(update={"attack": Use(use="decoder-inversion")})},
     ],
 )
 def test_what_matters_changes_the_key(changes: dict[str, object]) -> None:

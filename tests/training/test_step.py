@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import torch
+from torch import Tensor
 
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Direction, Link, Message
 from leakaudit.split import PartySpec, SplitSpec
-from leakaudit.split.networks import WholeNetwork
+from leakaudit.split.networks import Features, WholeNetwork
 from leakaudit.training.loop import randomness
 from leakaudit.training.loss import segmentation_loss
 from leakaudit.training.step import Batch, exchange
@@ -103,3 +104,36 @@ def test_gradient_of_a_sample_depends_on_that_sample_alone() -> None:
     for first, second in zip(*both, strict=True):
         torch.testing.assert_close(first.tensor[0], second.tensor[0])
         assert not torch.allclose(first.tensor[1], second.tensor[1])
+
+
+class Backwards:
+    """Sends every gradient back with its sign turned, but to one party what it is owed."""
+
+    def sent_back(self, party: str, received: Features, owed: Features) -> Features:
+        assert all(each.grad_fn is None for each in received.values())
+        return owed if party == "b" else {level: -each for level, each in owed.items()}
+
+    def kept(self) -> dict[str, Tensor]:
+        return {}
+
+
+def test_a_dishonest_server_changes_what_parties_learn_from_and_nothing_else() -> None:
+    split = split_of(labels_at="b")
+    honest = Network(split, 2, (16, 16), seed=0)
+    cheated = copy.deepcopy(honest)
+    batch, seen = batch_for(split, (16, 16)), []
+    loss = exchange(honest, Link(), batch, randomness(split, 0))
+    same = exchange(cheated, Link([seen.append]), batch, randomness(split, 0), Backwards())
+    assert torch.equal(loss, same)
+    for (name, ours), theirs in zip(honest.named_parameters(), cheated.parameters(), strict=True):
+        sign = -1 if name.startswith("parties.0.") else 1
+        torch.testing.assert_close(ours.grad, sign * theirs.grad, msg=name)
+    # What is recorded is what crossed.
+    party = cheated.party("a")
+    features = party(batch.images["a"], randomness(split, 0)["a"])
+    back = {m.route.level: m.tensor for m in seen
+            if m.route.receiver == "a" and m.route.direction is Direction.GRADIENT}  # fmt: skip
+    cheated.zero_grad()
+    torch.autograd.backward(list(features.values()), [back[level] for level in features])
+    for ours, theirs in zip(honest.party("a").parameters(), party.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, -theirs.grad)
