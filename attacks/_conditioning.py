@@ -1,14 +1,16 @@
 """Bring features into a form that is easy to learn from, whatever was done to each channel.
 
 A fixed pattern laid over a channel, or a squashing of its values, removes nothing: but a decoder
-that must first learn to undo it looks weaker than it is. Three ways are tried on auxiliary
-patients, and the one from which most can be read is kept.
+that must first learn to undo it looks weaker than it is. Several ways are tried on auxiliary
+patients, and the one from which most can be read is kept: squashing is undone by ranks or, because
+ranks also spoil the proportions of what was not squashed, as a saturating function would be; a
+fixed pattern by taking out the typical message, after the squashing.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +21,7 @@ from ._linear import space_to_depth
 
 _KNOTS = 257
 _POSITIONS = 64  # per sample, to compare the ways
+_ALMOST = 1 - 2.0**-24  # nearer to a bound, single precision cannot tell values apart
 _WORTH = 0.95  # another way must leave at most this share of the plain one's error
 
 
@@ -65,7 +68,7 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Replace each value by the normal quantile of its rank: undoes any monotone squashing.
+    """Replace each value by the normal quantile of its rank: undoes any monotone change.
 
     Attributes:
         knots: (channels, knots) rising values of each channel.
@@ -74,7 +77,6 @@ class Ranking:
 
     knots: Tensor
     heights: Tensor
-    centred: bool = False
 
     def __call__(self, features: Tensor) -> Tensor:
         rows = features.movedim(1, 0).flatten(1).contiguous()
@@ -94,6 +96,53 @@ class Ranking:
         return cls(rows[:, at].contiguous(), torch.special.ndtri(share))
 
 
+@dataclass(frozen=True, eq=False)
+class Unsaturating:
+    """Stretch what a saturating function pressed against a bound, the same for all channels.
+
+    As if by the hyperbolic tangent; other such functions look alike towards their bounds.
+
+    Attributes:
+        bound: the largest size seen.
+    """
+
+    bound: float
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features.double() / self.bound).clamp(-_ALMOST, _ALMOST).atanh().float()
+
+    @classmethod
+    def fit(cls, features: Tensor) -> Unsaturating:
+        """From auxiliary features."""
+        return cls(max(features.abs().max().item(), 1e-30))
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Undo a squashing first, then scale."""
+
+    first: Ranking | Unsaturating
+    then: Scaling
+
+    @property
+    def centred(self) -> bool:
+        """As in :class:`Conditioning`."""
+        return self.then.centred
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return self.then(self.first(features))
+
+
+def _ways(features: Tensor) -> Iterator[Conditioning]:
+    """All that are tried; the first is the plain one."""
+    for centred in (False, True):
+        yield Scaling.fit(features, centred=centred)
+    for first in (Unsaturating.fit(features), Ranking.fit(features)):
+        changed = first(features)
+        for centred in (False, True):
+            yield Chain(first, Scaling.fit(changed, centred=centred))
+
+
 def condition(
     features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator
 ) -> Conditioning:
@@ -109,12 +158,8 @@ def condition(
     grid = tuple(features.shape[2:])
     blocks = space_to_depth(images, factor, grid)
     where = torch.randperm(blocks[0, 0].numel(), generator=rng)[:_POSITIONS]
-    plain = Scaling.fit(features, centred=False)
-    others: tuple[Conditioning, ...] = (
-        Scaling.fit(features, centred=True), Ranking.fit(features),
-    )  # fmt: skip
-    best: Conditioning = plain
-    least = _WORTH * _error(plain, features, blocks, where, folds)
+    best, *others = _ways(features)
+    least = _WORTH * _error(best, features, blocks, where, folds)
     for way in others:
         error = _error(way, features, blocks, where, folds)
         if error < least:

@@ -97,7 +97,7 @@ def undefended(world: Callable[..., World]) -> float:
 @pytest.mark.parametrize(
     "kind",
     [
-        "scaled down", "scaled up", "flipped", "permuted", "rotated", "fixed noise",
+        "scaled down", "scaled up", "flipped", "permuted", "rotated", "fixed noise", "saturated",
         "quantized", "offset", "silent gradients",
     ],
 )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Every attack by every preset adversary: mounted, or not and why; nothing ends in a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from frugal import frugal
+
+from leakaudit import plugins
+from leakaudit.audit.assemble import Finished, assemble
+from leakaudit.audit.attack_cell import AttackResult, run_attack
+from leakaudit.audit.cells import CohortChoice
+from leakaudit.audit.configuration import AuditConfiguration, read_configuration
+from leakaudit.audit.materials import Materials, load_cohort
+from leakaudit.audit.plan import AttackId, TrainingId, make_plan
+from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
+from leakaudit.cohorts.groups import split_patients
+from leakaudit.plugins import Kind
+from leakaudit.record import Record
+from leakaudit.threat.knowledge import PRESETS
+
+COHORT: dict[str, Any] = {
+    "use": "phantom", "patients": 16, "slices_per_patient": 3, "size": 16,
+}  # fmt: skip
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lgg-attacks.toml"
+ATTACKS = plugins.names(Kind.ATTACK)
+TITLES = (*ATTACKS, "gradient-matching: images")
+WHO_CAN = {
+    "activation-matching": {"curious-server-with-weights"},
+    "attribute-inference": {"wire-tap"},
+    "decoder-inversion": {
+        "curious-server", "curious-server-with-weights", "wire-tap", "dishonest-server",
+    },
+    "gradient-matching": {"curious-party"},
+    "gradient-matching: images": {"curious-server-with-weights"},
+    "joint-matching": {"curious-server-with-weights", "wire-tap", "dishonest-server"},
+    "mask-inference": {"curious-party", "wire-tap"},
+    "membership-inference": {
+        "curious-server", "curious-server-with-weights", "wire-tap", "dishonest-server",
+    },
+    "re-identification": {
+        "curious-server", "curious-server-with-weights", "wire-tap", "dishonest-server",
+    },
+    "simulator-inversion": {"curious-server", "curious-server-with-weights", "dishonest-server"},
+}  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def configured(**changes: Any) -> AuditConfiguration:
+    content: dict[str, Any] = {
+        "seeds": [0],
+        "cohort": COHORT,
+        "groups": {"training": 6, "auxiliary": 7, "validation": 3},
+        "split": {
+            "parties": [
+                {"name": "a", "modalities": ["T1"]}, {"name": "b", "modalities": ["FLAIR"]},
+            ],
+            "channels": [4, 8],
+            "party_levels": 2,
+        },
+        "training": {"epochs": 2, "batch_size": 6, "references": []},
+        "recording": {"epochs": "all", "weight_updates": 2},
+        "adversaries": [
+            {"preset": name} | ({"members": ["a"]} if name == "curious-party" else {})
+            for name in PRESETS
+        ],
+        "attacks": [
+            *({"use": name, **frugal(name)} for name in ATTACKS),
+            {"use": "gradient-matching", "label": "gradient-matching: images",
+             **frugal("gradient-matching", target="images")},
+        ],
+        "judgement": {"lpips": "off", "dependence": False},
+    }  # fmt: skip
+    return AuditConfiguration.model_validate(content | changes)
+
+
+class Trial:
+    """An audit without its engine: cells run here, one after the other, when asked for."""
+
+    def __init__(self, configuration: AuditConfiguration, folder: Path) -> None:
+        torch.set_num_threads(1)
+        self.configuration, self.folder = configuration, folder
+        cohort = load_cohort(configuration.cohort.use, configuration.cohort.settings)
+        self.choice = CohortChoice(
+            cohort=configuration.cohort, groups=configuration.groups,
+            fingerprint=cohort.fingerprint(),
+        )  # fmt: skip
+        groups = split_patients(cohort, configuration.groups)
+        self.given = Materials(cohort, groups, cohort.masks())
+        self.plan = make_plan(configuration, self.choice, self.given, None)
+        self.trained: dict[TrainingId, TrainingResult] = {}
+        self.attacked: dict[AttackId, AttackResult] = {}
+        self.folders: dict[AttackId, Path] = {}
+
+    def train(self, identity: TrainingId) -> Path:
+        folder = self.folder / f"{identity.setting} {identity.seed}"
+        if identity not in self.trained:
+            folder.mkdir()
+            cell = self.plan.trainings[identity]
+            self.trained[identity] = run_training(cell, folder, lambda stage, done: None)
+        return folder / TRACE_FOLDER
+
+    def attack(self, identity: AttackId) -> AttackResult:
+        if identity not in self.attacked:
+            trace = self.train(identity.training)
+            self.folders[identity] = self.folder / f"attack {len(self.attacked)}"
+            self.folders[identity].mkdir()
+            self.attacked[identity] = run_attack(
+                self.plan.attacks[identity], trace, self.folders[identity], lambda stage, done: None
+            )
+        return self.attacked[identity]
+
+    def record(self) -> Record:
+        """Of all cells but the controls."""
+        for identity in self.plan.attacks:
+            if not identity.shuffled:
+                self.attack(identity)
+        return assemble(
+            self.configuration, self.configuration, {}, self.given,
+            Finished(self.trained, self.attacked, self.folders, ()), self.folder,
+            fingerprint=self.choice.fingerprint, command="a test", not_available={}, seconds=0.0,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return Trial(configured(), tmp_path_factory.mktemp("trial"))
+
+
+@pytest.mark.parametrize("adversary", PRESETS)
+@pytest.mark.parametrize("attack", TITLES)
+def test_is_mounted_or_says_why_not(attack: str, adversary: str, trial: Trial) -> None:
+    result = trial.attack(AttackId(TrainingId("none", 0), adversary, attack))
+    can = WHO_CAN.get(attack)
+    if can is not None:
+        assert (result.status == "done") == (adversary in can), result.reason
+    assert result.status in ("done", "not mountable"), result.reason
+    assert bool(result.scores) == (result.status == "done")
+    assert bool(result.reason) == (result.status == "not mountable")
+
+
+def test_the_record_says_of_each_adversary_what_it_mounted_and_what_not_and_why(
+    trial: Trial,
+) -> None:
+    record = trial.record()
+    assert [adversary.name for adversary in record.adversaries] == list(PRESETS)
+    for adversary in record.adversaries:
+        refused = {each.attack: each.reason for each in adversary.not_mountable}
+        assert sorted((*adversary.mounted, *refused)) == sorted(TITLES)
+        assert all(refused.values())
+    assert {each for adversary in record.adversaries for each in adversary.mounted} == set(TITLES)
+    assert not record.failures
+
+
+@pytest.mark.slow
+def test_the_example_mounts_the_catalogue_undefended_and_with_noise(tmp_path: Path) -> None:
+    """On generated patients and in few steps: the slices it is meant for are not here."""
+    asked, _ = read_configuration(EXAMPLE, {"cohort.path": str(tmp_path)})
+    assert {attack.use for attack in asked.attacks} >= {each.split(":")[0] for each in WHO_CAN}
+    content = asked.model_dump(mode="json")
+    attacks = [
+        {**use.model_dump(exclude={"settings"}), **use.settings, **frugal(use.use)}
+        for use in asked.attacks
+    ]
+    small = configured().model_dump(mode="json", include={"groups", "training", "seeds"})
+    trial = Trial(
+        AuditConfiguration.model_validate(
+            content
+            | small
+            | {
+                "cohort": COHORT,
+                "attacks": attacks,
+                "victims": None,
+                "adversaries": asked.adversaries,
+            }
+        ),
+        tmp_path,
+    )
+    record = trial.record()
+    assert [defense.label for defense in record.defenses] == ["none", "noise 1.5"]
+    assert all(not adversary.not_mountable for adversary in record.adversaries)
+    mounted = {(f.defense, f.attack) for f in record.findings}
+    assert mounted == {(d.label, a.title) for d in asked.defenses for a in asked.attacks}
