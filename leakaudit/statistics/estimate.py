@@ -178,8 +178,9 @@ def estimate_cells(
     if not reason:
         pivot = Pivot.of(cells.values)
         tail = (1 - level) / 2
+        bound = pivot.bound if level <= LEVEL + ROUNDING else pivot.strict_bound
         lower, upper, at_least, at_most = (
-            _within(limits, float(pivot.bound(p))) for p in (tail, 1 - tail, 1 - level, level)
+            _within(limits, float(bound(p))) for p in (tail, 1 - tail, 1 - level, level)
         )
     means = cells.by_patient
     order = np.argmax(direction.sign * means) if len(means) else None

@@ -92,6 +92,44 @@ def test_a_system_exactly_on_budget_fails_5_percent_of_the_time(n_patients, n_se
     assert 0.035 <= within <= 0.065
 
 
+FAMILY = 6
+
+
+def worst_of(rng, n_patients, n_seeds, seed_spread, *, strict, repeats=REPEATS):
+    """How often the worst of six attacks that leak alike is called over; none leaks more."""
+    over = np.zeros(repeats, dtype=bool)
+    for _ in range(FAMILY):
+        size = {"seed_spread": seed_spread, "repeats": repeats}
+        pivot = Pivot.of(quick_cells(rng, n_patients, n_seeds, **size))
+        bound = pivot.strict_bound if strict else pivot.bound
+        over |= bound(0.05 / FAMILY) > 0
+    return over.mean()
+
+
+def quick_cells(rng, n_patients, n_seeds, *, seed_spread, repeats):
+    """Patients, training runs and a remainder, without the slices."""
+    own = rng.standard_normal((repeats, 1, n_patients))
+    runs = seed_spread * rng.standard_normal((repeats, n_seeds, 1))
+    return own + runs + 0.3 * rng.standard_normal((repeats, n_seeds, n_patients))
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+@pytest.mark.parametrize(("n_patients", "seed_spread"), [(20, 0.0), (20, 1.0), (100, 0.3)])
+def test_the_worst_of_many_is_called_over_at_most_5_percent_of_the_time(
+    n_patients, n_seeds, seed_spread
+):
+    """However few the seeds are and however much they disagree."""
+    rng = np.random.default_rng(9)
+    rate = worst_of(rng, n_patients, n_seeds, seed_spread, strict=True, repeats=4000)
+    assert rate <= 0.05 + 3 * (0.05 * 0.95 / 4000) ** 0.5
+
+
+def test_without_the_seeds_own_spread_it_would_be_twice_as_often():
+    """Why the strict bound looks at the seeds by themselves."""
+    rng = np.random.default_rng(9)
+    assert worst_of(rng, 100, 2, 0.3, strict=False, repeats=4000) > 0.07
+
+
 @pytest.mark.parametrize(("n_patients", "n_seeds"), [(20, 1), (20, 3), (50, 2), (200, 5)])
 def test_an_unchanged_system_is_flagged_at_most_5_percent_of_the_time(n_patients, n_seeds):
     """Same patients, same seeds, both runs noisy: the margin is 0, the strictest there is."""
