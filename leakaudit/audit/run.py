@@ -24,8 +24,8 @@ from leakaudit.audit.tables import DefenseStack, Use
 from leakaudit.audit.training_cell import result_of_trace
 from leakaudit.audit.work import finished
 from leakaudit.cohorts.cohort import Group
-from leakaudit.cohorts.groups import split_patients
-from leakaudit.errors import RecordError, TraceError
+from leakaudit.cohorts.groups import check_nobody_twice, split_patients
+from leakaudit.errors import ConfigurationError, RecordError, TraceError
 from leakaudit.metrics import PerceptualDistance
 from leakaudit.record import Record, content_sha256, read_record, write_record
 from leakaudit.trace.reader import TraceReader
@@ -252,15 +252,27 @@ def _choice(configuration: AuditConfiguration) -> tuple[CohortChoice, Materials]
         fingerprint=cohort.fingerprint(),
     )
     groups = split_patients(cohort, configuration.groups)
+    check_nobody_twice(cohort, groups)
     return choice, Materials(cohort, groups, cohort.masks())
 
 
 def _lpips(judgement: Judgement) -> tuple[str | None, dict[str, str]]:
-    """The backbone's file, or why LPIPS is not measured."""
+    """The backbone's file, or why LPIPS is not measured.
+
+    Raises:
+        ConfigurationError: the configuration names a place where there is none.
+    """
     if judgement.lpips == "off":
         return None, {"lpips": "switched off in the configuration (judgement.lpips)"}
     metric = PerceptualDistance(weights=judgement.lpips_weights)
     missing = metric.available()
+    if missing is not None and judgement.lpips_weights is not None:
+        # A place that somebody named is a promise; leaving LPIPS out would pass over it in silence.
+        raise ConfigurationError(
+            "judgement.lpips_weights must name the LPIPS backbone, or a folder it lies in",
+            found=judgement.lpips_weights,
+            remedy='mend the path, leave the setting out, or write judgement.lpips = "off"',
+        )
     if missing is not None:
         return None, {"lpips": missing}
     return str(metric.backbone()), {}

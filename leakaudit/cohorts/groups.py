@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -103,6 +104,31 @@ def check_disjoint(
                 found=f"none in {group}",
                 remedy="use more patients, or a larger share for this group",
             )
+
+
+def check_nobody_twice(cohort: Cohort, groups: Groups) -> None:
+    """No image may be in two groups, under whatever names: who has it would attack what they know.
+
+    Images are compared voxel by voxel, all modalities together; a constant one, such as a slice
+    beyond the head, says nothing about whose it is.
+
+    Raises:
+        DataError: names the two patients and their groups.
+    """
+    seen: dict[bytes, tuple[str, Group]] = {}
+    for group, indices in groups.indices.items():
+        for index in indices.tolist():
+            image, patient = cohort.images[index], str(cohort.patients[index])
+            if image.min() == image.max():
+                continue
+            digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+            other, where = seen.setdefault(digest, (patient, group))
+            if where is not group:
+                raise DataError(
+                    "no patient may be in two groups, under whatever names",
+                    found=f"{other} in {where} and {patient} in {group} have an identical image",
+                    remedy="leave one of the two out of the data, or list them in one group",
+                )
 
 
 def split_patients(cohort: Cohort, settings: GroupSettings) -> Groups:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from command_line import write_npz
@@ -131,6 +132,27 @@ def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(room, "check_disk", small)
     with pytest.raises(EnvironmentProblemError, match="room for the trace"):
         planned(tmp_path, {})
+
+
+def test_the_same_person_under_two_names(tmp_path: Path) -> None:
+    file = write_npz(tmp_path / "slices.npz", 8)
+    held = dict(np.load(file))
+    own = held["patient"] == held["patient"][0]
+    # Whoever is drawn into whichever group: all eight are one person.
+    held["image"] = np.tile(held["image"][own], (8, 1, 1, 1))
+    held["mask"] = np.tile(held["mask"][own], (8, 1, 1))
+    np.savez(file, **held)
+    with pytest.raises(DataError, match=r"under whatever names; found: P00\d in training and"):
+        planned(tmp_path, {"cohort": {"use": "npz", "path": str(file)}})
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_lpips_weights_that_were_named_must_be_there(tmp_path: Path, there: bool) -> None:
+    place = tmp_path / "weights"
+    if there:
+        place.mkdir()
+    with pytest.raises(ConfigurationError, match=r"lpips_weights must name.*do: mend the path"):
+        planned(tmp_path, {"judgement.lpips_weights": str(place)})
 
 
 def test_a_copied_channel_is_found(tmp_path: Path) -> None:

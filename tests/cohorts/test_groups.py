@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from leakaudit.cohorts import Cohort, Group, Groups, GroupSettings, check_disjoint, split_patients
+from leakaudit.cohorts.groups import check_nobody_twice
 from leakaudit.errors import ConfigurationError, DataError, UnknownNameError
 from leakaudit.plugins import validated
 
@@ -168,3 +171,24 @@ def test_a_count_of_zero_leaves_a_group_empty_on_purpose() -> None:
     assert len(groups.patients[Group.TRAINING]) == 3
     assert groups.patients[Group.AUXILIARY] == ()
     assert groups.indices[Group.VALIDATION].size == 0
+
+
+def lists(*names: str) -> GroupSettings:
+    """The first name in training, the second auxiliary, the third for validation."""
+    training, auxiliary, validation = ((name,) for name in names)
+    return GroupSettings(training=training, auxiliary=auxiliary, validation=validation)
+
+
+def test_one_patient_under_two_names_is_refused_across_groups_only() -> None:
+    cohort = cohort_of(4)
+    images = np.random.default_rng(1).random(cohort.images.shape, dtype=np.float32)
+    # The second image of the fourth patient is the first of the first.
+    images[7] = images[0]
+    # Slices beyond the head are black in everybody.
+    images[[3, 5]] = 0.0
+    cohort = replace(cohort, images=images)
+    check_nobody_twice(cohort, split_patients(cohort, lists("P001", "P002", "P003")))
+    with pytest.raises(DataError, match="P001 in training and P004 in auxiliary have an identical"):
+        check_nobody_twice(cohort, split_patients(cohort, lists("P001", "P004", "P003")))
+    together = GroupSettings(training=("P001", "P004"), auxiliary=("P002",), validation=("P003",))
+    check_nobody_twice(cohort, split_patients(cohort, together))
