@@ -106,14 +106,14 @@ def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) ->
                 f"setting of {'.'.join(map(str, path))}", str(last), table.model_fields
             ) from None
         place = _place(model, first["loc"])
-        where = ".".join(map(str, place)) or what
+        where = f"{'.'.join(map(str, place))}: " if place else ""
         # The branches of a union complain one by one.
         rules = dict.fromkeys(_rule(c) for c in complaints if _place(model, c["loc"]) == place)
         rule = " or ".join(rules).replace(" or Input should be ", " or ")
         # What a table as a whole breaks, its rule already names; the table itself is long.
         whole = isinstance(first["input"], Mapping)
         raise ConfigurationError(
-            f"{what}: {where}: {rule}",
+            f"{what}: {where}{rule}",
             found=None if whole else repr(first["input"])[:_LONGEST_VALUE],
             remedy=f"see `leakaudit explain {_page(model, place, what)}`",
         ) from None

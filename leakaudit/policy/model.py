@@ -18,7 +18,8 @@ from pydantic import (
 from leakaudit.record.model import Asset, Region
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Figure = Annotated[float, Field(allow_inf_nan=False)]
+# Strict: a word in quotes, or `true`, is no figure that somebody decided.
+Figure = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Tail = Literal["mean", "p95", "worst"]
 Measure = Literal["advantage", "value"]
 
@@ -120,7 +121,7 @@ class Budget(Scope):
 class Regression(Scope):
     """How much more may leak than in the baseline: paired, on the same patients and seeds."""
 
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    margin: Annotated[Figure, Field(ge=0)] = Field(
         description="growth of the leak that is tolerated, in the figure's own unit"
     )
 
@@ -130,7 +131,7 @@ class UtilityFloor(Rule):
 
     region: Text | None = Field(default=None, description="such as WT; unset: every region")
     metric: Literal["dice"] = Field(default="dice", description="Dice per patient")
-    min: Annotated[float, Field(gt=0, lt=1)] = Field(description="least mean Dice")
+    min: Annotated[Figure, Field(gt=0, lt=1)] = Field(description="least mean Dice")
 
     def selects(self) -> dict[str, Any]:
         """What tells the rule from others of its kind."""
