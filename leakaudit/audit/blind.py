@@ -8,7 +8,7 @@ patient. About a person, the blind guess is what these pictures say, or nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -75,33 +75,26 @@ def blind_guess(view: View, target: Target) -> Blind:
     return Blind(candidates[best](own, truth)(victims_own), best)
 
 
-def blind_fits(
-    view: View, target: Target, method: str, folds: Sequence[Tensor], rng: Generator
-) -> list[Guesser]:
-    """A blind method fitted anew without each fold of the auxiliary patients.
+def blind_fit(view: View, target: Target, method: str, rows: Tensor, rng: Generator) -> Guesser:
+    """A blind method fitted anew on some auxiliary samples.
 
-    For attacks that start from the blind guess, and have to know on patients of their own how far
-    it goes.
+    For attacks that have to know, on patients of their own, how far beyond the blind guess they
+    come.
 
     Args:
         view: whose auxiliary patients and own images may be used.
         target: images or masks.
         method: that of :func:`blind_guess`.
-        folds: rows of the auxiliary samples, no patient in two; a single fold is learnt from too.
-        rng: of the fits.
+        rows: auxiliary samples to fit on.
+        rng: of the fit.
 
     Returns:
-        Per fold, own images (n, own modalities, *space) to guesses (n, ...).
+        Own images (n, own modalities, *space) to guesses (n, ...).
     """
     masks = target.asset == "masks"
     truth = view.auxiliary_masks().float() if masks else view.auxiliary_images(target.victim)
     own, _ = _own_images(view, len(truth))
-    candidate = _candidates(own, masks, rng)[method]
-    fits = []
-    for place, fold in enumerate(folds):
-        rest = torch.cat([f for number, f in enumerate(folds) if number != place] or [fold])
-        fits.append(candidate(own[rest], truth[rest]))
-    return fits
+    return _candidates(own, masks, rng)[method](own[rows], truth[rows])
 
 
 def _candidates(own: Tensor, masks: bool, rng: Generator) -> dict[str, Fit]:

@@ -77,7 +77,11 @@ class Adversary(BaseModel):
         description="party: its name; wire: parties whose links are tapped; coalition: who joins",
     )
     grants: tuple[str, ...] = Field(default=(), description="knowledge beyond the position's own")
-    behaviour: Literal["passive", "active"] = "passive"
+    behaviour: Literal["passive", "active"] = Field(
+        default="passive",
+        description="active: where it has the server, it may send back what it likes; attacks that "
+        "do so get trainings of their own",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -13,6 +13,7 @@ from memory_exchange import (
     World,
     advantage,
     attribute_advantage,
+    conditional_advantage,
     line_up,
     membership_advantage,
     overlap_advantage,
@@ -71,6 +72,13 @@ ROWS: dict[str, Row] = {
         world={"patients": 60, "slices": 1},
         controls=10,
         luck=0.15,
+    ),
+    "cross-modality": Row(
+        {"through": "messages", "steps": 10, "channels": 8},
+        {"position": Position.PARTY, "members": ("north",)},
+        leaks=0.3,
+        measure=conditional_advantage,
+        world={"space": (16, 16)},
     ),
     "decoder-inversion": Row({"steps": 20, "channels": 8}, leaks=0.7),
     "feature-hijacking": Row(
