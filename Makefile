@@ -44,7 +44,8 @@ docs: $(VENV)/.installed-dev
 EXAMPLE := docs/example-report
 
 example: $(VENV)/.installed
-	@$(BIN)/leakaudit run $(EXAMPLE)/audit.toml --out runs/example
+	@$(BIN)/leakaudit run $(EXAMPLE)/audit.toml --out runs/example --no-report
+	@$(BIN)/leakaudit report runs/example --policy $(EXAMPLE)/leakage-policy.toml
 	@cp runs/example/report.html runs/example/report.pdf $(EXAMPLE)/
 
 clean:

@@ -191,7 +191,7 @@ def _table(rules: Sequence[HeldRule]) -> Table:
             Column("Rule", weight=1.2),
             Column("Outcome", weight=1.1),
             Column("Figure", numeric=True, weight=1.3),
-            Column("Allowed", numeric=True, weight=0.8),
+            Column("Allowed", numeric=True, weight=1.1),
             Column("Why, what to do, and who set it", weight=3.0),
         ),
         rows,

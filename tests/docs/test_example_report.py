@@ -26,6 +26,14 @@ def test_the_page_has_the_title_and_todays_sections() -> None:
     assert headings == [(section.number, section.title) for section in today]
 
 
+def test_its_policy_is_drawn() -> None:
+    policy = tomllib.loads((FOLDER / "leakage-policy.toml").read_text("utf-8"))
+    page = (FOLDER / "report.html").read_text("utf-8")
+    assert "policy-forest-0" in page
+    for rule in (*policy["budget"], *policy["utility"]):
+        assert rule["name"].replace("'", "&#39;") in page
+
+
 def test_the_paper_holds_the_record_it_was_printed_from() -> None:
     reader = PdfReader(FOLDER / "report.pdf")
     assert reader.metadata is not None
