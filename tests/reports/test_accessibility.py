@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from browser import Page
 from example_records import example_record
+from gate_records import TODAY, budget, held
 from leakaudit.reports import HtmlReport
 
+from leakaudit.policy import printed
 from leakaudit.record import Record
 
 CACHE = Path(os.environ.get("LEAKAUDIT_AXE", Path(__file__).parents[2] / ".cache" / "axe"))
@@ -54,7 +56,9 @@ def test_no_serious_violation(
     browser: str, axe: str, record: Record, run_folder: Path, tmp_path: Path,
     scheme: str, width: int,
 ) -> None:  # fmt: skip
-    file = HtmlReport().render(record, run_folder, before=example_record(12, title="Last year"))
+    policy = printed(held(tmp_path, record, budget(name="images", max=0.5)), TODAY)
+    before = example_record(12, title="Last year")
+    file = HtmlReport().render(record, run_folder, before=before, policy=policy)
     with Page(browser, tmp_path / "profile") as page:
         page.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
