@@ -111,7 +111,7 @@ def _match_rows(
         for level, target in wanted[turn].items():
             gap = (features[level] - target) / spreads[turn][level]
             misfit = misfit + gap.flatten(1).square().mean(1)
-        if not misfit.requires_grad:
+        if step == 1 and not _pulls(misfit, images):
             raise NotMountableError(
                 "matching features needs an encoder that can be differentiated",
                 found="a defense through which no gradient comes back",
@@ -136,6 +136,14 @@ def _match_rows(
             grouped = images.detach().unflatten(0, (-1, restarts))
             points.append(Checkpoint(step, grouped[torch.arange(len(rows)), best].clone()))
     return points
+
+
+def _pulls(misfit: Tensor, images: Tensor) -> bool:
+    """Whether what is left of the distance tells how to change the images."""
+    if not misfit.requires_grad:
+        return False
+    (pull,) = torch.autograd.grad(misfit.sum(), images, retain_graph=True, allow_unused=True)
+    return pull is not None and (bool(pull.any()) or not bool(misfit.any()))
 
 
 def _spread(features: Tensor) -> Tensor:

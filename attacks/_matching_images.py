@@ -72,6 +72,11 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             found="none",
             remedy="set `weight_updates` under `recording`",
         )
+    if not any(bool(each.any()) for update in updates for each in update.weights.values()):
+        raise NotMountableError(
+            "images are matched against weight updates that differ from zero",
+            found="nothing but zeros: no gradient came back through a defense",
+        )
     caused = _caused_by(smoothed(endpoint), updates[0].weights, rng)
     rows, points = [], []
     size = max(1, _AT_ONCE // budget.restarts)

@@ -188,7 +188,7 @@ class _Encoder(nn.Module):
         self.endpoint = endpoint
         with torch.enable_grad():
             features = endpoint(images[:1], rng)
-        self.through = all(features[level].requires_grad for level in sent)
+        self.through = all(_tells(features[level], endpoint.encoder) for level in sent)
         if not self.through:
             features = endpoint.encoder(images[:1])
         self.maps = nn.ModuleDict()
@@ -216,6 +216,16 @@ def _finished(images: Tensor, known: Tensor | None, levels: tuple[int, ...]) -> 
     if known is None or min(levels) == 0:
         return found
     return departures(found, known)
+
+
+def _tells(features: Tensor, encoder: nn.Module) -> bool:
+    """Whether a gradient of these features comes back to the encoder's weights."""
+    if not features.requires_grad:
+        return False
+    pulls = torch.autograd.grad(
+        features.square().sum(), list(encoder.parameters()), retain_graph=True, allow_unused=True
+    )
+    return any(bool(pull.any()) for pull in pulls if pull is not None)
 
 
 def _random(endpoint: PartyEndpoint, view: View, victim: str, rng: Generator) -> bool:

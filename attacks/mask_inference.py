@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -10,11 +10,13 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import NotMountableError
-from leakaudit.threat.attack import Attack, Guess, Guesses
+from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 
 from ._effort import Effort, scaled
+
+Link = tuple[str, int]
 
 
 class MaskInference(Attack):
@@ -24,7 +26,8 @@ class MaskInference(Attack):
     Auxiliary label masks, where granted, only say how much of an image is lesion as a rule.
     Differs: the papers score one gradient per example to find a single label; here every position
     of every level is scored and the scores of levels, links and epochs are averaged; without a
-    prevalence the threshold is the one that separates each sample's scores best (Otsu).
+    prevalence the threshold is the one that separates each sample's scores best (Otsu). The effort
+    curve counts the messages read.
     Source: Li et al., "Label leakage and protection in two-party split learning", ICLR 2022,
     section 3 (norm and direction scoring).
     """
@@ -50,29 +53,37 @@ class MaskInference(Attack):
     def guess(self, view: View, rng: Generator) -> Guesses:
         """The same masks for every target: they come from the adversary's own links."""
         del rng
-        masks = self._masks(view)
-        return {target: Guess(masks, effort=1) for target in view.targets}
+        *trail, last = self._masks(view)
+        return {target: Guess(last.values, last.effort, tuple(trail)) for target in view.targets}
 
-    def _masks(self, view: View) -> Tensor:
+    def _masks(self, view: View) -> list[Checkpoint]:
+        """From a quarter, half and all of the messages, the latest first."""
         epochs = view.epochs[-scaled(self.releases, self.effort) :]
         tapped = view.members or view.split.party_names
-        links = [
-            [view.gradients(party, level, epoch) for epoch in epochs]
+        messages = [
+            ((party, level), view.gradients(party, level, epoch))
+            for epoch in reversed(epochs)
             for party in tapped
             for level in view.split.crossing
         ]
-        if not any(bool(each.any()) for link in links for each in link):
+        if not any(bool(gradients.any()) for _, gradients in messages):
             raise NotMountableError(
                 "masks are inferred from gradients that differ from zero",
                 found="nothing but zeros came back",
                 remedy="record an epoch in which this party trains",
             )
+        scored = [(link, self._scores(gradients)) for link, gradients in messages]
+        counts = sorted({max(1, round(share * len(scored))) for share in (0.25, 0.5, 1.0)})
+        return [Checkpoint(count, self._drawn(scored[:count], view)) for count in counts]
+
+    def _drawn(self, scored: Sequence[tuple[Link, Tensor]], view: View) -> Tensor:
+        """(n, regions, *space): where the scores of some messages together are highest."""
+        links: dict[Link, list[Tensor]] = {}
+        for link, scores in scored:
+            links.setdefault(link, []).append(scores)
         # A link's epochs are put together first: fresh noise averages out, the pattern stays.
-        scores = [
-            self._sharp(torch.stack([self._scores(each) for each in link]).mean(0), view.space)
-            for link in links
-        ]
-        together = torch.stack([_standardised(each) for each in scores]).mean(0)
+        every = [self._sharp(torch.stack(each).mean(0), view.space) for each in links.values()]
+        together = torch.stack([_standardised(each) for each in every]).mean(0)
         soft = _as_masks(together, _prevalence(view))
         return soft.expand(-1, view.regions, *view.space).contiguous()
 

@@ -22,6 +22,7 @@ from leakaudit.audit.materials import materials
 from leakaudit.audit.tables import Section
 from leakaudit.audit.training_cell import Report
 from leakaudit.audit.views import build_view
+from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.plugins import Kind, build
 from leakaudit.record.model import Asset
@@ -52,6 +53,13 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
     given = materials(cell.choice)
     attack: Attack = build(Kind.ATTACK, cell.attack.use, cell.attack.settings)
     try:
+        if not len(given.rows(Group.AUXILIARY)):
+            raise NotMountableError(
+                "an attack needs auxiliary patients: to learn from, and for the blind baseline it "
+                "is judged against",
+                found="none",
+                remedy="give some patients to the auxiliary group",
+            )
         kept = kept_beside(trace)
         reader = TraceReader(trace)
         holdings = hold(given.cohort, reader.description.split)

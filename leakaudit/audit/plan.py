@@ -119,10 +119,11 @@ def make_plan(
         for seed in configuration.seeds:
             identity = TrainingId(stack.label, seed)
             plan.trainings[identity] = _training(configuration, choice, stack, seed)
+            training = plan.trainings[identity]
             if attackable:
-                training = plan.trainings[identity]
                 _add_interfered(plan, configuration, identity, training)
-                _add_attacks(plan, configuration, choice, given, lpips, identity, training.key())
+            # Without auxiliary patients each says that it cannot be mounted, and why.
+            _add_attacks(plan, configuration, choice, given, lpips, identity, training.key())
     for reference in configuration.training.references:
         _add_reference(plan, configuration, choice, reference)
     return plan

@@ -25,7 +25,7 @@ class Checkpoint:
     """A guess on the way, for the effort curve.
 
     Attributes:
-        effort: optimiser steps spent so far.
+        effort: spent so far, as in :class:`Guess`.
         values: as in :class:`Guess`.
     """
 
@@ -41,7 +41,8 @@ class Guess:
         values: images (n, modalities, *space) in [0, 1]; masks (n, regions, *space) as
             probabilities; identity (n, candidates), attribute (n,) and membership (candidates,)
             as scores in [0, 1], the higher the likelier.
-        effort: optimiser steps spent in all; where nothing is optimised, auxiliary patients.
+        effort: optimiser steps spent in all; where nothing is optimised, auxiliary patients, or
+            messages read.
         trail: guesses on the way, by rising effort; without the final one.
         fewer: the final guess of the same attack with fewer auxiliary patients; there ``effort``
             counts the patients it learnt from, rising.
@@ -133,14 +134,22 @@ class Attack(Plugin):
 
         Raises:
             NotMountableError: the adversary lacks what the attack needs.
-            AttackInvalidError: the attack diverged.
+            AttackInvalidError: the attack diverged, or what was recorded is not finite.
         """
         self._check(view)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            guesses = self.guess(view, torch.Generator().manual_seed(seed))
+            try:
+                guesses = self.guess(view, torch.Generator().manual_seed(seed))
+            except torch.linalg.LinAlgError as problem:  # type: ignore[attr-defined]
+                raise AttackInvalidError(
+                    "an attack's equations must have a solution",
+                    found=str(problem).splitlines()[0],
+                    remedy="give it more auxiliary patients, or look at what was recorded",
+                ) from None
         for target, guess in guesses.items():
-            if not bool(torch.isfinite(guess.values).all()):
+            said: tuple[Guess | Checkpoint, ...] = (guess, *guess.trail, *guess.fewer)
+            if not all(bool(torch.isfinite(each.values).all()) for each in said):
                 raise AttackInvalidError(
                     "a guess must be finite everywhere",
                     found=f"non-finite values for {target.victim}, levels {target.levels}",

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.errors import NotMountableError
+from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.message import Direction
 from leakaudit.split.spec import SERVER, SplitSpec
@@ -198,24 +198,24 @@ class View:
     def activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What a party sent: (n, channels, *space), one row per attacked sample."""
         self._require(Knowledge.ACTIVATIONS)
-        return self._mixed(self._exchange.messages(party, level, Direction.ACTIVATION, epoch))
+        return self._mixed(self._recorded(party, level, Direction.ACTIVATION, epoch))
 
     def own_activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What the adversary itself sent, as a party: not mixed in controls, it is its own."""
         self._require_member(party)
-        return self._exchange.messages(party, level, Direction.ACTIVATION, epoch)
+        return self._recorded(party, level, Direction.ACTIVATION, epoch)
 
     def gradients(self, party: str, level: int, epoch: int) -> Tensor:
         """What came back to a party: (n, channels, *space)."""
         self._require(Knowledge.GRADIENTS)
         if self.adversary.position is Position.PARTY:
             self._require_member(party)
-        return self._mixed(self._exchange.messages(party, level, Direction.GRADIENT, epoch))
+        return self._mixed(self._recorded(party, level, Direction.GRADIENT, epoch))
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Encoder updates of a party after one step, with the cut gradients that caused them."""
         self._require(Knowledge.WEIGHT_UPDATES)
-        updates = [each for each in self._exchange.updates(party, epoch) if each.cut]
+        updates = [each for each in self._recorded_updates(party, epoch) if each.cut]
         if self._mixing is None:
             return updates
         mixing = self._mixing
@@ -227,7 +227,7 @@ class View:
         A whole round's steps are in it, so no single gradient at the cut belongs to it.
         """
         self._require(Knowledge.WEIGHT_UPDATES)
-        return [each for each in self._exchange.updates(party, epoch) if not each.cut]
+        return [each for each in self._recorded_updates(party, epoch) if not each.cut]
 
     def query(self, party: str, images: Tensor, epoch: int, rng: Generator) -> Features:
         """What the party would send for these images: black-box, through its guards."""
@@ -240,10 +240,18 @@ class View:
         }
 
     def encoder(self, party: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
-        """A party's encoder behind its guards, differentiable; a party knows its own."""
+        """A party's encoder behind its guards, differentiable; a party knows its own.
+
+        Raises:
+            NotMountableError: not granted; or it normalises over the batch, as it was in training,
+                so that no sample's message or update is its own.
+        """
         if party not in self.members or self.adversary.position is Position.WIRE:
             self._require(Knowledge.ENCODER_WEIGHTS)
-        return self._rebuilt.party(party, epoch)
+        endpoint = self._rebuilt.party(party, epoch)
+        if isinstance(endpoint, nn.Module):
+            _require_each_alone(endpoint)
+        return endpoint
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
         """The server's network and the head."""
@@ -327,6 +335,19 @@ class View:
         """
         return replace(self, _mixing=derangement(self.patients, rng))
 
+    def _recorded(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
+        """What was recorded; refused where it cannot be computed with."""
+        tensor = self._exchange.messages(party, level, direction, epoch)
+        _require_finite([tensor], f"{direction} of {party}, level {level}, epoch {epoch}")
+        return tensor
+
+    def _recorded_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        updates = self._exchange.updates(party, epoch)
+        for update in updates:
+            parts = [*update.weights.values(), *update.cut.values()]
+            _require_finite(parts, f"weight update of {party}, epoch {epoch}")
+        return updates
+
     def _mixed(self, tensor: Tensor) -> Tensor:
         return tensor if self._mixing is None else tensor[self._mixing]
 
@@ -342,6 +363,30 @@ class View:
             raise NotMountableError(
                 f"{self.adversary.name} does not sit at this party", found=party
             )
+
+
+def _require_finite(tensors: Sequence[Tensor], where: str) -> None:
+    broken = sum(int((~torch.isfinite(tensor)).sum()) for tensor in tensors)
+    if broken:
+        raise AttackInvalidError(
+            "what was recorded must be finite",
+            found=f"{broken} values that are not: {where}",
+            remedy="lower the training's learning rate, or record another epoch",
+        )
+
+
+def _require_each_alone(endpoint: nn.Module) -> None:
+    over_batch = [
+        type(module).__name__
+        for module in endpoint.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
+    if over_batch:
+        raise NotMountableError(
+            "matching needs an encoder that treats every sample of a batch alone",
+            found=f"{over_batch[0]}, which in training mixes the samples of a batch",
+            remedy="mount decoder-inversion, which needs queries alone",
+        )
 
 
 def derangement(patients: Tensor, rng: Generator) -> Tensor:

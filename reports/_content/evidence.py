@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leakaudit.record.advantage import table_of
-from leakaudit.record.model import Finding, Verdict
+from leakaudit.record.model import CurvePoint, Finding, Verdict
 
 from .._figures.distribution import Row, distribution
 from .._figures.effort import Curve, effort_curves
@@ -74,19 +74,7 @@ def _question(index: Index, question: Question) -> list[Block]:
     drawn = level_matrix(index, question, key)
     if drawn is not None:
         blocks.append(drawn)
-    figures = [f for f in (_effort(index, question, key),) if f is not None]
-    if figures:
-        blocks.append(
-            Panels(
-                f"effort-{key}",
-                say(
-                    "Effort: quality of the attack by the steps it spent, one panel per victim. A "
-                    "curve that is flat at its end has converged; bands are 95 % intervals, "
-                    "cut at the frame."
-                ),
-                tuple(figures[0]),
-            )
-        )
+    blocks += _efforts(index, question, key)
     spread = _distribution(index, question, key)
     if spread is not None:
         blocks.append(spread)
@@ -209,11 +197,29 @@ def _tail(finding: Finding | None) -> Cell:
     return Cell(say(f"{number(worst.value, places_of(finding.metric))}{who}"), order=worst.value)
 
 
-def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
+def _efforts(index: Index, question: Question, key: str) -> list[Block]:
+    """One row of panels by steps, one by auxiliary patients, where they were measured."""
+    told = {
+        "effort": "Effort: quality of the attack by the steps it spent (messages it read, where it "
+        "optimises nothing), one panel per victim. A curve that is flat at its end has converged; "
+        "bands are 95 % intervals, cut at the frame.",
+        "patients-learnt": "Auxiliary patients: quality of the attack by how many it learnt from, "
+        "one panel per victim. Where a curve still rises, somebody with more patients would read "
+        "more.",
+    }
+    panels = {name: _effort(index, question, f"{name}-{key}", name) for name in told}
+    return [Panels(f"{name}-{key}", say(told[name]), tuple(p)) for name, p in panels.items() if p]
+
+
+def _effort(index: Index, question: Question, key: str, kind: str) -> list[Figure]:
+    def curve_of(finding: Finding) -> tuple[CurvePoint, ...]:
+        return finding.curve if kind == "effort" else finding.curve_auxiliary
+
+    along = ("steps spent", "steps") if kind == "effort" else ("auxiliary patients", "patients")
     by_victim: dict[str, list[Finding]] = {}
     for verdict in index.verdicts(question):
         finding = index.finding(verdict)
-        if finding is not None and len(finding.curve) > 1:
+        if finding is not None and len(curve_of(finding)) > 1:
             by_victim.setdefault(finding.victim, []).append(finding)
     figures: list[Figure] = []
     for victim, findings in by_victim.items():
@@ -223,7 +229,8 @@ def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
             Curve(
                 index.title(f.defense) + (" (still rising)" if f.converged is False else ""),
                 tuple(
-                    (p.effort, p.estimate.mean, p.estimate.lower, p.estimate.upper) for p in f.curve
+                    (p.effort, p.estimate.mean, p.estimate.lower, p.estimate.upper)
+                    for p in curve_of(f)
                 ),
             )
             for f in same
@@ -231,17 +238,17 @@ def _effort(index: Index, question: Question, key: str) -> list[Figure] | None:
         blind = same[0].blind.mean if same[0].blind is not None else None
         title = target(question.asset, victim)
         told = "; ".join(
-            f"{c.label}: {number(c.points[0][1])} after {c.points[0][0]} steps, "
+            f"{c.label}: {number(c.points[0][1])} after {c.points[0][0]} {along[1]}, "
             f"{number(c.points[-1][1])} after {c.points[-1][0]}"
             for c in curves
         )
         figures.append(
             Figure(
-                f"effort-{key}-{len(figures)}", say(title),
-                effort_curves(title, curves, blind, label), f"{title}. {told}.", title=title,
+                f"{key}-{len(figures)}", say(title),
+                effort_curves(title, curves, blind, label, along), f"{title}. {told}.", title=title,
             )
         )  # fmt: skip
-    return figures or None
+    return figures
 
 
 def _distribution(index: Index, question: Question, key: str) -> Figure | None:

@@ -10,17 +10,20 @@ import torch
 from frugal import frugal
 
 from leakaudit import plugins
-from leakaudit.audit.assemble import Finished, assemble
+from leakaudit.audit.assemble import Frame, findings_of, measured
 from leakaudit.audit.attack_cell import AttackResult, run_attack
 from leakaudit.audit.cells import CohortChoice
 from leakaudit.audit.configuration import AuditConfiguration, read_configuration
+from leakaudit.audit.finished import Finished
 from leakaudit.audit.materials import Materials, load_cohort
-from leakaudit.audit.plan import AttackId, TrainingId, make_plan
+from leakaudit.audit.plan import AttackId, SourceId, TrainingId, make_plan
 from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
 from leakaudit.cohorts.groups import split_patients
+from leakaudit.exchange.message import Direction
 from leakaudit.plugins import Kind
 from leakaudit.record import Record
 from leakaudit.threat.knowledge import PRESETS
+from leakaudit.trace.recorded import RecordedExchange
 
 COHORT: dict[str, Any] = {
     "use": "phantom", "patients": 16, "slices_per_patient": 3, "size": 16,
@@ -34,6 +37,7 @@ WHO_CAN = {
     "decoder-inversion": {
         "curious-server", "curious-server-with-weights", "wire-tap", "dishonest-server",
     },
+    "feature-hijacking": {"dishonest-server"},
     "gradient-matching": {"curious-party"},
     "gradient-matching: images": {"curious-server-with-weights"},
     "joint-matching": {"curious-server-with-weights", "wire-tap", "dishonest-server"},
@@ -92,21 +96,21 @@ class Trial:
         groups = split_patients(cohort, configuration.groups)
         self.given = Materials(cohort, groups, cohort.masks())
         self.plan = make_plan(configuration, self.choice, self.given, None)
-        self.trained: dict[TrainingId, TrainingResult] = {}
+        self.trained: dict[SourceId, TrainingResult] = {}
         self.attacked: dict[AttackId, AttackResult] = {}
         self.folders: dict[AttackId, Path] = {}
 
-    def train(self, identity: TrainingId) -> Path:
-        folder = self.folder / f"{identity.setting} {identity.seed}"
-        if identity not in self.trained:
+    def train(self, source: SourceId) -> Path:
+        cell = self.plan.every_training()[source]
+        folder = self.plan.folder(self.folder, cell)
+        if source not in self.trained:
             folder.mkdir()
-            cell = self.plan.trainings[identity]
-            self.trained[identity] = run_training(cell, folder, lambda stage, done: None)
+            self.trained[source] = run_training(cell, folder, lambda stage, done: None)
         return folder / TRACE_FOLDER
 
     def attack(self, identity: AttackId) -> AttackResult:
         if identity not in self.attacked:
-            trace = self.train(identity.training)
+            trace = self.train(self.plan.source(identity))
             self.folders[identity] = self.folder / f"attack {len(self.attacked)}"
             self.folders[identity].mkdir()
             self.attacked[identity] = run_attack(
@@ -119,11 +123,12 @@ class Trial:
         for identity in self.plan.attacks:
             if not identity.shuffled:
                 self.attack(identity)
-        return assemble(
-            self.configuration, self.configuration, {}, self.given,
-            Finished(self.trained, self.attacked, self.folders, ()), self.folder,
-            fingerprint=self.choice.fingerprint, command="a test", not_available={}, seconds=0.0,
-        )  # fmt: skip
+        for training in self.plan.trainings:
+            self.train(training)
+        honest = {key: self.trained[key] for key in self.plan.trainings}
+        frame = Frame(self.configuration, {}, self.given, self.choice.fingerprint, "a test", {})
+        done = Finished(honest, self.attacked, self.folders, ())
+        return measured(frame, self.configuration, done, findings_of(self.configuration, done))
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +159,53 @@ def test_the_record_says_of_each_adversary_what_it_mounted_and_what_not_and_why(
         assert all(refused.values())
     assert {each for adversary in record.adversaries for each in adversary.mounted} == set(TITLES)
     assert not record.failures
+
+
+def test_without_auxiliary_patients_every_attack_says_so(tmp_path: Path) -> None:
+    groups = {"training": 6, "auxiliary": 0, "validation": 3}
+    record = Trial(configured(groups=groups), tmp_path).record()
+    for adversary in record.adversaries:
+        assert not adversary.mounted
+        refused = {each.attack: each.reason for each in adversary.not_mountable}
+        assert sorted(refused) == sorted(TITLES)
+        assert all("auxiliary patients" in reason for reason in refused.values())
+    assert {verdict.verdict for verdict in record.verdicts} == {"not tested"}
+    assert any("auxiliary patients" in verdict.reason for verdict in record.verdicts)
+
+
+def test_what_was_not_recorded_or_is_not_finite_is_named_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No weight updates in the trace, and gradients that overflowed on their way."""
+
+    def overflowed(self: RecordedExchange, *route: Any) -> torch.Tensor:
+        sent = read(self, *route)
+        return sent / 0 if Direction.GRADIENT in route else sent
+
+    read = RecordedExchange.messages
+    monkeypatch.setattr(RecordedExchange, "messages", overflowed)
+    named = ("decoder-inversion", "gradient-matching", "gradient-matching: images",
+             "mask-inference")  # fmt: skip
+    attacks = [
+        use.model_dump(exclude={"settings"}) | use.settings
+        for use in configured().attacks
+        if use.title in named
+    ]
+    configuration = configured(attacks=attacks, recording={"weight_updates": 0})
+    record = Trial(configuration, tmp_path).record()
+    insider = next(a for a in record.adversaries if a.name == "curious-server-with-weights")
+    assert "decoder-inversion" in insider.mounted
+    (refused,) = [n for n in insider.not_mountable if n.attack == "gradient-matching: images"]
+    assert "weight_updates" in refused.reason
+    assert sorted(failure.where.split(" on ")[0] for failure in record.failures) == [
+        "gradient-matching by curious-party",
+        "mask-inference by curious-party",
+        "mask-inference by wire-tap",
+    ]
+    for failure in record.failures:
+        assert failure.kind == "attack invalid"
+        assert "must be finite" in failure.reason
+    assert any(finding.attack == "decoder-inversion" for finding in record.findings)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from example_records import NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
-from leakaudit.reports._content.blocks import Document, Figure, Form, Table, words
+from leakaudit.reports._content.blocks import Document, Figure, Form, Panels, Table, words
 from leakaudit.reports._content.nist import RULE, access
 from leakaudit.reports._content.reading import range_text
 
@@ -106,6 +106,27 @@ def test_the_match_curve_stands_over_chance(record: Record) -> None:
     bare = tuple(f.model_copy(update={"match_curve": ()}) for f in record.findings)
     without = document(record.model_copy(update={"findings": bare}), NOWHERE)
     assert not any(getattr(b, "key", "").startswith("matching") for b in without.blocks())
+
+
+def test_effort_is_drawn_by_steps_and_by_auxiliary_patients(record: Record) -> None:
+    people = tuple(
+        m.CurvePoint(effort=count, estimate=finding.estimate)
+        for count, finding in zip((4, 9), record.findings, strict=False)
+    )
+    learnt = tuple(
+        f.model_copy(update={"curve_auxiliary": people}) if f.asset == "identity" else f
+        for f in record.findings
+    )
+    content = document(record.model_copy(update={"findings": learnt}), NOWHERE)
+    panels = [b for b in content.blocks() if isinstance(b, Panels)]
+    (by_patients,) = (b for b in panels if b.key.startswith("patients-learnt"))
+    assert any(b.key.startswith("effort") for b in panels)
+    for figure in by_patients.figures:
+        assert "auxiliary patients, log scale" in figure.svg
+        assert "after 4 patients" in figure.alternative
+        assert "after 9 patients" in figure.svg
+    without = document(record, NOWHERE)
+    assert not any(getattr(b, "key", "").startswith("patients-learnt") for b in without.blocks())
 
 
 def test_every_metric_says_how_to_read_it(record: Record) -> None:

@@ -1,0 +1,65 @@
+"""Every attack on images of other shapes: odd sizes, three dimensions, several channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from frugal import frugal
+from memory_exchange import World
+
+from leakaudit import plugins
+from leakaudit.plugins import Kind
+from leakaudit.split import PartySpec, SplitSpec
+from leakaudit.threat.attack import Attack
+from leakaudit.threat.knowledge import Position
+from leakaudit.threat.view import View
+
+PARTIES = (
+    PartySpec(name="north", modalities=("T1",)),
+    PartySpec(name="south", modalities=("FLAIR", "T2")),
+)
+FLAT = SplitSpec(parties=PARTIES, channels=(4, 6, 8), party_levels=2)
+DEEP = FLAT.model_copy(update={"dimensions": 3})
+FEW: dict[str, Any] = {"patients": 4, "auxiliary": 6, "slices": 2, "training": 4, "probed": 2}
+SHAPES: dict[str, dict[str, Any]] = {
+    "odd": {"space": (19, 23), "split": FLAT, **FEW},
+    "three dimensions": {"space": (11, 13, 9), "split": DEEP, **FEW},
+}
+CASES = [
+    *((name, {}) for name in plugins.names(Kind.ATTACK)),
+    ("gradient-matching", {"target": "images"}),
+]
+
+
+def built(name: str, changes: dict[str, Any]) -> Attack:
+    attack: Attack = plugins.build(Kind.ATTACK, name, frugal(name, **changes))
+    return attack
+
+
+def seen(attack: Attack, world: World) -> View:
+    if attack.goal == "masks":
+        return world.view(Position.PARTY, asset="masks", members=("north",), victims=("server",))
+    return world.view(asset=attack.goal, behaviour=attack.behaviour)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("name", "changes"), CASES)
+def test_answers_in_the_shape_of_what_is_attacked(
+    name: str, changes: dict[str, Any], shape: str, world: Callable[..., World]
+) -> None:
+    attack = built(name, changes)
+    own = {"hijacked_by": attack} if attack.behaviour == "active" else {}
+    given = world(**SHAPES[shape], **own)
+    view = seen(attack, given)
+    guesses = attack(view, 0)
+    assert set(guesses) == set(view.targets)
+    for target, guess in guesses.items():
+        assert bool(guess.values.isfinite().all())
+        if target.asset in ("images", "masks"):
+            truth = given.masks if target.asset == "masks" else given.images[target.victim]
+            rows = slice(None) if guess.rows is None else guess.rows
+            assert guess.values.shape == truth[rows].shape
+        for point in (*guess.trail, *guess.fewer):
+            assert point.values.shape == guess.values.shape
