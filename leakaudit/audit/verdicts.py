@@ -15,7 +15,9 @@ from leakaudit.audit.findings import (
 from leakaudit.audit.judge import PRIMARY
 from leakaudit.record.estimates import recorded
 from leakaudit.record.model import Asset, Control, Verdict, VerdictValue
+from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics.estimate import LEVEL
 from leakaudit.statistics.verdict import Controls, judge
 from leakaudit.statistics.verdict import Verdict as Said
 
@@ -224,32 +226,35 @@ def _corrected(
 ) -> Figure:
     """The strongest attack's figure, its bounds corrected for having been picked of many.
 
-    As :func:`leakaudit.statistics.comparison.strongest`: the lower bounds at Bonferroni's level,
-    the greatest of the plain upper bounds. The interval is corrected like the one-sided bounds:
-    another attack that surely leaks lifts it, however unsure the strongest one is.
+    The interval is corrected like the one-sided bounds: another attack that surely leaks lifts it,
+    however unsure the strongest one is.
     """
-    strict = 1 - 0.05 / len(figures)
-    corrected = [advantage_figure(key, candidates[key], strict) for key in figures]
-    plain = list(figures.values())
+    strict = corrected_level(LEVEL, len(figures))
+    plain = {str(place): figure for place, figure in enumerate(figures.values())}
+    corrected = {
+        str(place): advantage_figure(key, candidates[key], strict) or figures[key]
+        for place, key in enumerate(figures)
+    }
+    bounds = strongest_figure(plain, corrected, direction=Direction.HIGHER)
+    ends = strongest_figure(
+        _by_interval(plain), _by_interval(corrected), direction=Direction.HIGHER
+    )
     return replace(
         figures[best],
-        at_least=_greatest(f.at_least for f in corrected if f is not None),
-        lower=_greatest(f.lower for f in corrected if f is not None),
-        at_most=_greatest_of_all(f.at_most for f in plain),
-        upper=_greatest_of_all(f.upper for f in plain),
+        at_least=bounds.at_least,
+        at_most=bounds.at_most,
+        lower=ends.at_least,
+        upper=ends.at_most,
         method=f"{figures[best].method}; bounds corrected for picking one of {len(figures)}",
     )
 
 
-def _greatest(bounds: Iterable[float | None]) -> float | None:
-    known = [bound for bound in bounds if bound is not None]
-    return max(known) if known else None
-
-
-def _greatest_of_all(bounds: Iterable[float | None]) -> float | None:
-    """None where one is undefined: what it hides may be greater."""
-    every = list(bounds)
-    return None if None in every else _greatest(every)
+def _by_interval(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """The figures with the ends of their intervals in place of the one-sided bounds."""
+    return {
+        name: replace(figure, at_least=figure.lower, at_most=figure.upper)
+        for name, figure in figures.items()
+    }
 
 
 def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool | None:

@@ -11,15 +11,8 @@ import numpy.typing as npt
 
 from leakaudit.policy.model import Measure, Scope, Tail
 from leakaudit.record import Record
-from leakaudit.record.estimates import (
-    RATES,
-    advantage_figure,
-    advantage_values,
-    as_array,
-    cells,
-    figure,
-    zero_of_rate,
-)
+from leakaudit.record.advantage import advantages_of, arrays
+from leakaudit.record.estimates import RATES, advantage_figure, cells, figure
 from leakaudit.record.model import Control, Finding
 from leakaudit.statistics import (
     Cells,
@@ -180,13 +173,6 @@ def by_question(findings: Iterable[Finding]) -> dict[tuple[str, str, str], list[
     return groups
 
 
-def arrays(finding: Finding) -> tuple[Doubles, Doubles]:
-    """(seeds, patients) of values and of the blind baseline, NaN where missing."""
-    values = as_array(finding.values)
-    blind = finding.blind_values
-    return values, np.full_like(values, np.nan) if blind is None else as_array(blind)
-
-
 def measure(finding: Finding, on: Measure, values: Doubles, blind: Doubles) -> Doubles | None:
     """What a rule is held against, cell by cell.
 
@@ -199,10 +185,4 @@ def measure(finding: Finding, on: Measure, values: Doubles, blind: Doubles) -> D
     Returns:
         None where the advantage is undefined.
     """
-    if on == "value":
-        return values
-    if finding.metric in RATES and finding.chance is not None and finding.ceiling is not None:
-        zero = zero_of_rate(finding.chance, blind)
-        span = finding.ceiling - zero
-        return (values - zero) / span if span > 0 else None
-    return advantage_values(values, blind, finding.ceiling)
+    return values if on == "value" else advantages_of(finding, values, blind)

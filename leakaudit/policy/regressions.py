@@ -12,12 +12,13 @@ from scipy import special
 
 from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.budgets import ASK_AGAIN, LEARN_MORE, sure
-from leakaudit.policy.evidence import Evidence, arrays, measure
+from leakaudit.policy.evidence import Evidence, measure
 from leakaudit.policy.model import Regression
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
 from leakaudit.policy.validity import finding_problem, rule_problems, too_few, unsettled
 from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
+from leakaudit.record.advantage import arrays
 from leakaudit.record.estimates import cells
 from leakaudit.record.model import Finding
 from leakaudit.statistics import (

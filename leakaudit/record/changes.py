@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leakaudit.errors import DataError
-from leakaudit.record.advantage import advantages, table_of
+from leakaudit.record.advantage import advantages
+from leakaudit.record.estimates import as_array
 from leakaudit.record.model import Finding, Record, Utility, Verdict
 from leakaudit.statistics import Cells, Direction, compare, holm
 
@@ -127,7 +128,7 @@ def changes(before: Record, now: Record) -> Changes:
     )
     known = {(u.setting, u.region, u.metric): u for u in before.utility}
     utility = tuple(
-        Paired(old, u, _paired(table_of(old.values), table_of(u.values), validation, seeds)
+        Paired(old, u, _paired(as_array(old.values), as_array(u.values), validation, seeds)
                if same else None)
         for u in now.utility
         if (old := known.get((u.setting, u.region, u.metric))) is not None
@@ -211,7 +212,7 @@ def _gain(
     if tables[0] is not None and tables[1] is not None:
         return _paired(tables[0], tables[1], patients, seeds)
     sign = Direction(now.direction).sign
-    return _paired(sign * table_of(was.values), sign * table_of(now.values), patients, seeds)
+    return _paired(sign * as_array(was.values), sign * as_array(now.values), patients, seeds)
 
 
 def _paired(

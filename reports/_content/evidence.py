@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leakaudit.record.advantage import table_of
+from leakaudit.record.estimates import as_array
 from leakaudit.record.model import CurvePoint, Finding, Verdict
 
 from .._figures.distribution import Row, distribution
@@ -265,7 +265,7 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
     rows = [
         Row(
             index.title(f.defense),
-            patient_means(table_of(f.values)),
+            patient_means(as_array(f.values)),
             f.estimate.mean,
             None if f.estimate.worst is None else f.estimate.worst.value,
             None if f.blind is None else f.blind.mean,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakaudit.errors import DataError
-from leakaudit.record.advantage import advantages, table_of
+from leakaudit.record.advantage import advantages
+from leakaudit.record.estimates import as_array
 from leakaudit.record.model import Finding, Utility
 from leakaudit.statistics import Cells, Direction, compare
 
@@ -74,9 +75,9 @@ def leakage_difference(with_it: Finding, without: Finding) -> Difference | None:
         return difference(pair[0], pair[1])
     if with_it.metric != without.metric or with_it.region != without.region:
         return None
-    return difference(table_of(with_it.values), table_of(without.values))
+    return difference(as_array(with_it.values), as_array(without.values))
 
 
 def utility_difference(with_it: Utility, without: Utility) -> Difference | None:
     """Change in Dice or HD95 on the same validation patients."""
-    return difference(table_of(with_it.values), table_of(without.values))
+    return difference(as_array(with_it.values), as_array(without.values))

@@ -45,6 +45,7 @@ def trade_offs(index: Index) -> Section:
                     "the victim that leaks most under each setting. The line at 0 is the blind "
                     "guess; dotted lines are what is possible without a split. What reaches beyond "
                     "the frame is cut there; a setting beyond it has an arrow and its number."
+                    + (" What is shaded keeps the target." if index.record.answer else "")
                 ),
                 tuple(maps),
             )

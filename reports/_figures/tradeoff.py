@@ -89,6 +89,8 @@ def trade_off(
                  anchor="end" if side < 0 else "start")  # fmt: skip
     taken.append((min(x(0), x(0) + 34 * side), BOTTOM - 18, max(x(0), x(0) + 34 * side), BOTTOM))
     if target is not None:
+        # The zone that keeps the target.
+        drawing.rectangle(LEFT, TOP, x(target) - LEFT, BOTTOM - TOP, fill="none", opacity=0.08)
         drawing.line(x(target), TOP, x(target), BOTTOM, "accent", width=1.4, dash="5 3")
         drawing.text(x(target) + 4, BOTTOM - 18, "target", role="accent", size=LABEL)
         taken.append((x(target), BOTTOM - 30, x(target) + 40, BOTTOM - 14))
