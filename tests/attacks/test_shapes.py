@@ -13,7 +13,7 @@ from leakaudit import plugins
 from leakaudit.plugins import Kind
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.attack import Attack
-from leakaudit.threat.knowledge import Position
+from leakaudit.threat.knowledge import Knowledge, Position
 from leakaudit.threat.view import View
 
 PARTIES = (
@@ -39,9 +39,11 @@ def built(name: str, changes: dict[str, Any]) -> Attack:
 
 
 def seen(attack: Attack, world: World) -> View:
-    if attack.goal == "masks":
-        return world.view(Position.PARTY, asset="masks", members=("north",), victims=("server",))
-    return world.view(asset=attack.goal, behaviour=attack.behaviour)
+    """As a party where its own images are needed, or as an active server, or as a server."""
+    victims = ("server",) if attack.goal == "masks" else ("south",)
+    if attack.goal == "masks" or Knowledge.OWN_IMAGES in attack.required:
+        return world.view(Position.PARTY, asset=attack.goal, members=("north",), victims=victims)
+    return world.view(asset=attack.goal, behaviour=attack.behaviour, victims=victims)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

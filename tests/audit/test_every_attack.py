@@ -34,6 +34,7 @@ TITLES = (*ATTACKS, "gradient-matching: images")
 WHO_CAN = {
     "activation-matching": {"curious-server-with-weights"},
     "attribute-inference": {"wire-tap"},
+    "cross-modality": {"curious-party"},
     "decoder-inversion": {
         "curious-server", "curious-server-with-weights", "wire-tap", "dishonest-server",
     },
