@@ -92,7 +92,9 @@ class NoiseDefense(MessageDefense):
         Raises:
             ConfigurationError: no noise keeps to it, a level crosses bare, or delta is too large.
         """
-        if self.clip_norm is not None:
+        # Without clipping there is no claim, but a delta that somebody wrote is held to the rule.
+        written = self.delta != type(self).model_fields["delta"].default
+        if self.clip_norm is not None or written:
             require_small_delta(self.delta, exposure)
         if self.target_epsilon is None:
             return self

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 
 from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
 from leakaudit.audit.runner import Tick
+from leakaudit.policy import evaluate, read_policy
 from leakaudit.record import content_sha256, read_record
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.writer import TraceWriter
@@ -249,6 +252,41 @@ def test_kill_then_resume_gives_the_same_record(
         assert (run / "cells" / name / "result.json").stat().st_mtime_ns == age
 
 
+def test_a_killed_command_repeats_at_most_what_was_running(
+    undisturbed: Outcome, tmp_path: Path
+) -> None:
+    """The command alone is killed, as a system out of memory would: its workers go with it."""
+    config, run = tmp_path / "audit.toml", tmp_path / "run"
+    config.write_text(CONFIGURATION, encoding="utf-8")
+    cells = run / "cells"
+    command = [sys.executable, "-m", "leakaudit", "run", str(config), "--out", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while len(list(cells.glob("[0-9a-f]*"))) < 3 or not list(cells.glob(".partial-*")):
+        assert process.poll() is None, "finished before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    kept = {folder.name: (folder / "result.json").stat() for folder in cells.glob("[0-9a-f]*")}
+    running = {folder.name.split("-")[1] for folder in cells.glob(".partial-*")}
+    assert len(running) <= 2
+    assert not running & set(kept)
+
+    resumed = audited(run)
+
+    # Nine cells in all: none that stood was computed again, so only those under way were repeated.
+    assert (resumed.computed, resumed.reused) == (9 - len(kept), len(kept))
+    assert resumed.record.content_sha256 == content_sha256(
+        undisturbed.record.model_copy(update={"environment": resumed.record.environment})
+    )
+    for name, was in kept.items():
+        assert (cells / name / "result.json").stat().st_mtime_ns == was.st_mtime_ns
+    assert not list(cells.glob(".partial-*"))
+
+
 def _without_command(undisturbed: Outcome, run: Path) -> str:
     """The undisturbed record's hash, had it been started by the command line's own words.
 
@@ -338,3 +376,34 @@ def test_memory_is_the_cells_own(undisturbed: Outcome) -> None:
         pytest.skip("this system cannot measure a stretch of work")
     assert large.bytes - small.bytes > 250 * 2**20
     assert set(undisturbed.record.volatile.peak_memory_bytes) == {"none", "noise"}
+
+
+POLICY = """
+title = "Of this test"
+setting = "none"
+[[budget]]
+name = "images"
+metric = "ssim"
+max = 0.3
+source = "this test"
+[[utility]]
+name = "useful"
+min = 0.01
+source = "this test"
+"""
+
+
+def test_the_policy_of_the_gate_sets_the_targets(undisturbed: Outcome, tmp_path: Path) -> None:
+    (tmp_path / "leakage-policy.toml").write_text(POLICY, encoding="utf-8")
+    run = Path(shutil.copytree(undisturbed.folder, tmp_path / "run"))
+    outcome = audited(run, 'policy = "leakage-policy.toml"\n' + CONFIGURATION)
+    assert outcome.computed == 0, "targets change no cell"
+    found = outcome.record.answer
+    assert found is not None
+    assert found.policy == "Of this test"
+    assert [target.rule for target in found.targets] == ["images", "useful"]
+    for defense in ("none", "noise"):
+        (tmp_path / "gate.toml").write_text(POLICY.replace("none", defense), encoding="utf-8")
+        held = evaluate(read_policy(tmp_path / "gate.toml"), outcome.record, today=date.today())
+        ours = [each.reason for each in found.standings if each.setting == defense]
+        assert ours == [result.reason for result in held.results]

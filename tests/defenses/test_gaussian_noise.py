@@ -1,5 +1,6 @@
 """Gaussian noise: the ball, the scale, the accountant, and the claim's words."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable
@@ -231,6 +232,15 @@ def test_a_delta_above_one_over_n_is_refused(
     defense = GaussianNoise(clip_norm=1.0, delta=0.03, **settings)
     with pytest.raises(ConfigurationError, match=r"number of patients.*0.03 with 40 patients"):
         resolve([defense], flat_split, exposure)
+
+
+def test_a_delta_that_was_written_is_held_to_the_rule_without_a_claim_too(
+    flat_split: SplitSpec, exposure: Exposure
+) -> None:
+    with pytest.raises(ConfigurationError, match="number of patients"):
+        resolve([GaussianNoise(noise_multiplier=9.0, delta=0.03)], flat_split, exposure)
+    many = dataclasses.replace(exposure, patients=10**6)
+    assert resolve([GaussianNoise(noise_multiplier=9.0)], flat_split, many)
 
 
 def test_an_epsilon_that_no_noise_gives_is_refused(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import write_npz
 from fenced import ROOT, blocks
+from shell import Shell, typed_page
 
 from leakaudit.audit.configuration import AuditConfiguration, read_configuration
 from leakaudit.cli.reference import reference
@@ -75,35 +74,6 @@ def test_examples_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert isinstance(configuration, AuditConfiguration)
 
 
-class Shell:
-    """Types the commands of a page, in a folder of its own."""
-
-    def __init__(self, folder: Path, site: Path | None = None) -> None:
-        self.folder = folder
-        self.said: list[str] = []
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
-        if site is not None:
-            self.environment["PYTHONPATH"] = str(site)
-
-    def type(self, command: str) -> str:
-        done = subprocess.run(
-            command, shell=True, cwd=self.folder, env=self.environment, capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-        self.said.append(command)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-
-def _typed(page: Path, shell: Shell, prepared: Callable[[str], str]) -> None:
-    """Type every command of a page's blocks that are to be run."""
-    for block in blocks(page, "bash"):
-        if block.reason is None:
-            for command in block.text.strip().splitlines():
-                shell.type(prepared(command))
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
@@ -121,7 +91,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
                 command += """ --set 'defenses=[{label="none"}]'"""
         return command.replace("DATA_DIR", str(data))
 
-    _typed(README, shell, prepared)
+    typed_page(README, shell, prepared)
     for run in ("first", "second", "recorded"):
         for name in ("audit.json", "report.html", "report.pdf", "summary.md"):
             assert (tmp_path / "runs" / run / name).is_file()
@@ -146,7 +116,7 @@ def test_a_strangers_attack_is_audited(tmp_path: Path) -> None:
     )  # fmt: skip
 
     shell = Shell(tmp_path, site)
-    _typed(ADD_AN_ATTACK, shell, lambda command: command)
+    typed_page(ADD_AN_ATTACK, shell, lambda command: command)
     assert "Guess the mean of the auxiliary images" in shell.type("leakaudit list attacks")
 
     base = tomllib.loads((ROOT / "examples" / "quickstart.toml").read_text(encoding="utf-8"))
