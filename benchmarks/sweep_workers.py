@@ -92,8 +92,8 @@ def seconds(folder: Path, workers: int, epochs: int, steps: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=25)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     described = machine("torch", "dask", "distributed")

@@ -53,7 +53,12 @@ def _show(answer: Answer, undefended: str | None) -> None:
     by = "" if answer.policy is None else f" (policy {answer.policy!r})"
     say(printable(f"Targets{by}: {targets}."))
     if answer.least is None:
-        why = f": {answer.reason}"
+        said = "no setting meets every target"
+        why = (
+            answer.reason.removeprefix(said)
+            if answer.reason.startswith(said)
+            else (f": {answer.reason}")
+        )
         if answer.nearest is not None and answer.excess is not None:
             why = _nearest(answer, undefended)
         warn(printable(f"No setting meets every target{why}."))

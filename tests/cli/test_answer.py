@@ -35,6 +35,21 @@ def test_rules_of_a_policy_are_named(capsys: pytest.CaptureFixture[str]) -> None
     assert f"nearest came {WITHHELD} (+0.28 at worst): 'images' is exceeded" in said
 
 
+def test_that_nothing_came_nearest_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    record = answered_record(met=False)
+    assert record.answer is not None
+    bare = record.answer.model_copy(
+        update={
+            "nearest": None, "excess": None,
+            "reason": "no setting meets every target, and none has bounds",
+        }
+    )  # fmt: skip
+    show_answer(record.model_copy(update={"answer": bare}))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.lower().count("no setting meets every target") == 1
+    assert "and none has bounds" in said
+
+
 def test_a_record_without_an_answer_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_answer(example_record())
     assert not capsys.readouterr().out

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from fenced import ROOT, blocks
+from shell import Shell, typed_page
 
 from leakaudit.audit.configuration import AuditConfiguration, read_configuration
 from leakaudit.audit.strengths import check_strengths
 from leakaudit.audit.sweep import Range, Sweep
 from leakaudit.audit.tables import DefenseStack
+from leakaudit.record import read_record
 
 PAGE = ROOT / "docs" / "sweep.md"
 EXAMPLE = ROOT / "examples" / "sweep.toml"
@@ -29,7 +31,7 @@ def test_every_key_in_the_table_exists() -> None:
 
 
 def test_what_the_page_shows_builds() -> None:
-    sweeps, targets, policy = (tomllib.loads(block.text) for block in blocks(PAGE, "toml"))
+    _, _, sweeps, targets, policy = (tomllib.loads(b.text) for b in blocks(PAGE, "toml"))
     base = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     configuration = AuditConfiguration.model_validate({**base, **sweeps, **targets})
     for sweep in configuration.sweep:
@@ -51,3 +53,24 @@ def test_the_lgg_sweep_asks_for_eight_defenses_and_three_strengths(
     for sweep in configuration.sweep:
         check_strengths(sweep)
     assert all(isinstance(stack, DefenseStack) for stack in configuration.swept.defenses)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page(tmp_path: Path) -> None:
+    """Ten minutes with the page: its two files, its command, and an answer as it shows it."""
+    configuration, policy = blocks(PAGE, "toml")[:2]
+    (tmp_path / "sweep.toml").write_text(configuration.text, encoding="utf-8")
+    (tmp_path / "leakage-policy.toml").write_text(policy.text, encoding="utf-8")
+    shell = Shell(tmp_path)
+    typed_page(PAGE, shell, lambda command: command)
+    assert len(shell.said) == 1
+    record = read_record(tmp_path / "runs" / "sweep")
+    assert not record.failures
+    answer = record.answer
+    assert answer is not None
+    assert [target.rule for target in answer.targets] == ["images against the server"]
+    (searched,) = record.searches
+    assert len(searched.tried) < len(searched.strengths) == 5
+    (printed,) = blocks(PAGE, "text")
+    assert "images against the server" in printed.text
+    assert (answer.least or "No setting meets") in printed.text
