@@ -87,6 +87,10 @@ class CrossModality(Attack):
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """One network per target; masks are read off the gradients once for all."""
+        if not view.members:
+            raise NotMountableError(
+                "looking across takes images of one's own", found="an adversary that is no party"
+            )
         if self.through == "messages":
             return {
                 target: self._learn(view, target, self._listened(view, target, rng), rng)

@@ -91,7 +91,8 @@ def price_of_cheating(index: Index, adversary: str) -> Rich:
     return say(
         strong("What cheating costs it. "),
         f"{one.attack} changes the training itself: the network that comes out has a Dice of "
-        f"{dice}{change}. That is what the parties could notice; section 7 shows the loss, too.",
+        f"{dice}{change}. The smaller the difference, the less "
+        "the parties would notice; section 7 shows the loss, too.",
     )
 
 

@@ -57,6 +57,8 @@ def test_what_it_needs_depends_on_what_it_reads(world: Callable[..., World]) -> 
         LISTENER(seen(world(space=(16, 16)), grants=READER.required), 0)
     with pytest.raises(NotMountableError, match="own-images"):
         LISTENER(world(space=(16, 16)).view(grants=NOTHING), 0)
+    with pytest.raises(NotMountableError, match="no party"):
+        LISTENER(world(space=(16, 16)).view(), 0)
 
 
 def test_two_auxiliary_patients_are_kept_to_judge_by(world: Callable[..., World]) -> None:
