@@ -82,6 +82,7 @@ def trade_off(
         taken.append((RIGHT - width_of(text, LABEL), place - LABEL, RIGHT, place + 2))
         taken.append((LEFT, at - 1, RIGHT, at + 1))
     drawing.line(x(0), TOP, x(0), BOTTOM, "muted", width=1.4)
+    taken.append((x(0) - 1, TOP, x(0) + 1, BOTTOM))
     # On the side of the line where no target stands.
     side = -1 if target is not None and target >= 0 else 1
     at = x(0) + 4 * side
@@ -92,6 +93,7 @@ def trade_off(
         # The zone that keeps the target.
         drawing.rectangle(LEFT, TOP, x(target) - LEFT, BOTTOM - TOP, fill="none", opacity=0.08)
         drawing.line(x(target), TOP, x(target), BOTTOM, "accent", width=1.4, dash="5 3")
+        taken.append((x(target) - 1, TOP, x(target) + 1, BOTTOM))
         drawing.text(x(target) + 4, BOTTOM - 18, "target", role="accent", size=LABEL)
         taken.append((x(target), BOTTOM - 30, x(target) + 40, BOTTOM - 14))
     drawing.arrow(RIGHT - 14, TOP - 10, RIGHT - 34, TOP - 26, "accent")
