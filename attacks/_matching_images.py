@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.errors import NotMountableError
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View, WeightUpdate
 
-from ._smoothness import smoothed, total_variation
+from ._matching_gradients import ImageBudget, matched
+from ._smoothness import smoothed
 
 Weights = dict[str, Tensor]
 Update = Callable[[Tensor, Mapping[str, Tensor], Tensor], Weights]
 
 _ENCODER = "encoder."
-_POINTS = 4
 _AT_ONCE = 16  # updates times restarts in one batch
-_LEAST = 1e-6  # squared distance over squared length below which nothing is gained
-
-
-@dataclass(frozen=True)
-class ImageBudget:
-    """Settings of :func:`recover_images`.
-
-    Attributes:
-        method: distance and optimiser.
-        steps: optimiser steps.
-        restarts: starting points per update.
-        learning_rate: highest step of Adam, in grey values.
-        total_variation: weight of the images' total variation, against the distance's logarithm.
-    """
-
-    method: Literal["lbfgs", "cosine"]
-    steps: int
-    restarts: int
-    learning_rate: float
-    total_variation: float
 
 
 def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generator) -> Guess:
@@ -77,7 +55,8 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             "images are matched against weight updates that differ from zero",
             found="nothing but zeros: no gradient came back through a defense",
         )
-    caused = _caused_by(smoothed(endpoint), updates[0].weights, rng)
+    network = smoothed(endpoint).to(budget.precision)
+    caused = _caused_by(network, updates[0].weights, rng)
     rows, points = [], []
     size = max(1, _AT_ONCE // budget.restarts)
     for group in _alike(updates):
@@ -85,7 +64,7 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             part = group[first : first + size]
             rows.append(torch.cat([update.rows for update in part]))
             begin = [_start(view, target, part, number, rng) for number in range(budget.restarts)]
-            points.append(_matched(part, torch.stack(begin, dim=1), caused, budget))
+            points.append(_recovered(part, torch.stack(begin, dim=1), caused, budget))
     trail = [
         Checkpoint(same[0].effort, torch.cat([point.values for point in same]))
         for same in zip(*points, strict=True)
@@ -154,15 +133,11 @@ def _caused_by(endpoint: nn.Module, weights: Mapping[str, Tensor], rng: Generato
     return in_turn
 
 
-def _matched(
-    updates: Sequence[WeightUpdate],
-    start: Tensor,
-    caused: Update,
-    budget: ImageBudget,
+def _recovered(
+    updates: Sequence[WeightUpdate], start: Tensor, caused: Update, budget: ImageBudget
 ) -> list[Checkpoint]:
     """Images of some updates, (all their rows, modalities, *space), on the way and at the end."""
     restarts = start.shape[1]
-    images = start.flatten(0, 1).clone().requires_grad_()
     # Gradients are tiny; in units of the largest at the cut nothing underflows.
     units = torch.stack(
         [
@@ -172,68 +147,27 @@ def _matched(
     ).clamp_min(1e-30)
     copies = torch.arange(len(updates)).repeat_interleave(restarts)
     cut = {
-        str(level): _stacked([update.cut[level] for update in updates], units)[copies]
+        str(level): _stacked([update.cut[level] for update in updates], units)[copies].to(
+            budget.precision
+        )
         for level in updates[0].cut
     }
+    names = list(updates[0].weights)
     wanted = _flat(
         {
             name: _stacked([update.weights[name] for update in updates], units)[copies]
-            for name in updates[0].weights
+            for name in names
         },
-        list(updates[0].weights),
+        names,
     )
-    names = list(updates[0].weights)
-
-    def distance() -> Tensor:
-        got = _flat(caused(images, cut, units[copies]), names)
-        if budget.method == "cosine":
-            return 1 - nn.functional.cosine_similarity(got, wanted)
-        return (got - wanted).square().sum(1) / wanted.square().sum(1).clamp_min(1e-30)
-
-    def closure() -> float:
-        apart = distance()
-        if not apart.requires_grad:
-            raise NotMountableError(
-                "matching gradients needs an encoder that can be differentiated",
-                found="a defense through which no gradient comes back",
-            )
-        # The logarithm keeps the pull alive when the distance is small, as it soon is.
-        varies = total_variation(images.flatten(1, 2))
-        loss = ((apart + _LEAST).log() + budget.total_variation * varies).sum()
-        if not bool(torch.isfinite(loss)):
-            raise AttackInvalidError(
-                "the distance between weight updates must stay finite",
-                found=loss.item(),
-                remedy="lower learning_rate",
-            )
-        (images.grad,) = torch.autograd.grad(loss, images)
-        return loss.item()
-
-    optimiser, schedule = _optimiser(images, budget)
-    stops = sorted({round(budget.steps * part / _POINTS) for part in range(_POINTS + 1)})
-    points = []
-    for step in range(budget.steps + 1):
-        if step in stops:
-            best = distance().detach().reshape(-1, restarts).argmin(1)
-            found = images.detach().unflatten(0, (-1, restarts))[torch.arange(len(best)), best]
-            points.append(Checkpoint(step, found.flatten(0, 1).clamp(0, 1)))
-        if step < budget.steps:
-            optimiser.step(closure)
-            schedule.step()
-            if budget.method == "cosine":
-                with torch.no_grad():
-                    images.clamp_(0, 1)
-    return points
-
-
-def _optimiser(
-    images: Tensor, budget: ImageBudget
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    if budget.method == "cosine":
-        adam = torch.optim.Adam([images], lr=budget.learning_rate, betas=(0.9, 0.99))
-        return adam, torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, budget.steps))
-    lbfgs = torch.optim.LBFGS([images], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
-    return lbfgs, torch.optim.lr_scheduler.LambdaLR(lbfgs, lambda _: 1.0)
+    divisor = units[copies].to(budget.precision)
+    points = matched(
+        lambda images: _flat(caused(images, cut, divisor), names),
+        wanted,
+        start.flatten(0, 1),
+        budget,
+    )
+    return [Checkpoint(point.effort, point.values.flatten(0, 1)) for point in points]
 
 
 def _stacked(tensors: Sequence[Tensor], units: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Asset, View
 
 from ._effort import Effort, scaled
-from ._matching_images import ImageBudget, recover_images
+from ._matching_gradients import ImageBudget
+from ._matching_images import recover_images
 from ._matching_masks import MaskBudget, recover_masks
 
 _MASKS = (
@@ -35,7 +36,8 @@ class GradientMatching(Attack):
     recorded epochs and the adversary's own images together. The sum of the others' features is
     optimised along with the mask, and kept where that surely helps on auxiliary patients. For
     images activations are smoothed, because the derivative of a ReLU jumps; the distance's
-    logarithm is what is lowered, by plain Adam.
+    logarithm is what is lowered, by plain Adam or by L-BFGS in double precision, in which every
+    update has its own curvature and step length.
     Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
     "Inverting gradients", NeurIPS 2020 (cosine).
     """
