@@ -33,7 +33,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.installed-dev
-	@for file in $$(grep -l 'recording import' benchmarks/*.py); do \
+	@for file in $$(grep -l 'recording import' benchmarks/*.py benchmarks/attacks/*.py); do \
 		echo "$$file" && $(BIN)/python "$$file" || exit $$?; \
 	done
 

@@ -22,18 +22,20 @@ _DEEPER = 1  # levels it looks below the coarsest one it is given, for context
 
 
 class _Residual(nn.Module):
-    """Two convolutions around a skip."""
+    """Two convolutions around a skip; each task has its own norms."""
 
-    def __init__(self, dimensions: int, channels: int) -> None:
+    def __init__(self, dimensions: int, channels: int, tasks: int) -> None:
         super().__init__()
         conv, norm = _layers(dimensions)
-        self.body = nn.Sequential(
-            norm(channels), nn.ReLU(), conv(channels, channels, 3, padding=1),
-            norm(channels), nn.ReLU(), conv(channels, channels, 3, padding=1),
-        )  # fmt: skip
+        self.norms = nn.ModuleList(
+            nn.ModuleList(norm(channels) for _ in range(2)) for _ in range(tasks)
+        )
+        self.convs = nn.ModuleList(conv(channels, channels, 3, padding=1) for _ in range(2))
 
-    def forward(self, features: Tensor) -> Tensor:
-        changed: Tensor = self.body(features)
+    def forward(self, features: Tensor, task: int) -> Tensor:
+        changed = features
+        for norm, conv in zip(self.norms[task].children(), self.convs, strict=True):
+            changed = conv(torch.relu(norm(changed)))
         return features + changed
 
 
@@ -41,17 +43,24 @@ class Decoder(nn.Module):
     """Features of some levels to images, U-Net fashion.
 
     Batch norm is safe here, unlike in the audited network: this is the adversary's own decoder,
-    trained on its own patients, and run with fixed statistics.
+    trained on its own patients, and run with fixed statistics. Several tasks, each with levels of
+    its own to read, share all convolutions but not the norms, whose statistics differ.
 
     Args:
         channels: level to channels, for every level it reads.
         space: image size.
         outputs: image channels.
         width: feature channels at the finest level; twice as many below.
+        tasks: how many tasks share it.
     """
 
     def __init__(
-        self, channels: Mapping[int, int], space: tuple[int, ...], outputs: int, width: int
+        self,
+        channels: Mapping[int, int],
+        space: tuple[int, ...],
+        outputs: int,
+        width: int,
+        tasks: int = 1,
     ) -> None:
         super().__init__()
         dimensions = len(space)
@@ -74,11 +83,22 @@ class Decoder(nn.Module):
         steps = range(self.finest, self.deepest)
         self.lower = nn.ModuleList(conv(widths[i], widths[i + 1], 2, stride=2) for i in steps)
         self.upper = nn.ModuleList(raise_by(widths[i + 1], widths[i], 2, stride=2) for i in steps)
-        self.blocks = nn.ModuleList(_Residual(dimensions, each) for each in widths.values())
+        self.blocks = nn.ModuleList(_Residual(dimensions, each, tasks) for each in widths.values())
         self.last = conv(widths[self.finest], pixels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)
+
+    def begin_from(self, other: Decoder) -> None:
+        """Take over what another decoder learnt of images; what reads features stays as it is."""
+        own = self.state_dict()
+        known = {
+            name: tensor
+            for name, tensor in other.state_dict().items()
+            if not name.startswith("stems") and ".norms." not in name
+            and name in own and own[name].shape == tensor.shape
+        }  # fmt: skip
+        self.load_state_dict(own | known)
 
     def _deepest(self, level: int) -> int:
         """As deep as asked for, but never below two positions per side."""
@@ -87,12 +107,13 @@ class Decoder(nn.Module):
             wanted -= 1
         return wanted
 
-    def forward(self, features: Features, estimate: Tensor) -> Tensor:
+    def forward(self, features: Features, estimate: Tensor, task: int = 0) -> Tensor:
         """Images (n, outputs, *space); zero at first.
 
         Args:
-            features: level to (n, channels, *grid), standardised.
+            features: level to (n, channels, *grid), standardised; of the task's levels.
             estimate: (n, outputs, *space), a first estimate, standardised.
+            task: whose norms to use.
         """
         ends_at = level_size(self.space, self.finest)
         entering: Features = {
@@ -110,14 +131,14 @@ class Decoder(nn.Module):
                 carried = lower(torch.relu(entering[level]))
                 below = entering.get(level + 1)
                 entering[level + 1] = carried if below is None else below + carried
-        current = self.blocks[-1](entering[self.deepest])
+        current = self.blocks[-1](entering[self.deepest], task)
         for index in reversed(range(len(self.upper))):
             level = self.finest + index
             raised = self.upper[index](torch.relu(current))
             raised = stretch(raised, level_size(self.space, level))
             if level in entering:
                 raised = raised + entering[level]
-            current = self.blocks[index](raised)
+            current = self.blocks[index](raised, task)
         blocks: Tensor = self.last(torch.relu(current))
         return depth_to_space(blocks, 2**self.finest, self.space)
 

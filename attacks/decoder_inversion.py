@@ -9,9 +9,10 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from ._decoder import Decoder
 from ._effort import Effort, scaled
 from ._examples import examples
-from ._learn import Budget, Lesson, decode
+from ._learn import Budget, Lesson, decode_all
 from ._releases import gather
 
 
@@ -34,7 +35,11 @@ class DecoderInversion(Attack):
     source = "He et al. 2019"
 
     effort: Effort = Field(default="standard", description="scales steps and width")
-    steps: PositiveInt = Field(default=200, le=1_000_000, description="optimiser steps per target")
+    steps: PositiveInt = Field(
+        default=200,
+        le=1_000_000,
+        description="optimiser steps for one target; several share them",
+    )
     channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
     batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
     learning_rate: PositiveFloat = Field(default=1e-2, le=1.0, description="highest step size")
@@ -47,7 +52,7 @@ class DecoderInversion(Attack):
     )
 
     def guess(self, view: View, rng: Generator) -> Guesses:
-        """One decoder per target; what is queried of a victim is shared by its targets."""
+        """What is queried of a victim, and most of the decoder, is shared by its targets."""
         budget = Budget(
             steps=scaled(self.steps, self.effort),
             width=self.channels * (2 if self.effort == "thorough" else 1),
@@ -55,14 +60,14 @@ class DecoderInversion(Attack):
             learning_rate=self.learning_rate,
         )
         guesses: dict[Target, Guess] = {}
+        network: Decoder | None = None
         for victim in dict.fromkeys(target.victim for target in view.targets):
             targets = [target for target in view.targets if target.victim == victim]
             levels = sorted({level for target in targets for level in target.levels})
             asked = examples(view, victim, self.copies, rng)
             known = gather(view, victim, levels, self.draws, rng, asked=asked)
-            for target in targets:
-                lesson = Lesson(
-                    known.only(target.levels), asked.images, asked.patients, asked.altered
-                )
-                guesses[target] = decode(lesson, budget, rng)
+            lesson = Lesson(known, asked.images, asked.patients, asked.altered)
+            tasks = [target.levels for target in targets]
+            found, network = decode_all(lesson, tasks, budget, rng, network)
+            guesses.update(zip(targets, found, strict=True))
         return guesses

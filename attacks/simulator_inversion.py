@@ -9,8 +9,9 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from ._decoder import Decoder
 from ._effort import Effort, scaled
-from ._learn import Budget, Lesson, decode
+from ._learn import Budget, Lesson, decode_all
 from ._simulator import SimulatorBudget, Simulators
 
 
@@ -83,10 +84,13 @@ class SimulatorInversion(Attack):
             learning_rate=self.learning_rate,
         )
         guesses: dict[Target, Guess] = {}
+        network: Decoder | None = None
         for victim in dict.fromkeys(target.victim for target in view.targets):
             known = simulators.releases(victim)
             images = view.auxiliary_images(victim)
-            for target in (target for target in view.targets if target.victim == victim):
-                lesson = Lesson(known.only(target.levels), images, view.auxiliary_patients)
-                guesses[target] = decode(lesson, budget, rng)
+            lesson = Lesson(known, images, view.auxiliary_patients)
+            targets = [target for target in view.targets if target.victim == victim]
+            tasks = [target.levels for target in targets]
+            found, network = decode_all(lesson, tasks, budget, rng, network)
+            guesses.update(zip(targets, found, strict=True))
         return guesses

@@ -36,3 +36,18 @@ def test_altered_copies_make_up_for_few_patients(world: Callable[..., World]) ->
         return advantage(few, guess.values)
 
     assert found(6) > found(0) + 0.1
+
+
+def test_targets_that_share_a_decoder_are_recovered_as_well_as_alone(
+    world: Callable[..., World],
+) -> None:
+    given, victims, levels = world(), ("north", "south"), [(0,), (1,)]
+
+    def found(victims: tuple[str, ...], levels: list[tuple[int, ...]]) -> list[float]:
+        guesses = QUICK(given.view(victims=victims, levels=levels), 0)
+        return [advantage(given, guess.values, each.victim) for each, guess in guesses.items()]
+
+    together = found(victims, levels)
+    alone = [found((victim,), [each])[0] for victim in victims for each in levels]
+    assert min(mine - own for mine, own in zip(together, alone, strict=True)) > -0.04
+    assert sum(together) > sum(alone) - 0.04

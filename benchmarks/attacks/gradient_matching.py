@@ -1,0 +1,227 @@
+"""Gradient matching beside `breaching` 0.1.2, on the same networks, gradients and images.
+
+Run ``python benchmarks/attacks/gradient_matching.py``, with ``--task`` for one of the two:
+
+- G1: one 3 x 32 x 32 image through three convolutions with sigmoids and a dense layer; label known.
+- G2: one of 3 x 16 x 16 through a U-Net of two levels with dense cross-entropy; mask known.
+
+For each image and seed breaching's Inverting Gradients does its iterations, then the product's
+solver gets no more iterations and no more processor time than that took: whoever is better at equal
+time with fewer iterations is better at both. Intervals are percentile bootstraps over images, each
+the mean of its seeds. The networks are as torch draws them.
+
+breaching is fetched from the package index into a folder of its own. Where it cannot be, the
+benchmark says so and measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from images import Slices, slices
+from published import InvertingGradients, Loss, UnavailableError
+from torch import Tensor, nn
+
+sys.path.append(str(Path(__file__).parents[1]))
+from leakaudit.attacks._matching_gradients import ImageBudget, matched
+from recording import machine, store
+
+ITERATIONS = 500
+WARM_UP = 15  # steps that tell what a step costs
+SPARE = 0.95  # of the time is planned for, because steps vary
+START, NOISE = 0.25, 0.01  # as the product begins where it knows no other image
+
+
+class UNet(nn.Module):
+    """Two levels, one skip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.above, self.below = _two(3, width), _two(width, 2 * width)
+        self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
+        self.joined, self.head = _two(2 * width, width), nn.Conv2d(width, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        above = self.above(images)
+        raised = self.up(self.below(nn.functional.avg_pool2d(above, 2)))
+        result: Tensor = self.head(self.joined(torch.cat([above, raised], 1)))
+        return result
+
+
+def _two(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1), nn.Sigmoid(),
+        nn.Conv2d(outputs, outputs, 3, padding=1), nn.Sigmoid(),
+    )  # fmt: skip
+
+
+def classifier() -> nn.Module:
+    """Three convolutions with sigmoids, the network that gradient matching began with."""
+    return nn.Sequential(
+        nn.Conv2d(3, 12, 5, stride=2, padding=2), nn.Sigmoid(),
+        nn.Conv2d(12, 12, 5, stride=2, padding=2), nn.Sigmoid(),
+        nn.Conv2d(12, 12, 5, padding=2), nn.Sigmoid(),
+        nn.Flatten(), nn.Linear(768, 10),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """An image's side, a network, what it is asked, and how strongly the product smooths."""
+
+    side: int
+    network: Callable[[], nn.Module]
+    labels: Callable[[Slices, int], Tensor]
+    total_variation: float
+
+
+TASKS = {
+    "G1": Task(32, classifier, lambda _, row: torch.tensor([row % 10]), 0.0),
+    "G2": Task(16, lambda: UNet(8), lambda drawn, row: drawn.masks[row].long(), 0.0),
+}
+
+
+def product(
+    network: nn.Module, loss: Loss, gradients: Sequence[Tensor], labels: Tensor,
+    start: Tensor, steps: int, total_variation: float,
+) -> Tensor:  # fmt: skip
+    """The product's solver, given the function from images to this network's gradients."""
+    exact = network.double()
+    weights = list(exact.parameters())
+
+    def caused(images: Tensor) -> Tensor:
+        each = torch.autograd.grad(loss(exact(images[0]), labels), weights, create_graph=True)
+        return torch.cat([part.flatten() for part in each])[None]
+
+    wanted = torch.cat([part.flatten() for part in gradients])[None]
+    budget = ImageBudget("lbfgs", steps, 1, 0.0, total_variation)
+    found: Tensor = matched(caused, wanted, start[None], budget)[-1].values[0]
+    return found
+
+
+def compare(task: Task, drawn: Slices, row: int, seed: int, theirs: InvertingGradients) -> Row:
+    """Both on one image through one network."""
+    torch.manual_seed(seed)
+    network, loss = task.network(), nn.functional.cross_entropy
+    image, labels = drawn.images[row : row + 1], task.labels(drawn, row)
+    each = torch.autograd.grad(loss(network(image), labels), list(network.parameters()))
+    gradients = [part.detach() for part in each]
+    rng = torch.Generator().manual_seed(seed)
+    start = START + NOISE * torch.randn(image.shape, generator=rng)
+
+    def ours(steps: int) -> Tensor:
+        torch.manual_seed(seed)
+        copied = task.network()
+        return product(copied, loss, gradients, labels, start, steps, task.total_variation)
+
+    timed_ours = Timed(lambda: ours(WARM_UP))
+    timed_theirs = Timed(lambda: theirs(network, loss, gradients, labels, image.shape))
+    per_step = timed_ours.processor / (WARM_UP + 1)
+    steps = min(ITERATIONS, max(1, int(SPARE * timed_theirs.processor / per_step) - 1))
+    timed = Timed(lambda: ours(steps))
+    return Row(
+        psnr(timed.found, image), psnr(timed_theirs.found, image), steps,
+        timed.processor, timed_theirs.processor, timed.seconds, timed_theirs.seconds,
+    )  # fmt: skip
+
+
+class Timed:
+    """What a function returns, and what it took: processor time of all threads, and the clock."""
+
+    def __init__(self, function: Callable[[], Tensor]) -> None:
+        started, busy = time.perf_counter(), time.process_time()
+        self.found = function()
+        self.seconds, self.processor = time.perf_counter() - started, time.process_time() - busy
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image and seed: decibels, steps of the product, processor seconds and seconds."""
+
+    ours: float
+    theirs: float
+    steps: int
+    processor_ours: float
+    processor_theirs: float
+    seconds_ours: float
+    seconds_theirs: float
+
+
+def psnr(found: Tensor, image: Tensor) -> float:
+    return float(-10 * (found.clamp(0, 1) - image).square().mean().log10())
+
+
+def interval(values: np.ndarray) -> dict[str, float]:
+    """Mean over images with a 95 % interval; values (images, seeds)."""
+    each = values.mean(1)
+    rng = np.random.default_rng(0)
+    means = each[rng.integers(len(each), size=(4000, len(each)))].mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {"mean": round(each.mean(), 2), "low": round(low, 2), "high": round(high, 2),
+            "least": round(values.min(), 2)}  # fmt: skip
+
+
+def measured(name: str, drawn: Slices, seeds: int, theirs: InvertingGradients) -> dict[str, object]:
+    rows = [
+        [compare(TASKS[name], drawn, row, seed, theirs) for seed in range(seeds)]
+        for row in range(len(drawn.images))
+    ]
+
+    def column(field: str) -> np.ndarray:
+        return np.array([[getattr(cell, field) for cell in row] for row in rows])
+
+    ours, published = interval(column("ours")), interval(column("theirs"))
+    return {
+        "psnr_db": {"product": ours, "breaching": published},
+        "intervals_apart": bool(ours["low"] > published["high"]),
+        "iterations": {"breaching": ITERATIONS,
+                       "product_median": int(np.median(column("steps")))},
+        "median_processor_seconds": _medians(column, "processor"),
+        "median_seconds": _medians(column, "seconds"),
+    }  # fmt: skip
+
+
+def _medians(column: Callable[[str], np.ndarray], what: str) -> dict[str, float]:
+    return {
+        "product": round(float(np.median(column(f"{what}_ours"))), 2),
+        "breaching": round(float(np.median(column(f"{what}_theirs"))), 2),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--task", choices=[*TASKS, "both"], default="both")
+    parser.add_argument("--images", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    try:
+        theirs = InvertingGradients(ITERATIONS)
+    except UnavailableError as problem:
+        sys.stderr.write(f"not measured: breaching could not be fetched: {problem}\n")
+        return 0
+    apart = True
+    for name in TASKS if given.task == "both" else [given.task]:
+        drawn = slices(4 * given.images, channels=3, side=TASKS[name].side).one_each(given.images)
+        described = machine("torch")
+        result = measured(name, drawn, given.seeds, theirs)
+        apart &= bool(result["intervals_apart"])
+        store(
+            f"gradient-matching-{name.lower()}",
+            {"images": f"{given.images}, {drawn.source}", "seeds": given.seeds,
+             "threads": given.threads, **result},
+            described,
+        )  # fmt: skip
+    return 0 if apart else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
