@@ -6,7 +6,7 @@ import inspect
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,6 @@ def adversary_summaries(
             for attack, result in results.items()
             if attack.adversary == adversary.name and not attack.shuffled
         }
-        refused = {a.attack: r.reason for a, r in mine.items() if r.status == "not mountable"}
         knowledge = seen_from(adversary, configuration.split) | adversary.granted
         summaries.append(
             AdversarySummary(
@@ -127,12 +126,23 @@ def adversary_summaries(
                 knowledge=knowledge.words,
                 behaviour=adversary.behaviour,
                 mounted=_unique(a.attack for a, r in mine.items() if r.status == "done"),
-                not_mountable=tuple(
-                    NotMountable(attack=name, reason=reason) for name, reason in refused.items()
-                ),
+                not_mountable=tuple(_refused(mine)),
             )
         )
     return tuple(summaries)
+
+
+def _refused(results: Mapping[AttackId, AttackResult]) -> Iterator[NotMountable]:
+    """Each attack and reason once; under which settings, where it was mounted under others."""
+    settings: dict[tuple[str, str], list[str]] = {}
+    for attack, result in results.items():
+        if result.status == "not mountable":
+            where = settings.setdefault((attack.attack, result.reason), [])
+            where.append(attack.training.setting)
+    mounted = {attack.attack for attack, result in results.items() if result.status == "done"}
+    for (name, reason), where in settings.items():
+        under = f"under {', '.join(_unique(where))}: " if name in mounted else ""
+        yield NotMountable(attack=name, reason=under + reason)
 
 
 def attack_summaries(configuration: AuditConfiguration) -> tuple[AttackSummary, ...]:
