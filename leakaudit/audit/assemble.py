@@ -30,6 +30,7 @@ from leakaudit.audit.summary import (
     split_summary,
 )
 from leakaudit.audit.tradeoff import trade_offs
+from leakaudit.audit.uncovered import with_uncovered
 from leakaudit.audit.utility import by_setting, costs, dependence, utility
 from leakaudit.audit.verdicts import controls, verdicts
 from leakaudit.cohorts.cohort import Group
@@ -188,14 +189,17 @@ def assemble(
     patients = given.groups.patients[Group.VALIDATION]
     dice = dice_cells(done.trainings, region, patients)
     targets, stand = held(frame, record, found)
-    added = {
-        "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
-        "answer": answer(
+    answered = (
+        answer(
             settings, targets, stand, dice, record.utility, undefended=found.undefended,
             region=region, least_dice=configuration.judgement.least_dice, policy=frame.policy,
         )
         if found.gathered
-        else None,
+        else None
+    )  # fmt: skip
+    added = {
+        "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
+        "answer": None if answered is None else with_uncovered(answered, record),
         "searches": searches,
         "interferences": interferences(done.trainings, done.interfered, region, patients),
         "pictures": draw_gallery(

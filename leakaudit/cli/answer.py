@@ -24,6 +24,7 @@ def show_answer(record: Record) -> None:
         say(_searched(search))
     if record.answer is not None and several:
         _show(record.answer, _undefended(record))
+        _show_uncovered(record.answer)
 
 
 def _undefended(record: Record) -> str | None:
@@ -73,6 +74,18 @@ def _show(answer: Answer, undefended: str | None) -> None:
             f"Dice {_signed(answer.dice_change)}{also}."
         )
     )
+
+
+def _show_uncovered(answer: Answer) -> None:
+    """What leaks under that setting for sure, though it meets every target."""
+    if answer.uncovered:
+        leaks = "; ".join(
+            f"{each.asset} of {each.victim} by {each.adversary}"
+            + ("" if each.advantage is None else f", leakage {_spread(each.advantage)}")
+            for each in answer.uncovered
+        )
+        setting = answer.nearest if answer.least is None else answer.least
+        say(printable(f"Leaks shown under {setting} that no target covers: {leaks}."))
 
 
 def _target(target: TargetSummary) -> str:

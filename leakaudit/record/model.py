@@ -15,7 +15,7 @@ SCHEMA_VERSION = "1.3"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`."""
+`interferences`; `uncovered`."""
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -467,6 +467,17 @@ class Standing(Part):
     reason: str
 
 
+class Uncovered(Part):
+    """A leak that is shown under the answer's setting, and that no target speaks of."""
+
+    adversary: str
+    asset: Asset
+    victim: str = Field(description="the victim that leaks most")
+    advantage: Estimate | None = Field(
+        default=None, description="of the strongest attack, corrected for having been picked"
+    )
+
+
 class Answer(Part):
     """The least defense that meets every target, or what came nearest."""
 
@@ -495,6 +506,10 @@ class Answer(Part):
     )
     excess: Number | None = Field(
         default=None, description="how far the nearest's bound lies beyond a target, at worst"
+    )
+    uncovered: tuple[Uncovered, ...] = Field(
+        default=(),
+        description="leaks shown under `least`, or under `nearest`, that no target speaks of",
     )
     reason: str = Field(description="in words")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary
+from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary, Uncovered
 
 from .blocks import (
     Block,
@@ -20,6 +20,7 @@ from .blocks import (
     strong,
 )
 from .evidence_index import Index, Question, actor, owner
+from .frequencies import picked_out
 from .paired import Difference, leakage_difference, utility_difference
 from .wording import ASSET, WORD, count, joined, number, signed
 
@@ -77,6 +78,7 @@ def _answered(index: Index) -> list[Block]:
         return [Paragraph(say("This record names no least defense: it was made without targets."))]
     blocks: list[Block] = [
         Paragraph(_least(index, answer), lead=True),
+        *_uncovered(index, answer),
         *_policy(answer),
         Items(tuple(_target(index, target) for target in answer.targets)),
         _standings(index, answer),
@@ -84,6 +86,46 @@ def _answered(index: Index) -> list[Block]:
     if index.record.searches:
         blocks.append(Items(tuple(_searched(index, found) for found in index.record.searches)))
     return blocks
+
+
+def _uncovered(index: Index, answer: Answer) -> list[Block]:
+    """What leaks for sure under the named setting, because nobody set a target for it."""
+    if not answer.uncovered:
+        return []
+    setting = answer.nearest if answer.least is None else answer.least
+    told = [_leaks(index, setting or "", each) for each in answer.uncovered]
+    return [
+        Callout(
+            "Not covered by any target",
+            say(
+                f"Under {index.title(setting or '')} a leak is shown that no target speaks of: "
+                f"{'; '.join(told)}. Set a target for it and run again, or decide in section 2 "
+                "that it may leak.",
+            ),
+            "caution",
+        )
+    ]
+
+
+def _leaks(index: Index, setting: str, each: Uncovered) -> str:
+    """Who learns what, in patients of a hundred where it can be counted."""
+    by = next((a for a in index.record.adversaries if a.name == each.adversary), None)
+    who = each.adversary if by is None else actor(by)
+    name = f"{who}, {ASSET[each.asset]} of {owner(each.victim)}"
+    verdict = next(
+        (
+            v
+            for v in index.record.verdicts
+            if (v.defense, v.adversary, v.victim, v.asset)
+            == (setting, each.adversary, each.victim, each.asset)
+        ),
+        None,
+    )
+    finding = None if verdict is None else index.finding(verdict)
+    counted = None if finding is None else picked_out(finding)
+    if counted is not None:
+        return f"{name} ({counted.of_100} of 100 patients picked out)"
+    return name if each.advantage is None else f"{name} (leakage {number(each.advantage.mean)})"
 
 
 def _policy(answer: Answer) -> list[Block]:

@@ -7,6 +7,7 @@ from example_answer import answered_record
 from example_records import WITHHELD, example_record
 
 from leakaudit.cli.answer import show_answer
+from leakaudit.record.model import Uncovered
 
 
 def test_the_least_defense_its_price_and_what_was_saved(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,6 +17,20 @@ def test_the_least_defense_its_price_and_what_was_saved(capsys: pytest.CaptureFi
     assert "1 of 8 strengths audited, 4242 cells saved" in said
     assert "0.37 [0.32, 0.42]" in said
     assert "at most 0.5171" in said
+
+
+def test_a_leak_that_no_target_covers_is_said_after_the_least_defense(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = answered_record()
+    assert record.answer is not None
+    leak = Uncovered(adversary="curious server", asset="identity", victim="T1")
+    answer = record.answer.model_copy(update={"uncovered": (leak,)})
+    show_answer(record.model_copy(update={"answer": answer}))
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == (
+        f"Leaks shown under {WITHHELD} that no target covers: identity of T1 by curious server."
+    )
 
 
 def test_what_came_nearest(capsys: pytest.CaptureFixture[str]) -> None:

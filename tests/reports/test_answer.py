@@ -9,7 +9,9 @@ from example_answer import answered_record
 from example_records import NOISE, WITHHELD, example_record
 from leakaudit.reports import HtmlReport, MarkdownReport
 from leakaudit.reports._content import document
-from leakaudit.reports._content.blocks import Document, Paragraph, Table, words
+from leakaudit.reports._content.blocks import Callout, Document, Paragraph, Table, words
+
+from leakaudit.record.model import Uncovered
 
 NOWHERE = Path("/nonexistent")
 
@@ -53,6 +55,25 @@ def test_where_nothing_meets_it_says_what_came_nearest() -> None:
     told = paragraphs(document(answered_record(met=False), NOWHERE), "10")
     assert "No setting meets every target." in told
     assert f"Nearest came {WITHHELD}: its bound exceeds a target by 0.28" in told
+
+
+def test_a_leak_that_no_target_covers_stands_beside_the_recommendation(tmp_path: Path) -> None:
+    record = answered_record()
+    assert record.answer is not None
+    leak = Uncovered(adversary="curious server", asset="identity", victim="T1")
+    record = record.model_copy(
+        update={"answer": record.answer.model_copy(update={"least": NOISE, "uncovered": (leak,)})}
+    )
+    content = document(record, NOWHERE)
+    told = next(
+        words(b.text) for b in content.blocks()
+        if isinstance(b, Callout) and b.title == "Not covered by any target"
+    )  # fmt: skip
+    assert f"Under {NOISE} a leak is shown that no target speaks of: The server, identity" in told
+    assert "60 of 100 patients picked out" in told
+    for rendered in (HtmlReport(), MarkdownReport()):
+        page = rendered.render(record, tmp_path).read_text(encoding="utf-8")
+        assert "Not covered by any target" in page
 
 
 @pytest.mark.parametrize("met", [True, False])
