@@ -19,7 +19,7 @@ def show_answer(record: Record) -> None:
     several = len(record.defenses) > 1
     if several:
         for found in record.trade_offs:
-            _show_trade_off(found, _undefended(record))
+            _show_trade_off(found, record)
     for search in record.searches:
         say(_searched(search))
     if record.answer is not None and several:
@@ -31,7 +31,9 @@ def _undefended(record: Record) -> str | None:
     return next((defense.label for defense in record.defenses if not defense.stack), None)
 
 
-def _show_trade_off(found: TradeOff, undefended: str | None) -> None:
+def _show_trade_off(found: TradeOff, record: Record) -> None:
+    undefended = _undefended(record)
+    useless = () if record.answer is None else record.answer.useless
     rows = []
     for point in found.points:
         named = ", ".join(point.dominated_by[:_MOST_NAMED])
@@ -43,7 +45,9 @@ def _show_trade_off(found: TradeOff, undefended: str | None) -> None:
                 "not measured" if point.dice is None else _spread(point.dice),
                 "reference" if point.setting == undefended else _signed(point.dice_change),
                 "" if point.defense_capability is None else f"{point.defense_capability:.2f}",
-                f"{named} +{more}" if more > 0 else named,
+                "Dice below the floor"
+                if point.setting in useless
+                else (f"{named} +{more}" if more > 0 else named),
             )
         )
     table(f"Trade-off, {found.asset} by {found.adversary}: Dice {found.region}", _COLUMNS, rows)

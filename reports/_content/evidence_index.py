@@ -64,6 +64,12 @@ class Index:
             if (adversary.name, asset) in asked and ((adversary.name, asset) in attacked) is mounted
         )
 
+    @cached_property
+    def useless(self) -> frozenset[str]:
+        """Settings whose Dice is surely below the audit's floor: they protect by breaking."""
+        answer = self.record.answer
+        return frozenset() if answer is None else frozenset(answer.useless)
+
     def title(self, setting: str) -> str:
         """A setting's name for readers: `none` is a word of the configuration."""
         return "no defense" if setting == self.undefended else setting

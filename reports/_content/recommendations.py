@@ -67,8 +67,23 @@ def recommendations(index: Index) -> Section:
         )
         blocks += [Paragraph(_lead(index, q, found)) for q, found in ranked.items() if found]
         blocks.append(_table(index, ranked))
+    if index.useless:
+        left_out = [index.title(name) for name in index.settings if name in index.useless]
+        floor = index.record.answer.least_dice if index.record.answer is not None else None
+        blocks.append(
+            Paragraph(
+                say(
+                    f"Not ranked, for Dice is surely below the floor{_of(floor)}: "
+                    f"{joined(left_out)}. A network that segments nothing is no protection."
+                )
+            )
+        )
     blocks.append(Items(tuple(_asked(index))))
     return Section("10", "Recommendations", tuple(blocks))
+
+
+def _of(floor: float | None) -> str:
+    return "" if floor is None else f" of {number(floor)}"
 
 
 def _answered(index: Index) -> list[Block]:
@@ -252,7 +267,7 @@ def _searched(index: Index, found: SearchSummary) -> Rich:
 
 
 def effects(index: Index, question: Question) -> list[Effect]:
-    """Measured effects, largest fall in leakage first."""
+    """Measured effects of settings of some use, largest fall in leakage first."""
     if index.undefended is None:
         return []
     bare = index.worst(question, index.undefended)
@@ -261,7 +276,7 @@ def effects(index: Index, question: Question) -> list[Effect]:
         return []
     found = []
     for setting in index.settings:
-        if setting == index.undefended:
+        if setting == index.undefended or setting in index.useless:
             continue
         verdict = next(
             (v for v in index.verdicts(question, setting) if v.victim == bare.victim), None

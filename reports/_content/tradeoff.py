@@ -238,13 +238,15 @@ def _excluded(index: Index) -> Rich:
 
 def _settled(index: Index, question: Question, weighed: TradeOff) -> Rich:
     """The Pareto front, as far as the evidence settles it."""
-    front = [point for point in weighed.points if not point.dominated_by]
+    kept = [point for point in weighed.points if point.setting not in index.useless]
+    front = [point for point in kept if not point.dominated_by]
     told = "; ".join(_told(index, point) for point in front)
-    beaten = [point for point in weighed.points if point.dominated_by]
-    text = f" Surely beaten: {count(len(beaten), 'setting')}, see the table." if beaten else ""
+    beaten, useless = len(kept) - len(front), len(weighed.points) - len(kept)
+    text = f" Surely beaten: {count(beaten, 'setting')}, see the table." if beaten else ""
+    text += f" Left out for a Dice surely below the floor: {useless}." if useless else ""
     return say(
         strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
-        "Settings that no other surely beats: ", told, ".", text,
+        "Settings that no other surely beats: ", told or "none", ".", text,
     )  # fmt: skip
 
 
@@ -275,7 +277,9 @@ def _weighed(index: Index, weighed: list[tuple[Question, TradeOff]]) -> Table:
                     if change is None
                     else Cell(say(signed(change.mean), _ends(change)), order=change.mean),
                     Cell(
-                        say("on the front")
+                        say("Dice below the floor")
+                        if point.setting in index.useless
+                        else say("on the front")
                         if not beaten
                         else say("beaten by ", beaten, f" and {more} more" if more > 0 else "")
                     ),

@@ -33,6 +33,17 @@ def test_a_leak_that_no_target_covers_is_said_after_the_least_defense(
     )
 
 
+def test_a_useless_setting_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    record = answered_record()
+    assert record.answer is not None
+    answer = record.answer.model_copy(update={"useless": (WITHHELD,)})
+    show_answer(record.model_copy(update={"answer": answer}))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if "Dice below the floor" in line] == [
+        WITHHELD.split()[0]
+    ]
+
+
 def test_what_came_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     show_answer(answered_record(met=False))
     said = " ".join(capsys.readouterr().err.split())

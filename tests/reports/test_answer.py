@@ -76,6 +76,25 @@ def test_a_leak_that_no_target_covers_stands_beside_the_recommendation(tmp_path:
         assert "Not covered by any target" in page
 
 
+def test_a_useless_setting_is_neither_ranked_nor_on_the_front() -> None:
+    """A network that segments nothing leaks nothing: it may not lead the ranking."""
+    record = answered_record()
+    assert record.answer is not None
+    answer = record.answer.model_copy(
+        update={"least": None, "useless": (WITHHELD,), "least_dice": 0.2}
+    )
+    before = document(record, NOWHERE)
+    assert WITHHELD in {row[2] for row in rows(table(before, "effects"))}
+    content = document(record.model_copy(update={"answer": answer}), NOWHERE)
+    assert {row[2] for row in rows(table(content, "effects"))} == {NOISE}
+    assert rows(table(content, "trade-offs"))[2][4] == "Dice below the floor"
+    told = paragraphs(content, "8")
+    assert f"{WITHHELD} (leakage" not in told
+    assert "Left out for a Dice surely below the floor: 1." in told
+    ranked = paragraphs(content, "10")
+    assert f"Dice is surely below the floor of 0.20: {WITHHELD}." in ranked
+
+
 @pytest.mark.parametrize("met", [True, False])
 def test_rules_of_a_policy_are_named(met: bool) -> None:
     content = document(answered_record(met=met, rule="images, worst"), NOWHERE)
