@@ -24,6 +24,7 @@ from leakaudit.statistics import (
 )
 
 Doubles = npt.NDArray[np.float64]
+_SELECTED = ("adversary", "victim", "attack", "levels", "asset", "metric", "region")
 
 
 class Evidence:
@@ -62,16 +63,8 @@ class Evidence:
 
     def selected(self, scope: Scope, setting: str) -> list[Finding]:
         """The findings a rule speaks of; those without the measure by nature are left out."""
-        wanted = {
-            name: value
-            for name in ("adversary", "victim", "attack", "levels", "asset", "metric", "region")
-            if (value := getattr(scope, name)) is not None
-        }
         return [
-            finding
-            for finding in self._by_setting.get(setting, ())
-            if (scope.on == "value" or finding.ceiling is not None)
-            and all(getattr(finding, name) == value for name, value in wanted.items())
+            finding for finding in self._by_setting.get(setting, ()) if in_scope(finding, scope)
         ]
 
     def direction(self, finding: Finding, on: Measure) -> Direction:
@@ -163,6 +156,18 @@ def _question(part: Finding | Control) -> tuple[str, str, str]:
 
 def _run(finding: Finding) -> tuple[object, ...]:
     return finding.defense, finding.adversary, finding.victim, finding.attack, finding.levels
+
+
+def in_scope(finding: Finding, scope: Scope) -> bool:
+    """Whether a rule speaks of a finding, under whichever setting.
+
+    One without the measure by nature, such as the advantage of a metric without a ceiling, is none
+    of its concern.
+    """
+    wanted = {name: getattr(scope, name) for name in _SELECTED}
+    return (scope.on == "value" or finding.ceiling is not None) and all(
+        value is None or getattr(finding, name) == value for name, value in wanted.items()
+    )
 
 
 def by_question(findings: Iterable[Finding]) -> dict[tuple[str, str, str], list[Finding]]:

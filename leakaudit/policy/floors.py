@@ -39,6 +39,13 @@ def judge_floor(evidence: Evidence, placed: Placed, floor: UtilityFloor) -> Resu
     ]
     if not regions:
         obstacles.append(f"the audit measured no {floor.metric} of `{placed.setting}`")
+    elif floor.region is None:
+        measured = {utility.region for utility in regions}
+        obstacles += [
+            f"{floor.metric} of {region} was not measured under `{placed.setting}`"
+            for region in evidence.record.cohort.regions
+            if region not in measured
+        ]
     if obstacles:
         return Result(
             placed,

@@ -192,6 +192,13 @@ def test_a_setting_without_utility_is_invalid(tmp_path: Path, record: Record) ->
     assert only(tmp_path, bare, FLOOR.format(0.1)).status is Status.INVALID
 
 
+def test_a_region_that_was_not_measured_is_no_pass(tmp_path: Path, record: Record) -> None:
+    less = tuple(u for u in record.utility if (u.region, u.metric) != ("ET", "dice"))
+    result = only(tmp_path, record.model_copy(update={"utility": less}), FLOOR.format(0.1))
+    assert result.status is Status.INVALID
+    assert "dice of ET was not measured under `none`" in result.reason
+
+
 # Lines.
 
 

@@ -63,6 +63,15 @@ def changed(record: Record, **fields: Any) -> Record:
     return sealed(record.model_copy(update=fields))
 
 
+def sending(record: Record, *levels: int) -> Record:
+    """The same, with only these levels crossing."""
+    costs = (
+        c.model_copy(update={"routes": tuple(r for r in c.routes if r.level in levels)})
+        for c in record.costs
+    )
+    return changed(record, costs=tuple(costs))
+
+
 def compared(folder: Path, then: Record, now: Record, text: str) -> Result:
     return only(folder, now, text, baseline=baseline_of(then))
 
@@ -103,9 +112,12 @@ def test_for_a_metric_that_leaks_downwards_growth_is_a_fall(tmp_path: Path, reco
 def test_all_that_crosses_is_compared_with_all_that_crossed(tmp_path: Path, record: Record) -> None:
     """One more skip crosses: the deployed setting sends levels 0 and 1, and sent 1 alone."""
     findings = [f for f in record.findings if f.defense == NONE]
-    before = changed(
-        record, findings=tuple(f for f in findings if f.levels == (1,)),
-        controls=tuple(controls_of(findings)),
+    before = sending(
+        changed(
+            record, findings=tuple(f for f in findings if f.levels == (1,)),
+            controls=tuple(controls_of(findings)),
+        ),
+        1,
     )  # fmt: skip
     result = compared(tmp_path, before, record, rule(NONE))
     assert result.status is Status.FAIL
@@ -129,6 +141,65 @@ def test_a_new_attack_has_no_counterpart_and_never_passes(tmp_path: Path, record
     assert result.status is Status.INVALID
     assert "no counterpart in the baseline" in result.reason
     assert "record the baseline again" in result.remedy
+
+
+@pytest.mark.parametrize("field", ["attack", "adversary", "victim", "metric", "asset"])
+def test_what_the_baseline_found_and_today_did_not_look_for_never_passes(
+    tmp_path: Path, record: Record, field: str
+) -> None:
+    """Taking the stronger attack out of the configuration is no way through."""
+    gone = {"metric": "lpips", "asset": "masks"}.get(field, "another")
+    more = tuple(f.model_copy(update={field: gone}) for f in record.findings if f.metric == "ssim")
+    before = changed(record, findings=(*record.findings, *more))
+    text = rule().replace('metric = "ssim"\n', "")
+    result = compared(tmp_path, before, record, text)
+    assert result.status is Status.INVALID
+    assert "is in the baseline, and today's audit has no such finding" in result.reason
+    assert "look again as the baseline's audit did" in result.remedy
+
+
+def test_what_a_rule_does_not_speak_of_is_not_owed(tmp_path: Path, record: Record) -> None:
+    today = changed(record, findings=tuple(f for f in record.findings if f.asset != "identity"))
+    assert compared(tmp_path, record, today, rule()).status is Status.PASS
+
+
+def test_what_levels_gave_together_is_owed_for_those_still_sent(
+    tmp_path: Path, record: Record
+) -> None:
+    """Level 0 is withheld, and with it the attack on what is left went away."""
+    today = [f for f in record.findings if f.defense == NONE and f.levels == (1,)]
+    then = [
+        *(f for f in record.findings if f.defense == NONE),
+        *(f.model_copy(update={"attack": "g"}) for f in record.findings if f.levels == (0, 1)),
+    ]
+    before = changed(record, findings=tuple(then))
+    after = sending(changed(record, findings=tuple(today)), 1)
+    result = compared(tmp_path, before, after, rule(NONE))
+    assert result.status is Status.INVALID
+    assert "by g, levels 0, 1" in result.reason
+    assert "by decoder-inversion" not in result.reason
+
+
+def test_growth_of_a_level_shows_though_all_levels_together_gave_more(tmp_path: Path) -> None:
+    """Then 0, 1 and both; today level 1 alone, from which twice as much is read."""
+    alone, both = {(NONE, (1,)): 0.3}, {(NONE, (1,)): 0.6}
+    then, now = gate_record(leaks=alone), gate_record(leaks=both, seed=2)
+    today = changed(now, findings=tuple(f for f in now.findings if f.levels == (1,)))
+    result = compared(tmp_path, then, sending(today, 1), rule(NONE))
+    assert result.status is Status.FAIL
+    assert "level 1, the most of" in result.reason
+    assert "then)" not in result.reason
+
+
+def test_one_level_never_stands_for_another(tmp_path: Path) -> None:
+    """Levels attacked one by one, never together: there is no whole to compare."""
+    then, now = gate_record(), gate_record(leaks={(NONE, (1,)): 0.6}, seed=2)
+    single = [changed(r, findings=tuple(f for f in r.findings if len(f.levels) == 1))
+              for r in (then, now)]  # fmt: skip
+    today = changed(single[1], findings=tuple(f for f in single[1].findings if f.levels == (1,)))
+    result = compared(tmp_path, single[0], sending(today, 1), rule(NONE))
+    assert result.status is Status.FAIL
+    assert "(level 0 then)" not in result.reason
 
 
 def test_a_failed_control_is_invalid_here_too(tmp_path: Path, record: Record) -> None:
