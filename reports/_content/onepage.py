@@ -6,47 +6,25 @@ from dataclasses import replace
 
 from leakaudit.record.model import AdversarySummary, Verdict
 
-from .._figures.icons import Hundred, hundreds
+from .answers import NO_NUMBER, PAIRS, advantage_text, answers, frequency, icons, small_but_sure
 from .blocks import (
     Block,
     Callout,
     Card,
-    Cell,
-    Column,
-    Figure,
     Panels,
     Paragraph,
     Rich,
     Section,
-    Table,
     say,
     strong,
 )
 from .caveats import biggest_caveat
 from .evidence_index import Index, Question, actor, owner, target
-from .frequencies import Frequency, beaten_blind, picked_out, told_apart
+from .frequencies import Frequency
 from .gallery import worst_row
 from .interference import price_of_cheating
 from .tradeoff import map_of
-from .wording import ASSET, WORD, count, interval, joined, number
-
-GOAL = {
-    "identity": "Pick out whose image it is",
-    "images": "Rebuild the image",
-    "masks": "Rebuild the lesion mask",
-    "membership": "Tell who was in training",
-    "attribute": "Tell a property of the patient",
-}
-
-
-PAIRS = {
-    "membership": "in training and one not",
-    "attribute": "with what was asked about and one without",
-}
-"""Assets that are told of pairs: how the two patients of a pair differ."""
-
-NO_NUMBER = {"not tested", "attack invalid"}
-"""Verdicts behind which there is no number to print."""
+from .wording import ASSET, WORD, count, joined, number
 
 
 def one_page(index: Index, shots: dict[str, bytes]) -> Section:
@@ -84,18 +62,21 @@ def one_page(index: Index, shots: dict[str, bytes]) -> Section:
 
 def _pictures(index: Index) -> Panels | None:
     """The first question as people and as a trade-off."""
-    question = next((q for q in index.questions if _icons(index, q) is not None), None)
-    if question is None:
+    question, people = next(
+        ((q, drawn) for q in index.questions if (drawn := icons(index, q)) is not None),
+        (None, None),
+    )
+    if question is None or people is None:
         return None
-    found = [f for f in (_icons(index, question), map_of(index, question)) if f is not None]
+    found = [f for f in (people[0], map_of(index, question)) if f is not None]
     done = "picked out" if question.asset == "identity" else "rebuilt clearly better than blind"
     return Panels(
         "page-one",
         say(
             strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
             f"One hundred patients: dark is {done}, pale reaches to the upper end of the 95 % "
-            "interval, grey is the rest. The map sets leakage against Dice: further left leaks "
-            "less, further up segments better; section 8 has a map for every actor.",
+            f"interval, grey is the rest.{people[1]} The map sets leakage against Dice: further "
+            "left leaks less, further up segments better; section 8 has a map for every actor.",
         ),
         tuple(replace(f, key=f"{f.key}-page-one", title="") for f in found),
     )
@@ -117,7 +98,7 @@ def _card(index: Index, adversary: AdversarySummary) -> Card:
     if untested:
         blocks.append(Paragraph(_not_tested(index, untested)))
     if len(untested) < len(questions):
-        blocks.append(_table(index, adversary, questions))
+        blocks.append(answers(index, adversary, questions, untested))
     behaviour = "follows the protocol" if adversary.behaviour == "passive" else "may cheat"
     return Card(
         f"{actor(adversary)} ({adversary.name}, {behaviour})",
@@ -154,8 +135,8 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
     found = frequency(index, worst)
     if found is None or worst.verdict == "none shown":
         return say(
-            start, what, ": ", word, f". Advantage {_advantage(worst)}, where 0 is the blind guess "
-            "and 1 a perfect attack.",
+            start, what, ": ", word, f". Advantage {advantage_text(worst)}, where 0 is the blind "
+            "guess and 1 a perfect attack.",
         )  # fmt: skip
     doubt = " Inconclusive: chance could do it." if worst.verdict == "inconclusive" else ""
     if question.asset == "identity":
@@ -173,14 +154,17 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
             "rightly which is which for ", strong(str(found.of_100)),
             f"{_range(found)} from what {owner(worst.victim)} sends; guessing gives 50.", doubt,
         )  # fmt: skip
+    if small_but_sure(worst, found):
+        return say(
+            start, "a ", strong("small but sure"), f" leak: the attack rebuilt the {what} better "
+            "than the best guess without the messages on average (advantage "
+            f"{advantage_text(worst)}, where 1 is a perfect attack), for no single patient "
+            "clearly.",
+        )  # fmt: skip
     return say(
         start, "for ", strong(f"{found.of_100} of 100"), f" patients{_range(found)} the attack "
         f"rebuilt the {what} clearly better than the best guess without the messages.", doubt,
     )  # fmt: skip
-
-
-def _x(index: Index) -> str:
-    return joined(sorted({number(v.threshold) for v in index.record.verdicts}), "or")
 
 
 def _guess(index: Index, verdict: Verdict, guess: int) -> str:
@@ -194,68 +178,3 @@ def _range(found: Frequency) -> str:
     if found.low_of_100 is None or found.high_of_100 is None:
         return f" (no interval: {count(found.patients, 'patient')})"
     return f" (95 % interval {found.low_of_100} to {found.high_of_100})"
-
-
-def frequency(index: Index, verdict: Verdict) -> Frequency | None:
-    """The natural frequency behind a verdict."""
-    finding = index.finding(verdict)
-    if finding is None:
-        return None
-    if finding.asset == "identity":
-        return picked_out(finding)
-    if finding.asset in PAIRS:
-        return told_apart(finding)
-    return beaten_blind(finding, verdict.threshold)
-
-
-def _advantage(verdict: Verdict) -> str:
-    if verdict.advantage is None:
-        return "not measured"
-    return f"{number(verdict.advantage.mean)} ({interval(verdict.advantage)})"
-
-
-def _table(index: Index, adversary: AdversarySummary, questions: list[Question]) -> Table:
-    rows = []
-    for question in questions:
-        cells = [Cell(say(strong(GOAL[question.asset])))]
-        for setting in index.settings:
-            worst = index.worst(question, setting)
-            if worst is None:
-                cells.append(Cell(say("no verdict")))
-                continue
-            found = frequency(index, worst)
-            tail = ""
-            if worst.verdict == "none shown":
-                tail = "" if worst.advantage is None else f"advantage {_advantage(worst)}"
-            elif worst.verdict not in NO_NUMBER and found is not None:
-                who = "pairs" if question.asset in PAIRS else "patients"
-                tail = f"{found.of_100} of 100 {who}"
-            cells.append(Cell(say(tail), verdict=worst.verdict))
-        rows.append(tuple(cells))
-    return Table(
-        f"answers-{index.record.adversaries.index(adversary)}",
-        say(
-            "Every setting that was audited, worst victim. Clearly better: advantage above "
-            f"{_x(index)}."
-        ),
-        (
-            Column("Could this actor \u2026", weight=1.2),
-            *(Column(index.title(setting)) for setting in index.settings),
-        ),
-        tuple(rows),
-    )
-
-
-def _icons(index: Index, question: Question) -> Figure | None:
-    groups = []
-    for setting in index.settings:
-        worst = index.worst(question, setting)
-        found = frequency(index, worst) if worst is not None else None
-        if question.asset in PAIRS:
-            continue
-        if worst is not None and found is not None and worst.verdict not in NO_NUMBER:
-            groups.append(Hundred(index.title(setting), found.of_100, found.high_of_100))
-    if not groups:
-        return None
-    told = "; ".join(f"{g.label}: {g.of_100} of 100 patients" for g in groups)
-    return Figure("icons", say(), hundreds(told, groups), f"{told}.")

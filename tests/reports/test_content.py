@@ -20,7 +20,8 @@ from scipy import stats
 
 from leakaudit.record import Record
 from leakaudit.record import model as m
-from leakaudit.record.advantage import advantages, table_of
+from leakaudit.record.advantage import advantages
+from leakaudit.record.estimates import as_array
 
 NOWHERE = Path("/nonexistent")
 
@@ -230,7 +231,7 @@ def test_missing_values_are_counted(record: Record) -> None:
     holed = first.model_copy(update={"values": ((None, *first.values[0][1:]), *first.values[1:])})
     changed = record.model_copy(update={"findings": (holed, *record.findings[1:])})
     assert "1 per-patient values are missing" in told(document(changed, NOWHERE))
-    assert np.isnan(table_of(holed.values)[0, 0])
+    assert np.isnan(as_array(holed.values)[0, 0])
 
 
 def test_numbers_in_words() -> None:

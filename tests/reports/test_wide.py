@@ -1,0 +1,120 @@
+"""Reports of audits with many settings: everything fits, and what is named stands out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from example_records import NONE, WITHHELD, example_record
+from leakaudit.reports._content import document
+from leakaudit.reports._content.answers import frequency, small_but_sure
+from leakaudit.reports._content.blocks import Block, Document, Panels, Table, words
+from leakaudit.reports._content.evidence_index import Index
+from leakaudit.reports._content.standouts import standouts, works
+from wide_records import BROKEN, wide_record
+
+from leakaudit.record import Record
+from leakaudit.record import model as m
+
+NOWHERE = Path("/nonexistent")
+
+
+@pytest.fixture(scope="module")
+def wide() -> Document:
+    return document(wide_record(), NOWHERE)
+
+
+def block(content: Document, key: str) -> Block:
+    return next(b for b in content.blocks() if getattr(b, "key", "") == key)
+
+
+def table(content: Document, key: str) -> Table:
+    found = block(content, key)
+    assert isinstance(found, Table)
+    return found
+
+
+def cells(found: Table) -> dict[str, list[str]]:
+    return {words(row[0].text): [words(c.text) for c in row[1:]] for row in found.rows}
+
+
+def test_standouts_are_the_anchors_and_the_extremes_that_work() -> None:
+    index = Index(wide_record())
+    leaks = {NONE: 0.7, WITHHELD: 0.4, "noise 0": 0.5, "noise 1": 0.6, "noise 2": 0.9, BROKEN: 0.0}
+    assert standouts(index, leaks) == {
+        NONE: "", WITHHELD: "recommended, leaks least", "noise 1": "median",
+        "noise 2": "leaks most",
+    }  # fmt: skip
+    assert works(index, WITHHELD)
+    assert not works(index, BROKEN)
+    assert standouts(index, {BROKEN: 0.1}) == {BROKEN: "leaks least, median, leaks most"}
+
+
+def test_many_settings_are_rows_with_their_dice(wide: Document) -> None:
+    found = table(wide, "answers-0")
+    assert [c.title for c in found.columns] == [
+        "Setting", "Pick out whose image it is", "Rebuild the image", "Dice WT"
+    ]  # fmt: skip
+    rows = cells(found)
+    assert len(rows) <= 8
+    assert any(name.startswith("no defense") for name in rows)
+    assert any(name.startswith(f"{WITHHELD} (recommended") for name in rows)
+    assert rows[BROKEN][-1] == "0.00: the network no longer works"
+    told = words(found.caption)
+    assert f"the other {20 - len(rows)} of 20 stand in section 7" in told
+
+
+@pytest.mark.parametrize(("settings", "all_of_them"), [(7, True), (8, True), (9, False)])
+def test_a_handful_is_shown_in_full(settings: int, all_of_them: bool) -> None:
+    found = table(document(wide_record(settings), NOWHERE), "answers-0")
+    assert found.columns[0].title == "Setting"
+    assert (len(found.rows) == settings) is all_of_them
+
+
+def test_few_settings_stay_columns() -> None:
+    found = table(document(example_record(), NOWHERE), "answers-0")
+    assert [c.title for c in found.columns][1:] == ["no defense", "gaussian-noise 0.5", WITHHELD]
+    four = table(document(wide_record(4), NOWHERE), "answers-0")
+    assert [words(row[-1].text) for row in four.rows if row[-1].verdict] != []
+    assert all("Dice 0.00: the network no longer works" in words(r[-1].text) for r in four.rows)
+
+
+def test_people_of_page_one_are_the_settings_that_stand_out(wide: Document) -> None:
+    panels = block(wide, "page-one")
+    assert isinstance(panels, Panels)
+    told = words(panels.caption)
+    assert "Of 20 settings these are drawn: no defense" in told
+    assert f"{WITHHELD} (recommended" in told
+    assert f"{WITHHELD}: " in panels.figures[0].alternative
+
+
+def test_a_leak_that_no_patient_shows_is_small_but_sure() -> None:
+    record = _barely_leaking()
+    index = Index(record)
+    verdict = next(v for v in record.verdicts if (v.defense, v.asset) == (NONE, "images"))
+    found = frequency(index, verdict)
+    assert found is not None
+    assert found.of_100 == 0
+    assert small_but_sure(verdict, found)
+    page = document(record, NOWHERE)
+    text = " ".join(words(b.text) for b in page.blocks() if b.kind == "paragraph")
+    assert "Without a defense: a small but sure leak" in text
+    assert "for 0 of 100" not in text
+    row = cells(table(page, "answers-0"))["Rebuild the image"]
+    assert row[0] == "small but sure: on average, for no single patient clearly"
+
+
+def _barely_leaking() -> Record:
+    """The example, where no patient's advantage on images exceeds the threshold."""
+    base = example_record()
+    verdicts = tuple(
+        v.model_copy(update={"threshold": 2.0, "verdict": "leak shown"})
+        if v.asset == "images" and v.attack is not None
+        else v
+        for v in base.verdicts
+    )
+    return base.model_copy(update={"verdicts": verdicts})
+
+
+def test_the_record_is_whole() -> None:
+    assert m.Record.model_validate(wide_record().model_dump()).defenses[-1].label == BROKEN
