@@ -27,6 +27,9 @@ ORDERS: list[float] = [float(order) for order in 1 + np.logspace(-4, 6, 4000)]
 # Outside, the grid of the privacy-loss random variable takes minutes or gigabytes.
 _PRV_LEAST, _PRV_MOST = 0.05, 50.0
 
+# Far inside what single precision holds, the product of two of them and its square included:
+# messages and gradients are computed in it.
+LEAST_SCALE, MOST_SCALE = 1e-9, 1e9
 
 # In units of the sensitivity. Beyond it, single precision rounds the message itself away.
 MOST_NOISE = 1e5

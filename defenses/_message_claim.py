@@ -162,6 +162,10 @@ def _not_covered(defense: MessageDefense, split: SplitSpec) -> str:
         open_ends.append("masks, and the gradients that carry them")
     if defense.direction == "backward":
         open_ends.append("the activations, which are sent as they are")
+    if split.orientation == "horizontal":
+        open_ends.append(
+            "the encoder updates that cross every round, computed from the images as they are"
+        )
     if split.label_holder is not None:
         open_ends.append(
             f"what {split.label_holder} exchanges with the server at the last layers: no defense "

@@ -12,9 +12,10 @@ from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength
+from leakaudit.exchange.stack import MOST_EPSILON
 from leakaudit.split.spec import SplitSpec
 
-from ._accountant import Spent, require_small_delta
+from ._accountant import LEAST_SCALE, MOST_SCALE, Spent, require_small_delta
 from ._message_claim import Neighbouring, Releases, message_claim, required_releases, sensitivity
 from ._message_guard import MessageDefense
 from ._sample_norms import clip_samples, root_mean_square
@@ -38,7 +39,8 @@ class NoiseDefense(MessageDefense):
 
     noise_multiplier: float | None = Field(
         default=None,
-        gt=0,
+        ge=LEAST_SCALE,
+        le=MOST_SCALE,
         allow_inf_nan=False,
         description="scale of the noise over clip_norm, or over the message's root mean square "
         "where nothing is clipped",
@@ -46,12 +48,14 @@ class NoiseDefense(MessageDefense):
     target_epsilon: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_EPSILON,
         allow_inf_nan=False,
         description="instead of noise_multiplier: calibrate the noise to this total epsilon",
     )
     clip_norm: float | None = Field(
         default=None,
-        gt=0,
+        ge=LEAST_SCALE,
+        le=MOST_SCALE,
         allow_inf_nan=False,
         description="largest norm of one sample's message at one level; unset: no clipping",
     )

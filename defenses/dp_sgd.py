@@ -11,9 +11,16 @@ from torch import nn
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength, UpdateRule
 from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.exchange.stack import MOST_EPSILON
 from leakaudit.split.spec import SERVER, SplitSpec
 
-from ._accountant import gaussian_epsilon, gaussian_multiplier, require_small_delta
+from ._accountant import (
+    LEAST_SCALE,
+    MOST_SCALE,
+    gaussian_epsilon,
+    gaussian_multiplier,
+    require_small_delta,
+)
 from ._message_claim import Neighbouring, sensitivity
 from ._per_sample_update import PerSampleUpdate
 
@@ -47,19 +54,22 @@ class DpSgd(Defense):
     )
 
     clip_norm: float = Field(
-        gt=0,
+        ge=LEAST_SCALE,
+        le=MOST_SCALE,
         allow_inf_nan=False,
         description="largest L2 norm of one sample's gradient, per network",
     )
     noise_multiplier: float | None = Field(
         default=None,
-        gt=0,
+        ge=LEAST_SCALE,
+        le=MOST_SCALE,
         allow_inf_nan=False,
         description="standard deviation of the noise over clip_norm, on the sum over a batch",
     )
     target_epsilon: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_EPSILON,
         allow_inf_nan=False,
         description="instead of noise_multiplier: calibrate the noise to this total epsilon",
     )

@@ -14,7 +14,7 @@ from leakaudit.audit.tables import DefenseStack
 from leakaudit.audit.training_cell import exposure_of
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.stack import resolve
+from leakaudit.exchange.stack import check_claims, resolve
 from leakaudit.plugins import Kind, build
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary
@@ -141,15 +141,17 @@ def check_defenses(
 
     Raises:
         ConfigurationError: a defense does not exist, cannot stand in this split or beside another,
-            reaches no target, or a sweep's strengths are out of order.
+            reaches no target, claims no sensible epsilon, or a sweep's strengths are out of order.
     """
     for sweep in configuration.sweep:
         check_strengths(sweep)
     for stack in configuration.defenses:
         built = [build(Kind.DEFENSE, use.use, use.settings) for use in stack.stack]
         cell = _training(configuration, choice, stack, configuration.seeds[0])
+        exposure = exposure_of(given, cell)
         try:
-            resolve(built, configuration.split, exposure_of(given, cell))
+            resolved = resolve(built, configuration.split, exposure)
+            check_claims(resolved, configuration.split, exposure)
         except ConfigurationError as problem:
             raise ConfigurationError(
                 f"setting {stack.label!r}: {problem.rule}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Claim, Defense, Exposure
 from leakaudit.exchange.message import Cut, Route
 from leakaudit.split.spec import SplitSpec
@@ -43,6 +44,32 @@ def resolve(
     """
     split = reshaped(split, defenses)
     return tuple(defense.resolved(exposure, split) for defense in defenses)
+
+
+# e to that power is beyond any number: a larger epsilon is a slip of the pen, or an overflow.
+MOST_EPSILON = 1e9
+
+
+def check_claims(defenses: Sequence[Defense], split: SplitSpec, exposure: Exposure) -> None:
+    """Refuse settings whose claim would be no number, or an absurd one.
+
+    Args:
+        defenses: as resolved.
+        split: the split as configured, before any defense.
+        exposure: how often a patient is released.
+
+    Raises:
+        ConfigurationError: an epsilon is not finite, negative, or above :data:`MOST_EPSILON`.
+    """
+    for defense, claim in zip(defenses, claims(defenses, split, exposure), strict=True):
+        if claim is not None and not 0 <= claim.epsilon <= MOST_EPSILON:
+            raise ConfigurationError(
+                f"the epsilon of a claim is a number of at most {MOST_EPSILON:g}",
+                found=f"{type(defense).__name__}: {claim.epsilon:g} ({claim.mechanism}; "
+                f"{claim.composition})",
+                remedy="add more noise, or release less: fewer epochs, levels or samples of a "
+                "patient",
+            )
 
 
 def claims(

@@ -196,6 +196,17 @@ def test_in_a_horizontal_split_a_patient_is_at_one_party(
     assert "= 45 releases" in claim.composition
 
 
+def test_in_a_horizontal_split_updates_cross_that_no_noise_on_messages_covers(
+    flat_split: SplitSpec, exposure: Exposure
+) -> None:
+    stack = [GaussianNoise(noise_multiplier=9.0, clip_norm=1.0)]
+    for orientation, said in (("vertical", False), ("horizontal", True)):
+        split = flat_split.model_copy(update={"orientation": orientation})
+        (claim,) = claims(stack, split, exposure)
+        assert claim is not None
+        assert ("encoder updates that cross every round" in claim.not_covered) is said
+
+
 def test_a_bare_level_makes_no_claim_and_refuses_a_target(
     flat_split: SplitSpec, exposure: Exposure
 ) -> None:
