@@ -225,9 +225,10 @@ def check_command(
     """
     from leakaudit.cli.checking import Outputs, check, self_test
 
+    outputs = Outputs(junit=junit, sarif=sarif, summary=summary)
     if selftest:
-        return self_test(run, policy, seed)
-    return check(run, policy, baseline, Outputs(junit=junit, sarif=sarif, summary=summary))
+        return self_test(run, policy, seed, baseline, outputs)
+    return check(run, policy, baseline, outputs)
 
 
 @app.command("baseline")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from leakaudit.cli.terminal import printable, say, table
-from leakaudit.errors import EXIT_NO_VALID_VERDICT, EXIT_OK
+from leakaudit.errors import EXIT_NO_VALID_VERDICT, EXIT_OK, ConfigurationError
 from leakaudit.escaping import clipped
 from leakaudit.policy import (
     Evaluation,
@@ -27,6 +29,7 @@ from leakaudit.policy import (
 )
 from leakaudit.policy.selftest import ALLOWED
 from leakaudit.record import read_record
+from leakaudit.record.store import RECORD_FILE
 
 _LONGEST = 1200
 _MARKS = {
@@ -52,11 +55,21 @@ class Outputs:
     sarif: Path | None = None
     summary: Path | None = None
 
-    def clear(self) -> None:
-        """Remove what an earlier check wrote: it must not outlive one that stops before writing."""
-        for path in (self.junit, self.sarif):
+    def given(self) -> Iterator[tuple[str, Path]]:
+        """Those that were asked for, by the option that did."""
+        for option in ("junit", "sarif", "summary"):
+            path = getattr(self, option)
             if path is not None:
-                path.unlink(missing_ok=True)
+                yield f"--{option}", path
+
+    def clear(self) -> None:
+        """Remove what an earlier check wrote: it must not outlive one that stops before writing.
+
+        Regular files only: a device such as `/dev/stdout`, or a link, is written to.
+        """
+        for path in (self.junit, self.sarif):
+            if path is not None and path.is_file() and not path.is_symlink():
+                path.unlink()
 
     def write(self, evaluation: Evaluation) -> None:
         """Write what was asked for."""
@@ -79,6 +92,10 @@ def check(
         The exit code.
     """
     outputs = outputs or Outputs()
+    inputs = [("the record", _record_file(run)), ("the policy", policy)]
+    if baseline is not None:
+        inputs.append(("the baseline", baseline))
+    _keep_apart(inputs, outputs.given())
     outputs.clear()
     file = read_policy(policy)
     earlier = None if baseline is None else read_baseline(baseline)
@@ -92,15 +109,29 @@ def check(
 
 def baseline(run: Path, out: Path) -> None:
     """Write a run's baseline."""
+    _keep_apart([("the record", _record_file(run))], [("--out", out)])
     say(f"Wrote {printable(write_baseline(read_record(run), out))}")
 
 
-def self_test(run: Path, policy: Path, seed: int) -> int:
+def self_test(
+    run: Path, policy: Path, seed: int, baseline: Path | None = None, outputs: Outputs | None = None
+) -> int:
     """Print how often the gate would raise a false alarm on this record.
 
     Returns:
         0, or 2 where some rule surely raises more than its 5 %.
+
+    Raises:
+        ConfigurationError: a baseline or outputs were given, which a self-test has no use for.
     """
+    unused = ["--baseline"] if baseline is not None else []
+    unused += [option for option, _ in (outputs or Outputs()).given()]
+    if unused:
+        raise ConfigurationError(
+            "a self-test compares a record with itself, and writes no file",
+            found=f"--selftest with {', '.join(unused)}",
+            remedy="leave them out, or run the check itself",
+        )
     file = read_policy(policy)
     rates = false_alarms(file, read_record(run), np.random.default_rng(seed))
     table(
@@ -117,6 +148,31 @@ def self_test(run: Path, policy: Path, seed: int) -> int:
         f"{100 * ALLOWED:.0f} % is promised."
     )
     return EXIT_OK if all(rate.sound for rate in rates) else EXIT_NO_VALID_VERDICT
+
+
+def _record_file(run: Path) -> Path:
+    return run / RECORD_FILE if run.is_dir() else run
+
+
+def _keep_apart(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]) -> None:
+    """Refuse to write over what is read, or twice to one file."""
+    taken = list(inputs)
+    for option, path in outputs:
+        for other, theirs in taken:
+            if _same(path, theirs):
+                raise ConfigurationError(
+                    "what is written has a file of its own",
+                    found=f"{option} and {other} are both {path}",
+                    remedy=f"name another file for {option}",
+                )
+        taken.append((option, path))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Also by another name."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _show(evaluation: Evaluation) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from leakaudit.errors import ConfigurationError, NothingToEvaluateError
 from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.budgets import budget_outcome, judge_budget
 from leakaudit.policy.evidence import Evidence
-from leakaudit.policy.floors import judge_floor
-from leakaudit.policy.model import Budget, Regression
+from leakaudit.policy.floors import judge_floor, no_floor
+from leakaudit.policy.model import Budget, Regression, UtilityFloor
 from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.reading import Placed, PolicyFile
 from leakaudit.policy.regressions import judge_regression
@@ -61,7 +61,7 @@ def evaluate(
     results = tuple(_waived(_judged(evidence, placed, baseline), file) for placed in file.rules)
     return Evaluation(
         file=file,
-        results=results,
+        results=tuple(_warned(results, evidence)),
         audit_id=record.audit_id,
         record_sha256=record.content_sha256,
         record_title=record.title,
@@ -112,6 +112,19 @@ def _waived(result: Result, file: PolicyFile) -> Result:
         "waived",
     }[result.status]
     return replace(result, notes=(*result.notes, said))
+
+
+def _warned(results: Sequence[Result], evidence: Evidence) -> Iterator[Result]:
+    """Say once for each protected setting that no floor speaks of it."""
+    told = {r.placed.setting for r in results if isinstance(r.placed.rule, UtilityFloor)}
+    told.add(evidence.undefended)
+    for result in results:
+        setting = result.placed.setting
+        if setting in told:
+            yield result
+        else:
+            told.add(setting)
+            yield replace(result, notes=(*result.notes, no_floor(evidence, setting)))
 
 
 def _check_waivers(file: PolicyFile, today: datetime.date) -> None:

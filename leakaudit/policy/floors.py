@@ -56,6 +56,26 @@ def judge_floor(evidence: Evidence, placed: Placed, floor: UtilityFloor) -> Resu
     return _decided(evidence, placed, floor, regions)
 
 
+def no_floor(evidence: Evidence, setting: str) -> str:
+    """What to say of a setting that no floor speaks of: whether its model still works."""
+    dice = {
+        (u.setting, u.region): u.estimate.mean
+        for u in evidence.record.utility
+        if u.metric == "dice"
+    }
+    figures = []
+    for region in evidence.record.cohort.regions:
+        here, open_split = (dice.get((s, region)) for s in (setting, evidence.undefended))
+        if here is not None:
+            beside = "" if open_split is None else f" (undefended {number(open_split)})"
+            figures.append(f"{region} {number(here)}{beside}")
+    known = f"its Dice is {', '.join(figures)}" if figures else "its Dice was not measured"
+    return (
+        f"no [[utility]] floor speaks of `{setting}`, so that a protection that breaks the model "
+        f"passes: {known}"
+    )
+
+
 def _decided(
     evidence: Evidence, placed: Placed, floor: UtilityFloor, regions: list[Utility]
 ) -> Result:

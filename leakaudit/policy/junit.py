@@ -56,7 +56,10 @@ def junit(evaluation: Evaluation) -> str:
             )
             told.text = _told(evaluation, result)
         elif result.measured is not None:
-            ElementTree.SubElement(case, "system-out").text = _text(result.reason, _TEXT)
+            said = [result.reason, *(f"also: {note}" for note in result.notes)]
+            ElementTree.SubElement(case, "system-out").text = "\n".join(
+                _text(each, _TEXT) for each in said
+            )
     ElementTree.indent(whole, " ")
     return f"{_DECLARATION}{ElementTree.tostring(whole, encoding='unicode')}\n"
 

@@ -111,7 +111,17 @@ class Evaluation:
         counts = ", ".join(
             f"{len(found)} {_COUNTED[status]}" for status in _COUNTED if (found := self.of(status))
         )
-        return f"{_ANSWERS[self.exit_code]}: {_plural(self.results)}, {counts}."
+        return f"{self._answer}: {_plural(self.results)}, {counts}."
+
+    @property
+    def _answer(self) -> str:
+        """Kept is said only of what was shown to be kept."""
+        if self.exit_code == EXIT_OK:
+            if self.of(Status.INCONCLUSIVE):
+                return "Not violated, and not shown to be kept"
+            if self.of(Status.WAIVED):
+                return "Policy kept but for what is waived"
+        return _ANSWERS[self.exit_code]
 
 
 _COUNTED = {

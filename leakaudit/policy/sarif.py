@@ -68,6 +68,11 @@ def sarif(evaluation: Evaluation) -> str:
                     "recordSha256": evaluation.record_sha256,
                     "policySha256": evaluation.file.sha256,
                     "headline": evaluation.headline,
+                    "notes": [
+                        _text(f"{result.placed.name}: {note}", _TEXT)
+                        for result in evaluation.of(Status.PASS)
+                        for note in result.notes
+                    ],
                 },
             }
         ],

@@ -109,6 +109,52 @@ def test_a_green_file_never_outlives_a_check_that_stops(
     assert not (tmp_path / "x.sarif").exists()
 
 
+@pytest.mark.parametrize("option", ["--junit", "--sarif", "--summary"])
+@pytest.mark.parametrize("name", ["leakage-policy.toml", "audit.json", "b.json", "link"])
+def test_what_is_read_is_never_written_over(
+    typed: Typed, run: Path, option: str, name: str
+) -> None:
+    policy = policy_file(run, budget())
+    (run / "b.json").write_text("{}", encoding="utf-8")
+    (run / "link").symlink_to(run / "audit.json")
+    before = (run / name).read_bytes()
+    got = typed(
+        "check", run, "--policy", policy, "--baseline", run / "b.json", option, run / name
+    )  # fmt: skip
+    assert (got.code, "a file of its own" in got.err) == (4, True)
+    assert (run / name).read_bytes() == before
+
+
+def test_no_baseline_over_its_record(typed: Typed, run: Path) -> None:
+    before = (run / "audit.json").read_bytes()
+    assert typed("baseline", run, "--out", run / "audit.json").code == 4
+    assert (run / "audit.json").read_bytes() == before
+
+
+def test_two_outputs_never_share_a_file(typed: Typed, run: Path) -> None:
+    policy = policy_file(run, budget())
+    got = typed("check", run, "--policy", policy, "--junit", run / "x", "--sarif", run / "." / "x")
+    assert (got.code, "--sarif and --junit are both" in got.err) == (4, True)
+
+
+def test_a_link_is_written_through_and_stays(typed: Typed, run: Path) -> None:
+    """As /dev/stdout is one."""
+    policy = policy_file(run, budget())
+    (run / "real.xml").write_text("", encoding="utf-8")
+    (run / "link.xml").symlink_to(run / "real.xml")
+    assert typed("check", run, "--policy", policy, "--junit", run / "link.xml").code == 0
+    assert (run / "link.xml").is_symlink()
+    assert "<testcase" in (run / "real.xml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", ["--junit", "--sarif", "--summary", "--baseline"])
+def test_a_self_test_takes_nothing_it_would_not_use(typed: Typed, run: Path, option: str) -> None:
+    policy = policy_file(run, budget())
+    got = typed("check", run, "--policy", policy, "--selftest", option, run / "x")
+    assert (got.code, f"--selftest with {option}" in got.err) == (4, True)
+    assert not (run / "x").exists()
+
+
 def test_a_place_that_cannot_be_written_is_no_pass(
     typed: Typed, tmp_path: Path, record: Record
 ) -> None:

@@ -8,12 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from gate_records import TODAY, budget, gate_record, held, only, policy_file
+from gate_records import NONE, TODAY, budget, gate_record, held, only, policy_file
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leakaudit.errors import EXIT_USAGE, ConfigurationError, NothingToEvaluateError
-from leakaudit.policy import Status, evaluate, read_policy
+from leakaudit.policy import Status, evaluate, junit, markdown, read_policy, sarif
 from leakaudit.policy.positions import table_lines
 from leakaudit.record import Record
 
@@ -157,7 +157,7 @@ def test_a_waiver_never_lets_go_what_was_not_judged(tmp_path: Path) -> None:
 def test_a_waiver_without_need_is_said(tmp_path: Path, record: Record) -> None:
     result = only(tmp_path, record, budget(name="first") + WAIVER.format("2027-01-31"))
     assert result.status is Status.PASS
-    assert result.notes == ("the waiver on line 8 is not needed",)
+    assert "the waiver on line 8 is not needed" in result.notes
 
 
 # Utility floors.
@@ -197,6 +197,41 @@ def test_a_region_that_was_not_measured_is_no_pass(tmp_path: Path, record: Recor
     result = only(tmp_path, record.model_copy(update={"utility": less}), FLOOR.format(0.1))
     assert result.status is Status.INVALID
     assert "dice of ET was not measured under `none`" in result.reason
+
+
+def test_a_setting_that_no_floor_speaks_of_is_told_with_its_dice(
+    tmp_path: Path, record: Record
+) -> None:
+    """Breaking the model protects well, and no budget notices."""
+    bare = held(tmp_path, record, budget() + budget(metric="mse", max=0.6).partition("\n")[2])
+    told = [result for result in bare.results if result.notes]
+    assert len(told) == 1, "once for a setting"
+    assert "WT 0.799 (undefended 0.816)" in told[0].notes[0]
+    for text in (markdown(bare), junit(bare), sarif(bare)):
+        assert "floor speaks of" in text
+    floor = "[[utility]]\nmin = 0.5\nsource = 'x'\n"
+    assert not any(result.notes for result in held(tmp_path, record, budget() + floor).results)
+    assert only(tmp_path, record, budget(NONE)).notes == (), "nothing protects, nothing breaks"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (budget(), "Policy kept: 1 rule, 1 kept."),
+        (
+            budget(tail="worst", max=0.41),
+            "Not violated, and not shown to be kept: 1 rule, 1 inconclusive.",
+        ),
+        (
+            budget(NONE, name="first") + WAIVER.format("2027-01-31"),
+            "Policy kept but for what is waived: 1 rule, 1 waived.",
+        ),
+    ],
+)
+def test_kept_is_said_only_of_what_was_shown(
+    tmp_path: Path, record: Record, text: str, said: str
+) -> None:
+    assert held(tmp_path, record, text).headline == said
 
 
 # Lines.
