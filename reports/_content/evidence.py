@@ -7,7 +7,7 @@ import numpy as np
 from leakaudit.record.estimates import as_array
 from leakaudit.record.model import CurvePoint, Finding, Verdict
 
-from .._figures.distribution import Row, distribution
+from .._figures.distribution import MOST, Row, distribution
 from .._figures.effort import Curve, effort_curves
 from .blocks import (
     Block,
@@ -34,6 +34,7 @@ from .interference import interference
 from .level_matrix import level_matrix
 from .matching import matching
 from .reading import reading
+from .standouts import MANY, told_apart
 from .subgroups import subgroups
 from .wording import ASSET, interval, joined, levels_text, number, places_of
 
@@ -75,9 +76,7 @@ def _question(index: Index, question: Question) -> list[Block]:
     if drawn is not None:
         blocks.append(drawn)
     blocks += _efforts(index, question, key)
-    spread = _distribution(index, question, key)
-    if spread is not None:
-        blocks.append(spread)
+    blocks += _distribution(index, question, key)
     table = subgroups(index, question, key)
     if table is not None:
         blocks.append(table)
@@ -207,8 +206,16 @@ def _efforts(index: Index, question: Question, key: str) -> list[Block]:
         "one panel per victim. Where a curve still rises, somebody with more patients would read "
         "more.",
     }
+    many = (
+        f" Of more than {MANY} settings named are the one without a defense, the recommended one, "
+        "and those that end least, in the middle and most; the others are grey, without bands."
+        if len(index.settings) > MANY
+        else ""
+    )
     panels = {name: _effort(index, question, f"{name}-{key}", name) for name in told}
-    return [Panels(f"{name}-{key}", say(told[name]), tuple(p)) for name, p in panels.items() if p]
+    return [
+        Panels(f"{name}-{key}", say(told[name] + many), tuple(p)) for name, p in panels.items() if p
+    ]
 
 
 def _effort(index: Index, question: Question, key: str, kind: str) -> list[Figure]:
@@ -225,6 +232,9 @@ def _effort(index: Index, question: Question, key: str, kind: str) -> list[Figur
     for victim, findings in by_victim.items():
         label = index.metric_label(findings[0].metric)
         same = [f for f in findings if f.metric == findings[0].metric]
+        sign = -1 if same[0].direction == "lower" else 1
+        ends = {f.defense: sign * curve_of(f)[-1].estimate.mean for f in same}
+        apart, _ = told_apart(index, ends)
         curves = [
             Curve(
                 index.title(f.defense) + (" (still rising)" if f.converged is False else ""),
@@ -232,6 +242,7 @@ def _effort(index: Index, question: Question, key: str, kind: str) -> list[Figur
                     (p.effort, p.estimate.mean, p.estimate.lower, p.estimate.upper)
                     for p in curve_of(f)
                 ),
+                named=f.defense in apart,
             )
             for f in same
         ]
@@ -251,11 +262,12 @@ def _effort(index: Index, question: Question, key: str, kind: str) -> list[Figur
     return figures
 
 
-def _distribution(index: Index, question: Question, key: str) -> Figure | None:
+def _distribution(index: Index, question: Question, key: str) -> list[Figure]:
+    """Every patient under every setting, in as many figures of equal height as paper needs."""
     setting = index.undefended or (index.settings[0] if index.settings else "")
     worst = index.worst(question, setting)
     if worst is None or index.finding(worst) is None or question.asset == "identity":
-        return None
+        return []
     found = [
         finding
         for verdict in index.verdicts(question)
@@ -274,20 +286,29 @@ def _distribution(index: Index, question: Question, key: str) -> Figure | None:
     ]
     label = index.metric_label(found[0].metric)
     title = f"{_first_up(target(question.asset, worst.victim))}, every patient"
-    told = "; ".join(
-        f"{r.label}: median {number(float(np.nanmedian(r.values)))}, worst "
-        f"{'unknown' if r.worst is None else number(r.worst)}"
-        for r in rows
-    )
-    return Figure(
-        f"patients-{key}",
-        say(
-            f"{title}: {label} by setting. A bar is the mean, a red triangle the patient who leaks "
-            "most, the dashed line the blind mean."
-        ),
-        distribution(title, rows, f"{label}; {found[0].direction} leaks more"),
-        f"{title}. {told}.",
-    )
+    parts = -(-len(rows) // MOST)
+    tall = -(-len(rows) // parts)
+    figures = []
+    for part in range(parts):
+        shown = slice(part * tall, (part + 1) * tall)
+        told = "; ".join(
+            f"{r.label}: median {number(float(np.nanmedian(r.values)))}, worst "
+            f"{'unknown' if r.worst is None else number(r.worst)}"
+            for r in rows[shown]
+        )
+        which = f" ({part + 1} of {parts}, all on one axis)" if parts > 1 else ""
+        figures.append(
+            Figure(
+                f"patients-{key}" + (f"-{part + 1}" if part else ""),
+                say(
+                    f"{title}: {label} by setting{which}. A bar is the mean, a red triangle the "
+                    "patient who leaks most, the dashed line the blind mean."
+                ),
+                distribution(title, rows, f"{label}; {found[0].direction} leaks more", shown),
+                f"{title}. {told}.",
+            )
+        )
+    return figures
 
 
 def _first_up(text: str) -> str:

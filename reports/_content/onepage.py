@@ -23,7 +23,7 @@ from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import Frequency
 from .gallery import worst_row
 from .interference import price_of_cheating
-from .tradeoff import map_of
+from .tradeoff import map_of, unnamed
 from .wording import ASSET, WORD, count, joined, number
 
 
@@ -76,7 +76,8 @@ def _pictures(index: Index) -> Panels | None:
             strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
             f"One hundred patients: dark is {done}, pale reaches to the upper end of the 95 % "
             f"interval, grey is the rest.{people[1]} The map sets leakage against Dice: further "
-            "left leaks less, further up segments better; section 8 has a map for every actor.",
+            "left leaks less, further up segments better; section 8 has a map for every actor."
+            + unnamed(index),
         ),
         tuple(replace(f, key=f"{f.key}-page-one", title="") for f in found),
     )

@@ -54,6 +54,17 @@ def standouts(index: Index, leaks: Mapping[str, float]) -> dict[str, str]:
     return found
 
 
+def told_apart(index: Index, leaks: Mapping[str, float]) -> tuple[set[str], str]:
+    """The settings that a figure names, and a sentence on the grey rest; all where few."""
+    if len(leaks) <= MANY:
+        return set(leaks), ""
+    chosen = standouts(index, leaks)
+    return set(chosen), (
+        f" Of {len(leaks)} settings these are named: {told(index, chosen)}. The others are grey; "
+        "their numbers stand in the table of verdicts."
+    )
+
+
 def told(index: Index, chosen: Mapping[str, str]) -> str:
     """`no defense; noise 4.5 (recommended, leaks least)`."""
     return "; ".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from leakaudit.record.model import Estimate, TradeOff, TradeOffPoint, Utility
 
@@ -22,6 +23,7 @@ from .blocks import (
     strong,
 )
 from .evidence_index import Index, Question, actor, owner
+from .standouts import MANY, told_apart
 from .wording import ASSET, count, interval, joined, number, signed, size
 
 
@@ -46,6 +48,7 @@ def trade_offs(index: Index) -> Section:
                     "guess; dotted lines are what is possible without a split. What reaches beyond "
                     "the frame is cut there; a setting beyond it has an arrow and its number."
                     + (" What is shaded keeps the target." if index.record.answer else "")
+                    + unnamed(index)
                 ),
                 tuple(maps),
             )
@@ -76,9 +79,14 @@ def trade_off_of(index: Index, question: Question) -> TradeOff | None:
 
 def map_of(index: Index, question: Question) -> Figure | None:
     """The trade-off map of one actor and asset; None where nothing can be placed on it."""
-    points = _placed(index, question)
-    if not points:
+    placed = _placed(index, question)
+    if not placed:
         return None
+    leaks = {setting: point.leakage.value for setting, point in placed.items()}
+    named, _ = told_apart(index, leaks)
+    # What leaks least of all is named even where its network segments nothing.
+    named.add(min(leaks, key=lambda setting: leaks[setting]))
+    points = [replace(point, named=setting in named) for setting, point in placed.items()]
     title = f"{actor(question.adversary)}: {ASSET[question.asset]}"
     told = "; ".join(
         f"{p.label}: leakage {number(p.leakage.value)}, Dice {number(p.dice.value)}" for p in points
@@ -95,11 +103,22 @@ def map_of(index: Index, question: Question) -> Figure | None:
     )  # fmt: skip
 
 
-def _placed(index: Index, question: Question) -> list[Point]:
+def unnamed(index: Index) -> str:
+    """Which settings the maps name where there are many; nothing where they name all."""
+    if len(index.settings) <= MANY:
+        return ""
+    return (
+        " Named are the setting without a defense, the recommended one, and those that leak least, "
+        "in the middle and most; the others are small and grey, and stand in the tables "
+        "of sections 7 and 8."
+    )
+
+
+def _placed(index: Index, question: Question) -> dict[str, Point]:
     weighed = trade_off_of(index, question)
     if weighed is not None:
-        return [
-            Point(
+        return {
+            point.setting: Point(
                 index.title(point.setting),
                 _span(point.leakage),
                 _span(point.dice),
@@ -108,18 +127,16 @@ def _placed(index: Index, question: Question) -> list[Point]:
             )
             for point in weighed.points
             if point.dice is not None
-        ]
-    points = []
+        }
+    points = {}
     for setting in index.settings:
         worst, dice = index.worst(question, setting), index.dice(setting)
         if worst is not None and worst.advantage is not None and dice is not None:
-            points.append(
-                Point(
-                    index.title(setting),
-                    _span(worst.advantage),
-                    _span(dice.estimate),
-                    setting == index.undefended,
-                )
+            points[setting] = Point(
+                index.title(setting),
+                _span(worst.advantage),
+                _span(dice.estimate),
+                setting == index.undefended,
             )
     return points
 

@@ -14,6 +14,8 @@ from .svg import SERIES_ROLES, Drawing, shorten, width_of
 Floats = npt.NDArray[np.float64]
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 720.0, 190.0, 704.0, 26.0, 66.0
+MOST = 14
+"""Rows of one figure: more would not fit on a sheet of paper."""
 DOTS = 150
 """Above this many patients a row is a histogram: dots would hide each other and swell the file."""
 BINS = 48
@@ -30,16 +32,23 @@ class Row:
     blind: float | None
 
 
-def distribution(title: str, rows: Sequence[Row], label: str) -> str:
-    """One row per setting, all on the same axis."""
-    bottom = TOP + ROW * len(rows)
+def distribution(title: str, rows: Sequence[Row], label: str, shown: slice = slice(None)) -> str:
+    """One row per setting, all on the same axis.
+
+    Args:
+        title: for screen readers.
+        rows: every setting; the axis holds them all.
+        label: of the axis.
+        shown: the rows of this drawing, where one would be too tall for all.
+    """
+    bottom = TOP + ROW * len(rows[shown])
     drawing = Drawing(WIDTH, bottom + 40, title)
     every = [float(v) for row in rows for v in row.values if np.isfinite(v)]
     marks = [v for row in rows for v in (row.worst, row.blind) if v is not None]
     x = Scale(*round_range([*every, *marks], pad=0.04), LEFT, RIGHT)
     horizontal(drawing, x, bottom, ticks(x.low, x.high, 7), top=TOP, label=label)
-    for series, row in enumerate(rows):
-        _row(drawing, x, TOP + ROW * series, row, SERIES_ROLES[series % len(SERIES_ROLES)])
+    for place, (series, row) in enumerate(list(enumerate(rows))[shown]):
+        _row(drawing, x, TOP + ROW * place, row, SERIES_ROLES[series % len(SERIES_ROLES)])
     return drawing.text_svg()
 
 

@@ -21,6 +21,8 @@ class Curve:
 
     label: str
     points: tuple[tuple[int, float, float | None, float | None], ...]
+    named: bool = True
+    """Of many settings most are grey and have neither name nor band."""
 
 
 def effort_curves(
@@ -39,7 +41,10 @@ def effort_curves(
         label: of the vertical axis.
         along: what is counted on the horizontal axis, for the axis and for hints.
     """
-    drawing = Drawing(WIDTH, HEIGHT + 15 * max(0, len(curves) - 2), title)
+    named = [curve for curve in curves if curve.named]
+    grey = [curve for curve in curves if not curve.named]
+    lines = len(named) + bool(grey)
+    drawing = Drawing(WIDTH, HEIGHT + 15 * max(0, lines - 2), title)
     steps = sorted({max(point[0], 1) for curve in curves for point in curve.points})
     means = [point[1] for curve in curves for point in curve.points]
     means += [] if blind is None else [blind]
@@ -49,7 +54,7 @@ def effort_curves(
         min(max(end, min(means) - room), max(means) + room)
         for curve in curves
         for point in curve.points
-        for end in point[1:]
+        for end in (point[1:] if curve.named else point[1:2])
         if end is not None
     ]
     every = values if blind is None else [*values, blind]
@@ -67,7 +72,14 @@ def effort_curves(
         under = y(blind) + 11 < BOTTOM - 1
         place = y(blind) + 11 if under else y(blind) - 4
         drawing.text(RIGHT, place, "blind", role="muted", size=LEGEND, anchor="end")
-    for series, curve in enumerate(curves):
+    for curve in grey:
+        line = [(x(max(p[0], 1)), y(p[1])) for p in curve.points]
+        drawing.path(line, stroke="muted", opacity=0.3)
+    if grey:
+        at = BOTTOM + 50 + 15 * len(named)
+        drawing.line(LEFT, at, LEFT + 26, at, "muted")
+        drawing.text(LEFT + 34, at + 3.5, f"{len(grey)} other settings", role="muted", size=LEGEND)
+    for series, curve in enumerate(named):
         role = SERIES_ROLES[series % len(SERIES_ROLES)]
         band = [(p[0], p[2], p[3]) for p in curve.points if p[2] is not None and p[3] is not None]
         if len(band) > 1:

@@ -19,6 +19,8 @@ class Matched:
 
     label: str
     shares: tuple[float, ...]
+    named: bool = True
+    """Of many settings most are grey and have no name."""
 
 
 def match_curves(title: str, curves: Sequence[Matched], chance: float | None) -> str:
@@ -34,7 +36,12 @@ def match_curves(title: str, curves: Sequence[Matched], chance: float | None) ->
         most = min(places, int(1 / chance)) if chance > 0 else places
         ends = [(x(1), y(100 * chance)), (x(most), y(min(100 * chance * most, 100)))]
         drawing.path(ends, stroke="muted", width=1.4, dash="4 3")
-    for series, curve in enumerate(curves):
+    for curve in curves:
+        if not curve.named:
+            line = [(x(k + 1), y(100 * share)) for k, share in enumerate(curve.shares)]
+            drawing.path(line, stroke="muted", width=1.0, opacity=0.3)
+    named = [curve for curve in curves if curve.named]
+    for series, curve in enumerate(named):
         role, shape = SERIES_ROLES[series % len(SERIES_ROLES)], MARKERS[series % len(MARKERS)]
         line = [(x(k + 1), y(100 * share)) for k, share in enumerate(curve.shares)]
         drawing.path(line, stroke=role, width=1.8, dash=DASHES[series % len(DASHES)])
@@ -43,11 +50,11 @@ def match_curves(title: str, curves: Sequence[Matched], chance: float | None) ->
             guesses = "1 guess" if k == 0 else f"{k + 1} guesses"
             hint = f"{curve.label}: {100 * curve.shares[k]:.0f} of 100 in {guesses}"
             drawing.marker(*line[k], shape, role, r=3.6, hint=hint)
-    _legend(drawing, curves, chance)
+    _legend(drawing, named, chance, len(curves) - len(named))
     return drawing.text_svg()
 
 
-def _legend(drawing: Drawing, curves: Sequence[Matched], chance: float | None) -> None:
+def _legend(drawing: Drawing, curves: Sequence[Matched], chance: float | None, grey: int) -> None:
     left = RIGHT + 22
     room = int((WIDTH - left - 34) / width_of("n", 10.5))
     for series, curve in enumerate(curves):
@@ -58,8 +65,12 @@ def _legend(drawing: Drawing, curves: Sequence[Matched], chance: float | None) -
         drawing.text(left + 34, at + 3.5, shorten(curve.label, room), size=10.5)
         drawing.text(left + 34, at + 16, f"first guess: {100 * curve.shares[0]:.0f} of 100",
                      role="muted", size=10)  # fmt: skip
-    if chance is not None:
+    if grey:
         at = TOP + 8 + 32 * len(curves)
+        drawing.line(left, at, left + 26, at, "muted")
+        drawing.text(left + 34, at + 3.5, f"{grey} other settings", role="muted", size=10.5)
+    if chance is not None:
+        at = TOP + 8 + 32 * (len(curves) + (grey > 0))
         drawing.line(left, at, left + 26, at, "muted", width=1.4, dash="4 3")
         first = f"{100 * chance:.0f}" if chance >= 0.01 else "fewer than 1"
         drawing.text(left + 34, at + 3.5, "guessing", size=10.5)

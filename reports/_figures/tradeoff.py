@@ -41,6 +41,8 @@ class Point:
     undefended: bool
     beaten: bool = False
     """Another setting is surely better."""
+    named: bool = True
+    """Of many settings most are small and grey, without name and cross."""
 
 
 def trade_off(
@@ -98,13 +100,20 @@ def trade_off(
         taken.append((x(target), BOTTOM - 30, x(target) + 40, BOTTOM - 14))
     drawing.arrow(RIGHT - 14, TOP - 10, RIGHT - 34, TOP - 26, "accent")
     drawing.text(RIGHT - 38, TOP - 22, "better", role="accent", anchor="end", bold=True)
-    for point in points:
+    named = [point for point in points if point.named]
+    for point in named:
         px, py = x(point.leakage.value), y(point.dice.value)
         left, right = (x(end) for end in point.leakage.ends)
         low, top = (y(end) for end in point.dice.ends)
         taken += [(px - 6, py - 6, px + 6, py + 6), (left, py - 1, right, py + 1)]
         taken.append((px - 1, top, px + 1, low))
-    for series, point in enumerate(points):
+    for point in points:
+        if not point.named:
+            hint = f"{point.label}: leakage {point.leakage.value:.2f}, Dice {point.dice.value:.2f}"
+            at = min(max(x(point.leakage.value), LEFT), RIGHT)
+            drawing.marker(at, y(point.dice.value), "circle", "muted", r=2.6, hint=hint)
+            taken.append((at - 3, y(point.dice.value) - 3, at + 3, y(point.dice.value) + 3))
+    for series, point in enumerate(named):
         _cross(drawing, x, y, point, series, taken)
     return drawing.text_svg()
 
@@ -146,8 +155,11 @@ def _cross(
         for spot, box in zip(spots, boxes, strict=True)
         if box[0] >= LEFT - 30 and box[2] <= WIDTH and box[1] > TOP - 6 and box[3] < BOTTOM
     ]
-    free = [pair for pair in fits if not any(_meet(pair[1], other) for other in taken)]
-    spot, box = (free or fits or [(spots[0], boxes[0])])[0]
+    # The first free spot; where none is, the one that covers least.
+    spot, box = min(
+        fits or [(spots[0], boxes[0])],
+        key=lambda pair: sum(_meet(pair[1], other) for other in taken),
+    )
     taken.append(box)
     drawing.text(*spot, text, role=role, size=LABEL, bold=point.undefended)
 

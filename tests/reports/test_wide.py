@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from example_records import NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
 from leakaudit.reports._content.answers import frequency, small_but_sure
-from leakaudit.reports._content.blocks import Block, Document, Panels, Table, words
+from leakaudit.reports._content.blocks import Block, Document, Figure, Panels, Table, words
 from leakaudit.reports._content.evidence_index import Index
 from leakaudit.reports._content.standouts import standouts, works
 from wide_records import BROKEN, wide_record
@@ -17,6 +18,7 @@ from leakaudit.record import Record
 from leakaudit.record import model as m
 
 NOWHERE = Path("/nonexistent")
+NAMES = {Index(wide_record()).title(d.label) for d in wide_record().defenses}
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,56 @@ def _barely_leaking() -> Record:
 
 def test_the_record_is_whole() -> None:
     assert m.Record.model_validate(wide_record().model_dump()).defenses[-1].label == BROKEN
+
+
+def drawings(content: Document, start: str) -> list[Figure]:
+    figures = [b for b in content.blocks() if isinstance(b, Figure)]
+    for b in content.blocks():
+        figures += b.figures if isinstance(b, Panels) else ()
+    return [figure for figure in figures if figure.key.startswith(start)]
+
+
+def height(figure: Figure) -> float:
+    found = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', figure.svg)
+    assert found is not None
+    return float(found.group(1))
+
+
+def test_no_figure_is_taller_than_a_page(wide: Document) -> None:
+    parts = drawings(wide, "patients-server-images")
+    told = [words(part.caption) for part in parts]
+    assert [("1 of 2" in one, "2 of 2" in one) for one in told] == [(True, False), (False, True)]
+    for setting in ("no defense", "noise 0", BROKEN):
+        assert sum(f">{setting}<" in part.svg for part in parts) == 1
+    # The width of a sheet is 174 mm, its height 263: room for the caption stays.
+    assert all(height(part) / 720 * 174 < 245 for part in drawings(wide, "patients-"))
+    axes = [re.findall(r'text-anchor="middle">([\d.]+)<', part.svg) for part in parts]
+    assert axes[0] == axes[1]
+    assert len(drawings(document(example_record(), NOWHERE), "patients-server-images")) == 1
+
+
+@pytest.mark.parametrize("kind", ["matching-", "effort-", "map-"])
+def test_figures_of_many_settings_name_few(wide: Document, kind: str) -> None:
+    found = drawings(wide, kind)
+    assert found
+    for figure in found:
+        labels = re.findall(r"<text [^>]*>([^<]+)</text>", figure.svg)
+        shown = [label for label in labels if label in NAMES]
+        assert len(shown) <= 6
+        if kind != "map-":
+            hidden = len(re.findall(r'class="s-muted" opacity="0.3"', figure.svg))
+            assert f"{hidden} other settings" in labels
+    for figure in drawings(document(example_record(), NOWHERE), kind):
+        assert "other settings" not in figure.svg
+        assert 'opacity="0.3"' not in figure.svg
+
+
+def test_the_map_names_the_anchors_and_keeps_every_point(wide: Document) -> None:
+    (figure,) = drawings(wide, "map-server-images")[:1]
+    labels = re.findall(r"<text [^>]*>([^<]+)</text>", figure.svg)
+    assert {"no defense", WITHHELD, BROKEN} <= set(labels)
+    for name in NAMES:
+        assert f"<title>{name}: leakage" in figure.svg
+    panels = block(wide, "trade-off")
+    assert isinstance(panels, Panels)
+    assert "the others are small and grey" in words(panels.caption)
