@@ -6,7 +6,8 @@ import importlib.metadata
 import importlib.util
 import logging
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import dask
@@ -21,6 +22,9 @@ from leakaudit.errors import EnvironmentProblemError
 # The name under which a Dask worker offers its GPUs: `dask worker ... --resources GPU=1`.
 GPU = "GPU"
 _CONNECT_SECONDS = 20
+# Workers may join late: a queue of the cluster gives them when it can.
+WORKER_SECONDS = 600.0
+_ASK_EVERY_SECONDS = 1.0
 # Feature maps of megabytes come and go at every step. Dask asks glibc to hand memory back at once,
 # and the page faults that follow take two fifths of a training step; keeping it costs little.
 _WORKER_ENVIRONMENT = {
@@ -36,7 +40,11 @@ def resources_for(device: str) -> dict[str, float]:
 
 @contextmanager
 def engine(
-    settings: EngineSettings, scheduler: str | None, *, device: str = "cpu"
+    settings: EngineSettings,
+    scheduler: str | None,
+    *,
+    device: str = "cpu",
+    waiting: Callable[[str], None] | None = None,
 ) -> Iterator[Client]:
     """A client of the user's cluster, or of a local one that lives as long as the run.
 
@@ -44,10 +52,12 @@ def engine(
         settings: of the local engine.
         scheduler: address of the user's; None for a local one.
         device: where cells compute.
+        waiting: told again and again while the user's scheduler has no worker yet.
 
     Raises:
-        EnvironmentProblemError: nothing answers at the scheduler's address, its workers run another
-            version, or none of them offers a GPU that is needed.
+        EnvironmentProblemError: nothing answers at the scheduler's address, it has no worker for
+            :data:`WORKER_SECONDS`, its workers run another version, or none of them offers a GPU
+            that is needed.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is not None:
@@ -60,6 +70,7 @@ def engine(
                 remedy="start one with `dask scheduler`, or leave --scheduler out",
             ) from None
         with client:
+            _await_worker(client, scheduler, device, waiting)
             _check_workers(client, device)
             yield client
         return
@@ -112,6 +123,37 @@ def _local_workers(settings: EngineSettings, device: str) -> int:
     return 1 if ":" in device else min(settings.workers, torch.cuda.device_count())
 
 
+def _await_worker(
+    client: Client, scheduler: str, device: str, waiting: Callable[[str], None] | None
+) -> None:
+    """Wait for a worker that can do the work, where the scheduler had none at all.
+
+    Raises:
+        EnvironmentProblemError: none joined in time.
+    """
+    deadline = time.monotonic() + WORKER_SECONDS
+    waited = False
+    while True:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        able = [w for w in workers if not resources_for(device) or w["resources"].get(GPU)]
+        # Those that were there from the start and cannot do it are refused by name.
+        if able or (workers and not waited):
+            return
+        if time.monotonic() >= deadline:
+            if workers:
+                return
+            raise EnvironmentProblemError(
+                f"a Dask scheduler needs a worker within {WORKER_SECONDS:g} s",
+                found=f"none at {scheduler}",
+                remedy=f"start one with `dask worker {scheduler} --nthreads 1`, then repeat the "
+                "command",
+            )
+        if waiting is not None:
+            waiting(f"no worker yet at {scheduler}; giving up after {WORKER_SECONDS:g} s")
+        waited = True
+        time.sleep(_ASK_EVERY_SECONDS)
+
+
 def _check_workers(client: Client, device: str) -> None:
     """Refuse workers that cannot do the work. One that joins later is asked before its first cell.
 
@@ -126,7 +168,7 @@ def _check_workers(client: Client, device: str) -> None:
             told = "no leakaudit" if isinstance(theirs, BaseException) else theirs
             raise other_version(ours, told, address)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if workers and resources_for(device) and not any(w["resources"].get(GPU) for w in workers):
+    if resources_for(device) and not any(w["resources"].get(GPU) for w in workers):
         raise EnvironmentProblemError(
             f"training.device = {device!r} needs a worker that offers a GPU",
             found=f"{len(workers)} workers, none with the resource {GPU}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leakaudit.audit.materials import Materials
@@ -33,6 +35,25 @@ def cells_folder(out: Path) -> Path:
             remedy="name another folder with --out, or change its permissions",
         ) from None
     return cells
+
+
+@contextmanager
+def run_folder(out: Path) -> Iterator[Path]:
+    """Where finished cells stand; a run folder that was made for nothing is taken away again.
+
+    Raises:
+        EnvironmentProblemError: the run folder cannot be made or written.
+    """
+    fresh = not out.exists()
+    cells = cells_folder(out)
+    try:
+        yield cells
+    finally:
+        if fresh:
+            # Only what is empty goes.
+            with suppress(OSError):
+                cells.rmdir()
+                out.rmdir()
 
 
 def check_room(plan: Plan, cells: Path, given: Materials) -> None:

@@ -15,7 +15,7 @@ from leakaudit.audit.finished import Finished, collect
 from leakaudit.audit.materials import Materials, load_cohort
 from leakaudit.audit.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
 from leakaudit.audit.preflight import check_fits
-from leakaudit.audit.room import cells_folder, check_room
+from leakaudit.audit.room import check_room, run_folder
 from leakaudit.audit.rules import policy_of
 from leakaudit.audit.runner import CellFailure, Runner, Watch
 from leakaudit.audit.searching import search
@@ -171,34 +171,34 @@ def _finish(
     recorded: Recorded | None = None,
 ) -> Outcome:
     """Run what is missing, round by round, then write the record."""
-    cells = cells_folder(out)
     traces = {} if recorded is None else {recorded.identity: recorded.folder}
     asked = frame.asked
-    with Runner(
-        cells, asked.engine, scheduler, watch, traces, device=asked.training.device
-    ) as runner:
+    with run_folder(out) as cells:
+        with Runner(
+            cells, asked.engine, scheduler, watch, traces, device=asked.training.device
+        ) as runner:
 
-        def one_round(configuration: AuditConfiguration) -> Finished:
-            plan = planned(configuration)
-            check_room(plan, cells, frame.given)
-            if recorded is not None and not all(
-                finished(plan.folder(cells, attack)) for attack in plan.attacks.values()
-            ):
-                recorded.reader.verify()
-            runner.run(plan)
-            done = collect(plan, cells, runner.failures)
-            if recorded is not None:
-                done.trainings[recorded.identity] = result_of_trace(recorded.reader)
-            return done
+            def one_round(configuration: AuditConfiguration) -> Finished:
+                plan = planned(configuration)
+                check_room(plan, cells, frame.given)
+                if recorded is not None and not all(
+                    finished(plan.folder(cells, attack)) for attack in plan.attacks.values()
+                ):
+                    recorded.reader.verify()
+                runner.run(plan)
+                done = collect(plan, cells, runner.failures)
+                if recorded is not None:
+                    done.trainings[recorded.identity] = result_of_trace(recorded.reader)
+                return done
 
-        searched = search(frame, one_round)
-    record = assemble(
-        frame, searched.configuration, searched.done, out, seconds=time.monotonic() - started,
-        searches=searched.searches,
-    )  # fmt: skip
-    if not runner.computed:
-        record = _kept(record, out)
-    write_record(record, out)
+            searched = search(frame, one_round)
+        record = assemble(
+            frame, searched.configuration, searched.done, out, seconds=time.monotonic() - started,
+            searches=searched.searches,
+        )  # fmt: skip
+        if not runner.computed:
+            record = _kept(record, out)
+        write_record(record, out)
     return Outcome(
         record=record,
         folder=out,

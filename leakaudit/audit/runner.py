@@ -48,6 +48,7 @@ class Tick:
         seconds_left: estimate; None until something finished.
         doing: stage of the cells under way, by cell.
         dashboard: address of the Dask dashboard; None where there is none.
+        waiting: what the run waits for before anything can be done; empty: nothing.
     """
 
     done: int
@@ -56,6 +57,7 @@ class Tick:
     seconds_left: float | None
     doing: dict[str, str]
     dashboard: str | None = None
+    waiting: str = ""
 
 
 Watch = Callable[[Tick], None]
@@ -128,7 +130,10 @@ class Runner:
             self._watch(Tick(len(cells), len(cells), 1.0, 0.0, {}, self._dashboard))
             return
         self.computed |= missing
-        client = self._started()
+        done = sum(cell.key() not in missing for cell in cells.values())
+        client = self._started(
+            lambda said: self._watch(Tick(done, len(cells), 0.0, None, {}, waiting=said))
+        )
         work = self._submitted(plan, client, missing)
         failures = _follow(len(cells), work, client, self._told, self._cells)
         for key in missing:
@@ -138,11 +143,11 @@ class Runner:
         self.failures += failures
         self._failed |= {cells[failure.cell].key() for failure in failures}
 
-    def _started(self) -> Client:
+    def _started(self, waiting: Callable[[str], None]) -> Client:
         if self._client is None:
             clear_partial(self._cells)
             self._client = self._open.enter_context(
-                engine(self._settings, self._scheduler, device=self._device)
+                engine(self._settings, self._scheduler, device=self._device, waiting=waiting)
             )
             self._dashboard = dashboard_of(self._client)
         return self._client

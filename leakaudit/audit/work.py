@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def _require(version: str) -> None:
 
 
 def _partial(target: Path) -> Path:
-    folder = target.parent / f".partial-{target.name}-{os.getpid()}"
+    # Workers of several machines share the folder, and their process numbers may be alike.
+    folder = target.parent / f".partial-{target.name}-{socket.gethostname()}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

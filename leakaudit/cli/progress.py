@@ -41,6 +41,10 @@ class Standing(Protocol):
         """Stage of each cell under way."""
 
     @property
+    def waiting(self) -> str:
+        """What the run waits for; empty: nothing."""
+
+    @property
     def dashboard(self) -> str | None:
         """Address of the Dask dashboard; None where there is none."""
 
@@ -86,7 +90,7 @@ def in_words(standing: Standing) -> str:
     parts = [f"{standing.done} of {standing.total} cells", f"{standing.fraction:.0%}"]
     if standing.seconds_left is not None and standing.fraction < 1:
         parts.append(f"{duration(standing.seconds_left)} left")
-    doing = _doing(standing)
+    doing = printable(standing.waiting) or _doing(standing)
     return ", ".join(parts) + (f": {doing}" if doing else "")
 
 

@@ -68,6 +68,50 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
     assert problem.value.exit_code == 4
 
 
+def test_a_scheduler_without_workers_is_waited_for_then_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "WORKER_SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "_ASK_EVERY_SECONDS", 0.1)
+    said: list[str] = []
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None, processes=False) as cluster,
+        pytest.raises(EnvironmentProblemError, match=r"needs a worker within 0\.3 s") as problem,
+        engine(EngineSettings(), cluster.scheduler_address, waiting=said.append),
+    ):
+        pass
+    assert problem.value.exit_code == 4
+    assert said
+    assert said[0].startswith("no worker yet at ")
+
+
+def test_a_worker_may_join_late() -> None:
+    with LocalCluster(n_workers=0, dashboard_address=None, processes=False) as cluster:
+
+        def join(said: str) -> None:
+            cluster.scale(1)
+
+        with engine(EngineSettings(), cluster.scheduler_address, waiting=join) as client:
+            assert client.submit(abs, -2).result() == 2
+
+
+def test_a_scheduler_that_is_not_there_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1)
+    (tmp_path / "audit.toml").write_text(TINY, encoding="utf-8")
+    configuration, given = read_configuration(tmp_path / "audit.toml")
+    for run, stays in ((tmp_path / "new", False), (tmp_path / "old", True)):
+        if stays:
+            run.mkdir()
+        with pytest.raises(EnvironmentProblemError):
+            run_audit(
+                configuration, given, run, scheduler="tcp://127.0.0.1:9",
+                watch=lambda tick: None, command="",
+            )  # fmt: skip
+        assert run.exists() is stays
+
+
 def test_workers_slow_to_end_do_not_cost_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         def close(self) -> None:

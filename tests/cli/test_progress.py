@@ -17,6 +17,7 @@ class Stand:
     seconds_left: float | None = None
     doing: dict[str, str] = field(default_factory=dict)
     dashboard: str | None = None
+    waiting: str = ""
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def test_time_left_is_said_where_it_is_known() -> None:
     assert in_words(Stand()) == "0 of 4 cells, 0%"
     assert in_words(Stand(1, 4, 0.25, 180.0)) == "1 of 4 cells, 25%, about 3 min left"
     assert in_words(Stand(4, 4, 1.0, 0.0)) == "4 of 4 cells, 100%"
+    assert in_words(Stand(waiting="no worker yet")) == "0 of 4 cells, 0%: no worker yet"
 
 
 def test_what_is_under_way_is_harmless_and_short() -> None:
