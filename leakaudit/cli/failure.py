@@ -11,9 +11,10 @@ from leakaudit.errors import EXIT_INTERNAL, EXIT_USAGE, LeakauditError
 EXIT_INTERRUPTED = 130
 """What shells expect after Ctrl-C."""
 
+_FULL = "free disk space, then run the same command again (of an audit, finished cells are kept)"
 _MENDABLE = {
-    errno.ENOSPC: "free disk space, then run the same command again: finished cells are kept",
-    errno.EDQUOT: "free disk space, then run the same command again: finished cells are kept",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
     errno.EACCES: "change its permissions, or name another folder",
     errno.EPERM: "change its permissions, or name another folder",
     errno.EROFS: "name a folder on a disk that can be written",

@@ -188,7 +188,15 @@ def read_baseline(path: Path) -> Baseline:
             found=repr(first["input"])[:200],
             remedy=again,
         ) from None
-    if baseline.content_sha256 != _content_sha256(baseline):
+    try:
+        sha256 = _content_sha256(baseline)
+    except ValueError as problem:  # half a character, or a number beyond all numbers
+        raise RecordError(
+            f"a baseline must hold text and numbers that can be written ({problem})",
+            found=str(path),
+            remedy=again,
+        ) from None
+    if baseline.content_sha256 != sha256:
         raise RecordError(
             "a baseline's content must match its content_sha256",
             found=baseline.content_sha256[:64] or "no hash",

@@ -18,6 +18,8 @@ from leakaudit.policy.regressions import judge_regression
 from leakaudit.policy.result import Evaluation, Result, Status
 from leakaudit.record import Record
 
+_LONGEST_WAIVER = datetime.timedelta(days=2 * 366)
+
 
 def evaluate(
     file: PolicyFile,
@@ -36,8 +38,9 @@ def evaluate(
 
     Raises:
         NothingToEvaluateError: the policy has no rule, or the audit no finding.
-        ConfigurationError: a name the audit does not know, a bound on the wrong side, an expired
-            waiver, regression rules without a baseline or a baseline without them.
+        ConfigurationError: a name the audit does not know, a bound on the wrong side, a
+            waiver that has expired or ends in more than two years, regression rules without a
+            baseline or a baseline without them.
         NoValidVerdictError: the baseline is of another environment, cohort or attack.
     """
     if not file.rules:
@@ -134,6 +137,12 @@ def _check_waivers(file: PolicyFile, today: datetime.date) -> None:
                 f"{file.path.name}:{line}: a waiver holds until its day",
                 found=f"that of {waiver.rule!r} expired on {waiver.expires.isoformat()}",
                 remedy="remove it and mend what it let go, or have it decided again",
+            )
+        if waiver.expires - today > _LONGEST_WAIVER:
+            raise ConfigurationError(
+                f"{file.path.name}:{line}: a waiver ends within two years",
+                found=f"that of {waiver.rule!r} holds until {waiver.expires.isoformat()}",
+                remedy="write a day on which it is to be decided again, or change the rule",
             )
 
 

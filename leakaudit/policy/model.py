@@ -143,7 +143,9 @@ class Waiver(Table):
 
     rule: Text = Field(description="`name` of the rule")
     reason: Text = Field(description="why, and who decided")
-    expires: datetime.date = Field(description="last day it holds, such as 2027-01-31")
+    expires: datetime.date = Field(
+        description="last day it holds, at most two years ahead, such as 2027-01-31"
+    )
 
 
 class Policy(Table):

@@ -85,7 +85,7 @@ def read_policy(path: Path) -> PolicyFile:
     """
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors put a mark in front
         given = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise ConfigurationError(

@@ -7,9 +7,10 @@ patients appear by pseudonym, pictures lie beside the record and only where the 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 SCHEMA_VERSION = "1.3"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
@@ -193,6 +194,13 @@ class Volatile(Part):
     seconds_total: Number | None = None
     seconds_per_step: dict[str, Number] = Field(default={}, description="by setting")
     peak_memory_bytes: dict[str, int] = Field(default={}, description="by setting")
+
+    @field_validator("created")
+    @classmethod
+    def _a_time(cls, created: str) -> str:
+        """No hash covers it, and every report prints it: at least it is a time."""
+        datetime.fromisoformat(created)
+        return created
 
 
 class PartySummary(Part):
@@ -573,3 +581,19 @@ class Record(Part):
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")
     volatile: Volatile
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """One training counted twice would look like two that agree."""
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("each seed stands once")
+        return seeds
+
+    @field_validator("verdicts")
+    @classmethod
+    def _judged(cls, verdicts: tuple[Verdict, ...], info: ValidationInfo) -> tuple[Verdict, ...]:
+        """Verdicts tell which questions were asked: without them, nothing tells what is missing."""
+        if info.data.get("findings") and not verdicts:
+            raise ValueError("an audit with findings has verdicts")
+        return verdicts

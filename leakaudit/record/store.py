@@ -128,7 +128,15 @@ def read_record(path: Path) -> Record:
         ) from None
     # Of the file, not of the model: fields that came later have a default, and no old hash.
     content = {key: raw[key] for key in raw if key not in {"content_sha256", "volatile"}}
-    if record.content_sha256 != _sha256(content):
+    try:
+        sha256 = _sha256(content)
+    except ValueError as problem:  # half a character, or a number beyond all numbers
+        raise RecordError(
+            f"audit.json must hold text and numbers that can be written ({problem})",
+            found=str(file),
+            remedy="the file was edited or damaged; run the audit again",
+        ) from None
+    if record.content_sha256 != sha256:
         raise RecordError(
             "the record's content must match its content_sha256",
             found=record.content_sha256 or "no hash",

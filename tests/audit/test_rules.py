@@ -50,7 +50,7 @@ source = "engineering"
 [[waiver]]
 rule = "images"
 reason = "let go"
-expires = 2100-01-01
+expires = 2027-12-31
 """
 _AS_THE_GATE_SAYS = {
     Status.PASS: "met", Status.FAIL: "exceeded", Status.INCONCLUSIVE: "unsettled",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from command_line import Typed
 from gate_records import budget, gate_record, policy_file
 
 from leakaudit.errors import EXIT_NOTHING_TO_EVALUATE, EXIT_USAGE
-from leakaudit.record import SCHEMA_VERSION, write_record
+from leakaudit.record import SCHEMA_VERSION, canonical, write_record
 
 WAIVER = '[[waiver]]\nrule = "a"\nreason = "r"\nexpires = {}\n'
 AGAIN = '[[budget]]\nname = "b"\nmetric = "ssim"\nmax = 0.9\nsource = "x"\n'
@@ -33,6 +34,28 @@ RECORDS = {
     "no record": (lambda text: "[]", "no schema_version"),
     "edited": (lambda text: text.replace("0.4", "0.3", 1), "content_sha256"),
     "NaN": (lambda text: text.replace('"lower": ', '"lower": NaN, "x": ', 1), "NaN is no number"),
+    "half a character": (
+        lambda text: text.replace('"command": "', '"command": "\\ud800'),
+        "can be written",
+    ),
+    "beyond all numbers": (
+        lambda text: text.replace(
+            '"configuration_given": {', '"configuration_given": {"x": 1e999,'
+        ),
+        "can be written",
+    ),
+    "no time": (
+        lambda text: text.replace('"created": "', '"created": "<script>'),
+        "volatile.created",
+    ),
+    "one seed twice": (
+        lambda text: canonical({**json.loads(text), "seeds": [0, 0, 0]}),
+        "each seed stands once",
+    ),
+    "never judged": (
+        lambda text: canonical({**json.loads(text), "verdicts": []}),
+        "has verdicts",
+    ),
     "endless": (lambda text: "[" * 100_000, "whole JSON"),
 }
 

@@ -154,6 +154,20 @@ def test_a_waiver_never_lets_go_what_was_not_judged(tmp_path: Path) -> None:
     assert "what was not judged cannot be waived" in result.notes[0]
 
 
+def test_a_waiver_ends_within_two_years(tmp_path: Path, record: Record) -> None:
+    text = budget(name="first") + WAIVER
+    assert only(tmp_path, record, text.format("2028-09-14")).status is Status.PASS
+    said = refused(tmp_path, record, text.format("9999-12-31"))
+    assert "a waiver ends within two years" in said
+
+
+def test_a_byte_order_mark_is_no_part_of_the_policy(tmp_path: Path) -> None:
+    path = policy_file(tmp_path, budget())
+    plain = read_policy(path).rules
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_policy(path).rules == plain
+
+
 def test_a_waiver_without_need_is_said(tmp_path: Path, record: Record) -> None:
     result = only(tmp_path, record, budget(name="first") + WAIVER.format("2027-01-31"))
     assert result.status is Status.PASS

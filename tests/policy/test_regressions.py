@@ -282,6 +282,8 @@ def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path, record: Record
         (whole[:500], "whole JSON"),
         (canonical(raw), "content_sha256"),
         (canonical({**raw, "schema_version": "2.0"}), "schema_version"),
+        (whole.replace('"title": "', '"title": "\\ud800', 1), "that can be written"),
+        (whole.replace('"channels": 32', '"channels": 1e999', 1), "content_sha256"),
         ("[]", "no baseline"),
         (record.model_dump_json(), "no baseline"),
     ):
