@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import re
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 import leakaudit
+from leakaudit.audit.sources import sources
 from leakaudit.audit.tables import Section, Use
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.plugins import Kind, load
@@ -23,7 +21,6 @@ from leakaudit.training.settings import TrainingSettings
 
 # Raise when the meaning of a finished cell's files changes.
 CELL_VERSION = 2
-_RELATIVE_IMPORT = re.compile(r"^\s*from \.(\w+) import", re.MULTILINE)
 
 
 class CohortChoice(Section):
@@ -92,29 +89,15 @@ class AttackCell(Section):
 
 @cache
 def plugin_digest(kind: Kind, name: str) -> str:
-    """SHA-256 over a plug-in's file and the modules beside it that it imports.
+    """SHA-256 over the source files that answer for a plug-in.
 
     A changed attack must not reuse its old results, nor make others forget theirs. Read once per
     process: an audit answers for the code it started with.
     """
     digest = hashlib.sha256()
-    for file in sorted(_sources(Path(inspect.getfile(load(kind, name))))):
+    for file in sorted(sources(load(kind, name))):
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _sources(file: Path) -> set[Path]:
-    """A file and, through relative imports, those it is made of."""
-    found: set[Path] = set()
-    waiting = [file]
-    while waiting:
-        current = waiting.pop()
-        if current in found or not current.is_file():
-            continue
-        found.add(current)
-        modules = _RELATIVE_IMPORT.findall(current.read_text(encoding="utf-8"))
-        waiting += [current.parent / f"{module}.py" for module in modules]
-    return found
 
 
 def _key(cell: Section, digests: list[str], unsaid: set[str] | None = None) -> str:

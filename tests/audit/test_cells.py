@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from leakaudit.audit import cells
 from leakaudit.audit.cells import CohortChoice, Interfering, TrainingCell, plugin_digest
+from leakaudit.audit.sources import imported, sources
 from leakaudit.audit.tables import Use
 from leakaudit.cohorts import GroupSettings
-from leakaudit.plugins import Kind
+from leakaudit.plugins import Kind, load
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Adversary, Position
 from leakaudit.trace.recording import RecordingSettings
@@ -59,6 +60,60 @@ def test_a_plugin_answers_for_its_file_and_what_it_imports_beside_it(tmp_path: P
     (tmp_path / "_part.py").write_text("from ._deep import y\n")
     (tmp_path / "_deep.py").write_text("y = 1\n")
     (tmp_path / "_other.py").write_text("z = 1\n")
-    names = {file.name for file in cells._sources(tmp_path / "attack.py")}
+    names = {file.name for file in imported(tmp_path / "attack.py", "leakaudit.attacks")}
     assert names == {"attack.py", "_part.py", "_deep.py"}
     assert plugin_digest(Kind.DEFENSE, "dropout") != plugin_digest(Kind.DEFENSE, "gaussian-noise")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "from ._part import x",
+        "from . import _part",
+        "from leakaudit.attacks._part import x",
+        "from leakaudit.attacks import _part",
+        "import leakaudit.attacks._part",
+        "def later():\n    from ._part import x",
+    ],
+)
+def test_however_a_module_beside_it_is_imported(tmp_path: Path, written: str) -> None:
+    (tmp_path / "attack.py").write_text(f"{written}\nimport torch\nfrom leakaudit import plugins\n")
+    (tmp_path / "_part.py").write_text("x = 1\n")
+    (tmp_path / "_other.py").write_text("z = 1\n")
+    names = {file.name for file in imported(tmp_path / "attack.py", "leakaudit.attacks")}
+    assert names == {"attack.py", "_part.py"}
+
+
+def test_an_imported_folder_counts_as_well(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "attack.py").write_text("from .deep.inner import x\nfrom .deep import y\n")
+    (tmp_path / "deep" / "__init__.py").write_text("")
+    (tmp_path / "deep" / "inner.py").write_text("from ..beside import z\n")
+    (tmp_path / "beside.py").write_text("z = 1\n")
+    names = {file.name for file in imported(tmp_path / "attack.py", "leakaudit.attacks")}
+    assert names == {"attack.py", "__init__.py", "inner.py", "beside.py"}
+
+
+def test_a_strangers_plugin_answers_for_its_whole_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it imports, and however: a change anywhere in it makes old results stale."""
+    package = tmp_path / "strangers_own" / "guards"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "blur.py").write_text(
+        "from importlib import import_module\n"
+        "kernel = import_module('strangers_own.kernel')\n"
+        "class Blur:\n    pass\n"
+    )
+    (package.parent / "kernel.py").write_text("width = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = sources(import_module("strangers_own.guards.blur").Blur)
+    assert {file.name for file in found} == {"__init__.py", "blur.py", "kernel.py"}
+
+
+def test_what_ships_here_forgets_nothing_when_another_changes() -> None:
+    names = {file.name for file in sources(load(Kind.DEFENSE, "laplace-noise"))}
+    assert {"laplace_noise.py", "_message_noise.py", "_laplace_accountant.py"} <= names
+    assert not {"gaussian_noise.py", "dropout.py"} & names
