@@ -64,6 +64,8 @@ def _lowered(entry: PartT, by: float, label: str) -> PartT:
         found = getattr(entry, field, None)
         if isinstance(found, m.Estimate):
             changes[field] = _moved(found, -by)
+    if isinstance(entry, m.TradeOffPoint):
+        changes["dominated_by"] = ()
     if isinstance(entry, m.Finding):
         changes["curve"] = tuple(
             point.model_copy(update={"estimate": _moved(point.estimate, -by)})

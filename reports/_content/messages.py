@@ -8,8 +8,10 @@ from leakaudit.record.model import SERVER, Cost
 
 from .blocks import Cell, Column, Table, say
 from .evidence_index import Index
+from .standouts import MANY
 from .wording import joined, size
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TIMES = "\u00d7"
 Kind = tuple[str, int, tuple[int, ...], str]
 Line = tuple[Kind, tuple[str, ...], float | None, float | None]
@@ -26,9 +28,13 @@ def messages(index: Index) -> Table:
     sent: dict[tuple[Line, ...], list[str]] = {}
     for cost in index.record.costs:
         sent.setdefault(_lines(cost), []).append(index.title(cost.setting))
+    groups = {
+        tuple(settings): f"group {LETTERS[place % len(LETTERS)]}, {len(settings)} settings"
+        for place, settings in enumerate(s for s in sent.values() if len(s) > MANY)
+    }
     rows = tuple(
         (
-            Cell(say(joined(settings))),
+            Cell(say(groups.get(tuple(settings), joined(settings)))),
             Cell(say(f"{level}" if cut == "encoder" else f"{level}, {cut}"), order=level),
             Cell(say(joined(parties))),
             Cell(say(f"{shape_text(shape)} {dtype}")),
@@ -54,6 +60,14 @@ def messages(index: Index) -> Table:
         ),
         rows,
         sortable=True,
+        note=say(
+            " ".join(
+                f"{name[:1].upper()}{name[1:]}: {joined(settings)}."
+                for settings, name in groups.items()
+            )
+        )
+        if groups
+        else (),
     )
 
 

@@ -22,6 +22,7 @@ from .blocks import (
 from .evidence_index import Index, Question, actor, owner
 from .frequencies import picked_out
 from .paired import Difference, leakage_difference, utility_difference
+from .standouts import MANY
 from .wording import ASSET, WORD, count, joined, number, signed
 
 
@@ -317,16 +318,23 @@ def _lead(index: Index, question: Question, found: list[Effect]) -> Rich:
         f"{bracket(best.leakage)}; {dice}."
     )
     rivals = [index.title(e.setting) for e in found[1:] if e.leakage.overlaps(best.leakage)]
-    if rivals:
+    if len(rivals) > MANY:
+        text += f" Its interval overlaps those of {len(rivals)} others: the order is not settled."
+    elif rivals:
         text += f" Its interval overlaps that of {', '.join(rivals)}: the order is not settled."
     return say(name, strong(index.title(best.setting)), text)
 
 
 def _table(index: Index, ranked: dict[Question, list[Effect]]) -> Table:
     rows = []
+    brief = len(index.settings) > MANY
+    overlap = (
+        " Where the last column is empty, the interval overlaps that of the rank above, and the "
+        "order of the two is not settled."
+    )
     for question, found in ranked.items():
         for rank, effect in enumerate(found):
-            settled = "" if rank == 0 else _against(found[rank - 1], effect)
+            settled = "" if rank == 0 else _against(found[rank - 1], effect, brief=brief)
             rows.append(
                 (
                     Cell(say(f"{actor(question.adversary)}, {ASSET[question.asset]}")),
@@ -346,7 +354,7 @@ def _table(index: Index, ranked: dict[Question, list[Effect]]) -> Table:
             )
     return Table(
         "effects",
-        say("Measured effect of each setting against the undefended split."),
+        say("Measured effect of each setting against the undefended split." + overlap * brief),
         (
             Column("Actor, asset", weight=1.3),
             Column("Rank", numeric=True, weight=0.5),
@@ -360,9 +368,10 @@ def _table(index: Index, ranked: dict[Question, list[Effect]]) -> Table:
     )
 
 
-def _against(above: Effect, below: Effect) -> str:
+def _against(above: Effect, below: Effect, *, brief: bool) -> str:
+    """How an effect stands to the one ranked above; of many, only where the order is settled."""
     if above.leakage.overlaps(below.leakage):
-        return "intervals overlap: the order is not settled"
+        return "" if brief else "intervals overlap: the order is not settled"
     return "intervals do not overlap"
 
 

@@ -14,8 +14,7 @@ LOST = 0.5
 
 def works(index: Index, setting: str) -> bool:
     """Whether the network still segments: what leaks nothing because it learnt nothing does not."""
-    answer = index.record.answer
-    if answer is not None and setting in answer.useless:
+    if setting in index.useless:
         return False
     bare = index.dice(index.undefended) if index.undefended is not None else None
     dice = index.dice(setting)

@@ -13,6 +13,7 @@ from .blocks import (
     Cell,
     Column,
     Figure,
+    Items,
     Panels,
     Paragraph,
     Rich,
@@ -58,7 +59,8 @@ def trade_offs(index: Index) -> Section:
     blocks.append(_utility(index))
     weighed = [(q, both) for q in index.questions if (both := trade_off_of(index, q))]
     if weighed:
-        blocks += [Paragraph(_settled(index, *pair)) for pair in weighed]
+        for pair in weighed:
+            blocks += _settled(index, *pair)
         blocks.append(_weighed(index, weighed))
     else:
         blocks += [Paragraph(text) for q in index.questions if (text := _front(index, q))]
@@ -253,18 +255,23 @@ def _excluded(index: Index) -> Rich:
     )
 
 
-def _settled(index: Index, question: Question, weighed: TradeOff) -> Rich:
-    """The Pareto front, as far as the evidence settles it."""
+def _settled(index: Index, question: Question, weighed: TradeOff) -> list[Block]:
+    """The Pareto front, as far as the evidence settles it: a sentence, or a list of many."""
     kept = [point for point in weighed.points if point.setting not in index.useless]
     front = [point for point in kept if not point.dominated_by]
-    told = "; ".join(_told(index, point) for point in front)
     beaten, useless = len(kept) - len(front), len(weighed.points) - len(kept)
     text = f" Surely beaten: {count(beaten, 'setting')}, see the table." if beaten else ""
     text += f" Left out for a Dice surely below the floor: {useless}." if useless else ""
-    return say(
-        strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
-        "Settings that no other surely beats: ", told or "none", ".", text,
-    )  # fmt: skip
+    who = strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. ")
+    if len(front) > MANY:
+        many = f"{len(front)} settings that no other surely beats, the least leaking first."
+        ordered = sorted(front, key=lambda point: point.leakage.mean)
+        return [
+            Paragraph(say(who, many, text)),
+            Items(tuple(say(_told(index, point)) for point in ordered)),
+        ]
+    told = "; ".join(_told(index, point) for point in front) or "none"
+    return [Paragraph(say(who, "Settings that no other surely beats: ", told, ".", text))]
 
 
 def _told(index: Index, point: TradeOffPoint) -> str:

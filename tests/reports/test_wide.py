@@ -9,9 +9,10 @@ import pytest
 from example_records import NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
 from leakaudit.reports._content.answers import frequency, small_but_sure
-from leakaudit.reports._content.blocks import Block, Document, Figure, Panels, Table, words
+from leakaudit.reports._content.blocks import Block, Document, Figure, Items, Panels, Table, words
 from leakaudit.reports._content.evidence_index import Index
 from leakaudit.reports._content.standouts import standouts, works
+from leakaudit.reports._content.wording import MINUS
 from wide_records import BROKEN, wide_record
 
 from leakaudit.record import Record
@@ -173,3 +174,28 @@ def test_the_map_names_the_anchors_and_keeps_every_point(wide: Document) -> None
     panels = block(wide, "trade-off")
     assert isinstance(panels, Panels)
     assert "the others are small and grey" in words(panels.caption)
+
+
+def test_what_is_the_same_for_many_is_said_once(wide: Document) -> None:
+    messages = table(wide, "messages")
+    assert sum("noise 3" in words(row[0].text) for row in messages.rows) == 0
+    assert words(messages.note).startswith("Group A, ")
+    assert words(messages.note).count("noise 3") == 1
+    assert any(words(row[0].text).startswith("group A, ") for row in messages.rows)
+
+    effects = table(wide, "effects")
+    assert "the order of the two is not settled" in words(effects.caption)
+    assert {words(row[-1].text) for row in effects.rows} <= {"", "intervals do not overlap"}
+
+    lists = [b for b in wide.blocks() if isinstance(b, Items)]
+    (front,) = (b for b in lists if "leakage" in words(b.entries[0]))
+    assert len(front.entries) > 6
+    told = [words(e).partition("leakage ")[2].partition(" ")[0] for e in front.entries]
+    leakage = [float(value.replace(MINUS, "-")) for value in told]
+    assert leakage == sorted(leakage)
+
+
+def test_what_differs_for_few_stays_beside_them() -> None:
+    content = document(example_record(), NOWHERE)
+    assert table(content, "messages").note == ()
+    assert "not settled" not in words(table(content, "effects").caption)
