@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from browser import Page
 from example_records import NONE, WITHHELD, example_record
+from leakaudit.reports import HtmlReport
 from leakaudit.reports._content import document
 from leakaudit.reports._content.answers import frequency, small_but_sure
 from leakaudit.reports._content.blocks import Block, Document, Figure, Items, Panels, Table, words
@@ -199,3 +201,20 @@ def test_what_differs_for_few_stays_beside_them() -> None:
     content = document(example_record(), NOWHERE)
     assert table(content, "messages").note == ()
     assert "not settled" not in words(table(content, "effects").caption)
+
+
+def test_tables_are_not_cut_on_screen(browser: str, tmp_path: Path) -> None:
+    path = HtmlReport().render(wide_record(), tmp_path)
+    with Page(browser, tmp_path / "profile") as page:
+        for width, tables in ((1280, "#answers-0, .table[id^=verdicts-]"), (390, "#answers-0")):
+            page.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=800,
+                deviceScaleFactor=1, mobile=width < 500,
+            )  # fmt: skip
+            page.open(path.as_uri())
+            assert page.evaluate(f"document.querySelectorAll('{tables}').length") > 0
+            cut = page.evaluate(
+                f"[...document.querySelectorAll('{tables}')].map(t => t.querySelector('.scroll'))"
+                ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.parentElement.id)"
+            )
+            assert cut == []
