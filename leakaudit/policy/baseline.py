@@ -90,7 +90,7 @@ def _by(parts: Sequence[Any], key: str) -> dict[str, dict[str, Any]]:
 def _both(
     what: str, then: Mapping[str, dict[str, Any]], now: Mapping[str, dict[str, Any]]
 ) -> Iterator[str]:
-    """Those that both audits have; one that only today has is told by its findings."""
+    """Those that both audits have; one that only one of them has is told by its findings."""
     for name in sorted(then.keys() & now.keys()):
         flat_then, flat_now = _flat(then[name]), _flat(now[name])
         for key in sorted({*flat_then, *flat_now}):

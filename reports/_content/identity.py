@@ -31,7 +31,7 @@ def identity(index: Index) -> Section:
             Terms(
                 (
                     ("Audit", say(code(record.audit_id))),
-                    ("Date", say(record.volatile.created)),
+                    ("Date", say(record.volatile.created, " (no hash covers it)")),
                     ("SHA-256 of the record", say(code(record.content_sha256 or "not sealed"))),
                     ("SHA-256 of the configuration", say(code(record.configuration_sha256))),
                     ("Data", say(named(cohort))),

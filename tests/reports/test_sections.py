@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from example_records import NONE, WITHHELD, example_record
 from leakaudit.reports._content import document
-from leakaudit.reports._content.blocks import Document, Figure, Form, Panels, Table, words
+from leakaudit.reports._content.blocks import Document, Figure, Form, Panels, Table, Terms, words
 from leakaudit.reports._content.nist import RULE, access
 from leakaudit.reports._content.reading import range_text
 
@@ -20,6 +20,13 @@ NOWHERE = Path("/nonexistent")
 def table(content: Document, key: str) -> list[list[str]]:
     found = next(b for b in content.blocks() if isinstance(b, Table) and b.key == key)
     return [[words(cell.text) for cell in row] for row in found.rows]
+
+
+def test_the_date_is_told_apart_from_what_the_hash_covers(record: Record) -> None:
+    identity = document(record, NOWHERE).sections[0]
+    (terms,) = [block for block in identity.blocks if isinstance(block, Terms)]
+    said = {name: words(text) for name, text in terms.entries}
+    assert said["Date"] == f"{record.volatile.created} (no hash covers it)"
 
 
 def test_the_decision_is_left_to_people(record: Record) -> None:
