@@ -31,6 +31,7 @@ from leakaudit.audit.summary import (
 )
 from leakaudit.audit.tradeoff import trade_offs
 from leakaudit.audit.uncovered import with_uncovered
+from leakaudit.audit.unfinished import planned
 from leakaudit.audit.utility import by_setting, costs, dependence, utility
 from leakaudit.audit.verdicts import controls, verdicts
 from leakaudit.cohorts.cohort import Group
@@ -67,7 +68,10 @@ def findings_of(configuration: AuditConfiguration, done: Finished) -> Findings:
     """What all attacks came to, and their controls."""
     gathered = gather(done.attacks.items())
     label = configuration.undefended
-    return Findings(gathered, controls(gathered, label), label, configuration.judgement.threshold)
+    return Findings(
+        gathered, controls(gathered, label), label, configuration.judgement.threshold,
+        planned(configuration, done),
+    )  # fmt: skip
 
 
 def measured(
@@ -123,6 +127,7 @@ def measured(
             found.gathered,
             found.known,
             questions(configuration, done),
+            found.planned,
             undefended=found.undefended,
             threshold=found.threshold,
         ),

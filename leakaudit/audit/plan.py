@@ -227,7 +227,7 @@ def _add_interfered(
     """One more training for every active attack, by whoever can mount it."""
     for adversary in configuration.adversaries:
         knowledge = seen_from(adversary, configuration.split) | adversary.granted
-        for use in _mounted(configuration, adversary):
+        for use in mounted(configuration, adversary):
             attack: Attack = build(Kind.ATTACK, use.use, use.settings)
             able = adversary.sends_back and not attack.required & ~knowledge
             if attack.behaviour != "active" or not able:
@@ -245,7 +245,7 @@ def _add_interfered(
             )
 
 
-def _mounted(configuration: AuditConfiguration, adversary: Adversary) -> Iterator[AttackUse]:
+def mounted(configuration: AuditConfiguration, adversary: Adversary) -> Iterator[AttackUse]:
     """The attacks that are asked of an adversary."""
     for attack in configuration.attacks:
         if attack.adversaries is None or adversary.name in attack.adversaries:
@@ -269,7 +269,7 @@ def _add_attacks(
     undefended = identity.setting == configuration.undefended
     first = identity.seed == configuration.seeds[0]
     for adversary in configuration.adversaries:
-        for attack in _mounted(configuration, adversary):
+        for attack in mounted(configuration, adversary):
             own = plan.interfered.get(InterferedId(identity, adversary.name, attack.title))
             cell = AttackCell(
                 choice=choice,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from leakaudit.audit.configuration import AuditConfiguration, Target
 from leakaudit.audit.findings import FindingId, Series, ceiling_of
 from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.unfinished import Planned, Question
 from leakaudit.audit.verdicts import Evidence, evidence
 from leakaudit.errors import ConfigurationError
 from leakaudit.record.model import Asset, Control, Region, Standing, TargetSummary
@@ -34,28 +35,22 @@ class Findings:
         known: the controls.
         undefended: label of the setting without defenses.
         threshold: of the verdicts.
+        planned: what every attack was to deliver, and which did not.
     """
 
     gathered: Mapping[FindingId, Series]
     known: Mapping[tuple[FindingId, str], Control]
     undefended: str
     threshold: float
+    planned: Planned
 
     def on(
         self, setting: str, adversary: str, victim: str, asset: Asset, metric: str, region: Region
     ) -> Evidence | None:
         """The strongest attack on one question under one setting; None where there is none."""
-        wanted = (setting, adversary, victim, asset, metric, region)
-        candidates = {
-            key: series
-            for key, series in self.gathered.items()
-            if not key.shuffled
-            and (key.setting, key.adversary, key.victim, key.asset, key.metric, key.region)
-            == wanted
-        }
         return evidence(
-            candidates, self.gathered, self.known, undefended=self.undefended,
-            threshold=self.threshold,
+            Question(setting, adversary, victim, asset, metric, region), self.gathered, self.known,
+            self.planned, undefended=self.undefended, threshold=self.threshold,
         )  # fmt: skip
 
     def attacked(self, asset: Asset, metric: str, region: Region) -> list[tuple[str, str]]:
@@ -150,6 +145,15 @@ def standing(setting: str, number: int, target: Limit, findings: Findings) -> St
         if target.adversary in (None, adversary) and target.victim in (None, victim)
     ]
     held = [_held(setting, number, target, findings, *question) for question in questions]
+    held += [
+        Standing(
+            setting=setting, target=number, outcome="not judged", bound=None, reason=each.reason,
+            adversary=each.adversary, victim=target.victim,
+        )
+        for each in findings.planned.failures(setting, target.asset)
+        if target.adversary in (None, each.adversary)
+        and each.adversary not in {adversary for adversary, _ in questions}
+    ]  # fmt: skip
     if not held:
         return Standing(
             setting=setting, target=number, outcome="not judged", bound=None,
@@ -179,7 +183,13 @@ def _held(
             setting=setting, target=number, outcome="not judged", bound=None, adversary=adversary,
             victim=victim, reason="no attack gave a usable value",
         )  # fmt: skip
-    judged = judge(found.figure, found.controls, threshold=target.max, no_leak=target.max)
+    judged = judge(
+        found.figure,
+        found.controls,
+        threshold=target.max,
+        no_leak=target.max,
+        doubts=found.doubts,
+    )
     return Standing(
         setting=setting,
         target=number,

@@ -13,12 +13,13 @@ from leakaudit.audit.findings import (
     is_primary,
 )
 from leakaudit.audit.judge import PRIMARY
+from leakaudit.audit.unfinished import Planned, Question
 from leakaudit.record.estimates import recorded
 from leakaudit.record.model import Asset, Control, Verdict, VerdictValue
 from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
 from leakaudit.statistics.estimate import LEVEL
-from leakaudit.statistics.verdict import Controls, judge
+from leakaudit.statistics.verdict import Controls, effort_doubts, judge
 from leakaudit.statistics.verdict import Verdict as Said
 
 _WORDS: dict[Said, VerdictValue] = {
@@ -38,11 +39,13 @@ class Evidence:
         best: the attack with the highest estimated advantage.
         figure: its advantage, bounds corrected for its having been picked.
         controls: how the controls of this attack came out.
+        doubts: what the other attacks leave open, and what did not finish.
     """
 
     best: FindingId
     figure: Figure
     controls: Controls
+    doubts: tuple[str, ...] = ()
 
 
 def controls(
@@ -96,6 +99,7 @@ def verdicts(
     gathered: Mapping[FindingId, Series],
     known: Mapping[tuple[FindingId, str], Control],
     questions: Iterable[tuple[str, str, str, Asset, str]],
+    planned: Planned,
     *,
     undefended: str,
     threshold: float,
@@ -106,29 +110,24 @@ def verdicts(
         gathered: all series.
         known: the controls.
         questions: (setting, adversary, victim, asset, why nothing was mounted if nothing was).
+        planned: what every attack was to deliver, and which did not.
         undefended: label of the setting without defenses.
         threshold: the advantage that "none shown" must exclude.
     """
-    given = []
-    for setting, adversary, victim, asset, absent in questions:
-        candidates = {
-            key: series
-            for key, series in gathered.items()
-            if is_primary(key) and not key.shuffled
-            and (key.setting, key.adversary, key.victim, key.asset)
-            == (setting, adversary, victim, asset)
-        }  # fmt: skip
-        given.append(
-            _verdict(candidates, gathered, known, (setting, adversary, victim, asset), absent,
-                     undefended, threshold)
-        )  # fmt: skip
-    return tuple(given)
+    return tuple(
+        _verdict(
+            Question(setting, adversary, victim, asset, *PRIMARY[asset]), gathered, known, planned,
+            absent, undefended, threshold,
+        )
+        for setting, adversary, victim, asset, absent in questions
+    )  # fmt: skip
 
 
 def evidence(
-    candidates: Mapping[FindingId, Series],
+    question: Question,
     gathered: Mapping[FindingId, Series],
     known: Mapping[tuple[FindingId, str], Control],
+    planned: Planned,
     *,
     undefended: str,
     threshold: float,
@@ -136,12 +135,14 @@ def evidence(
     """The strongest of the attacks on one question; None where none gave a usable value.
 
     Args:
-        candidates: what every attack on the question got, all in one metric.
+        question: as asked.
         gathered: all series.
         known: the controls.
+        planned: what every attack was to deliver, and which did not.
         undefended: label of the setting without defenses.
         threshold: the advantage that "none shown" must exclude.
     """
+    candidates = {key: series for key, series in gathered.items() if question.asks(key)}
     figures = {
         key: measured
         for key, series in candidates.items()
@@ -157,6 +158,12 @@ def evidence(
         or control.passed
     ]
     best = max(sound or figures, key=lambda key: figures[key].mean or 0.0)
+    there = replace(question, setting=undefended)
+    able = {
+        key.attack
+        for key in gathered
+        if there.asks(key) and _open_leaks(known.get((key, "open")), threshold) is not False
+    }
     baseline = _baseline(best, known, undefended)
     opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
     return Evidence(
@@ -165,35 +172,48 @@ def evidence(
         controls=Controls(
             open_leaks=_open_leaks(opened, threshold),
             shuffled_silent=None if mixed is None else mixed.passed,
-            effort_flat=_effort_flat(best, gathered),
+            effort_flat=_efforts_flat(best.attack, figures, gathered),
+        ),
+        doubts=(
+            *planned.doubts(question, candidates, able),
+            *effort_doubts(
+                {
+                    attack: _efforts_flat(attack, figures, gathered)
+                    for attack in dict.fromkeys(key.attack for key in figures)
+                    if attack != best.attack
+                }
+            ),
         ),
     )
 
 
 def _verdict(
-    candidates: Mapping[FindingId, Series],
+    question: Question,
     gathered: Mapping[FindingId, Series],
     known: Mapping[tuple[FindingId, str], Control],
-    question: tuple[str, str, str, Asset],
+    planned: Planned,
     absent: str,
     undefended: str,
     threshold: float,
 ) -> Verdict:
-    setting, adversary, victim, asset = question
-    found = evidence(candidates, gathered, known, undefended=undefended, threshold=threshold)
+    found = evidence(question, gathered, known, planned, undefended=undefended, threshold=threshold)
+    asked = {
+        "defense": question.setting, "adversary": question.adversary, "victim": question.victim,
+        "asset": question.asset, "threshold": threshold,
+    }  # fmt: skip
     if found is None:
+        tried = any(question.asks(key) for key in gathered)
+        reason = "no attack gave a usable value" if tried else absent
+        failed = planned.failed(question).values()
         return Verdict(
-            defense=setting, adversary=adversary, victim=victim, asset=asset, attack=None,
-            verdict="attack invalid" if candidates else "not tested", threshold=threshold,
-            reason=absent if not candidates else "no attack gave a usable value",
+            **asked, attack=None, verdict="attack invalid" if tried else "not tested",
+            reason="; ".join(failed) or reason,
         )  # fmt: skip
-    judged = judge(found.figure, found.controls, threshold=threshold)
+    judged = judge(found.figure, found.controls, threshold=threshold, doubts=found.doubts)
     best = found.best
     return Verdict(
-        defense=setting, adversary=adversary, victim=victim, asset=asset, attack=best.attack,
-        levels=best.levels, metric=best.metric, region=best.region,
-        verdict=_WORDS[judged.verdict], threshold=threshold, advantage=recorded(found.figure),
-        reason=judged.reason,
+        **asked, attack=best.attack, levels=best.levels, metric=best.metric, region=best.region,
+        verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
     )  # fmt: skip
 
 
@@ -255,6 +275,14 @@ def _by_interval(figures: Mapping[str, Figure]) -> dict[str, Figure]:
         name: replace(figure, at_least=figure.lower, at_most=figure.upper)
         for name, figure in figures.items()
     }
+
+
+def _efforts_flat(
+    attack: str, figures: Iterable[FindingId], gathered: Mapping[FindingId, Series]
+) -> bool | None:
+    """Whether an attack had converged at all levels; None where it was not measured at one."""
+    flat = [_effort_flat(key, gathered) for key in figures if key.attack == attack]
+    return False if False in flat else None if None in flat else True
 
 
 def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool | None:

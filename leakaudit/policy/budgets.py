@@ -94,7 +94,7 @@ def _decided(
         bound=budget.bound,
         higher_is_worse=direction.sign > 0,
     )
-    doubts = _doubts(evidence, budget, sound, top.unmeasured, plain)
+    doubts = _doubts(evidence, sound, top.unmeasured, plain)
     status = {
         Outcome.OVER: Status.FAIL,
         Outcome.WITHIN: Status.INCONCLUSIVE if doubts else Status.PASS,
@@ -134,7 +134,6 @@ def _figures(
 
 def _doubts(
     evidence: Evidence,
-    budget: Budget,
     sound: Sequence[Finding],
     unmeasured: Sequence[str],
     figures: dict[str, Estimate],
@@ -142,14 +141,7 @@ def _doubts(
     """What keeps bounds within the budget from being a pass."""
     doubts = [f"{subject(sound[int(name)])}: {figures[name].undefined}" for name in unmeasured]
     doubts += too_few(min(figure.n_patients for figure in figures.values()))
-    return doubts + unsettled(evidence, sound, lambda f: _leak(evidence, budget, f))
-
-
-def _leak(evidence: Evidence, budget: Budget, finding: Finding) -> float:
-    figure = evidence.figure(finding, budget.on, budget.tail, LEVEL)
-    if figure is None or figure.mean is None:
-        return float("-inf")
-    return evidence.direction(finding, budget.on).sign * figure.mean
+    return doubts + unsettled(evidence, sound)
 
 
 def _reason(

@@ -14,7 +14,6 @@ from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
 from leakaudit.policy.validity import finding_problem, rule_problems, too_few, unsettled
 from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
-from leakaudit.record.model import Finding
 from leakaudit.statistics import Outcome, against_baseline, corrected_level, holm
 from leakaudit.statistics.estimate import LEVEL
 
@@ -77,7 +76,7 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
         worst = max(over, key=lambda index: grown[index][0])
     elif all(outcome is Outcome.WITHIN for outcome in outcomes):
         status = Status.PASS
-        doubts = _doubts(evidence, rule, pairs)
+        doubts = _doubts(evidence, pairs)
     else:
         status = Status.INCONCLUSIVE
         open_ones = sum(outcome is not Outcome.WITHIN for outcome in outcomes)
@@ -111,14 +110,6 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
     )
 
 
-def _doubts(evidence: Evidence, rule: Regression, pairs: Sequence[Pair]) -> list[str]:
-    sign = {id(pair.now): pair.direction.sign for pair in pairs}
-
-    def leak(finding: Finding) -> float:
-        figure = evidence.figure(finding, rule.on, "mean", LEVEL)
-        if figure is None or figure.mean is None:
-            return float("-inf")
-        return sign[id(finding)] * figure.mean
-
+def _doubts(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:
     patients = min(len(pair.today.patients) for pair in pairs)
-    return too_few(patients) + unsettled(evidence, [pair.now for pair in pairs], leak)
+    return too_few(patients) + unsettled(evidence, [pair.now for pair in pairs])

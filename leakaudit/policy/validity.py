@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from leakaudit.policy.evidence import Evidence, by_question
 from leakaudit.policy.model import Scope
 from leakaudit.policy.wording import counted, levels, subject
 from leakaudit.record.model import Failure, Finding
-from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS
+from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS, effort_doubts
 
 LEAST_PATIENTS = 2
 _ATTACK_STAGES = ("attack", "control")
@@ -58,25 +58,14 @@ def too_few(patients: int) -> list[str]:
     return [f"{counted(patients, 'patient')} attacked, {MIN_PATIENTS} are needed to pass"]
 
 
-def unsettled(
-    evidence: Evidence, findings: Sequence[Finding], leak: Callable[[Finding], float]
-) -> list[str]:
-    """Of each question's strongest attack: whether more effort would have found more.
+def unsettled(evidence: Evidence, findings: Sequence[Finding]) -> list[str]:
+    """Of every attack a rule is decided by: whether more effort might have found more.
 
     Args:
         evidence: the record.
         findings: those a rule is decided by.
-        leak: what ranks them.
     """
-    doubts = []
-    for group in by_question(findings).values():
-        top = max(group, key=leak)
-        flat = evidence.converged(top)
-        if flat is None:
-            doubts.append(f"{subject(top)}: the effort curve was not measured")
-        elif not flat:
-            doubts.append(f"{subject(top)}: more effort still helped the attack")
-    return doubts
+    return effort_doubts({subject(finding): evidence.converged(finding) for finding in findings})
 
 
 def _unanswered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +58,7 @@ def judge(
     *,
     threshold: float,
     no_leak: float = 0.0,
+    doubts: Sequence[str] = (),
     min_patients: int = MIN_PATIENTS,
     min_seeds: int = MIN_SEEDS,
 ) -> Judgement:
@@ -64,8 +66,8 @@ def judge(
 
     A leak is shown where the advantage over the blind baseline surely exceeds ``no_leak`` and the
     attack finds nothing on shuffled pairs; that needs no positive control, for the leak itself is
-    one. "None shown" needs everything: patients, seeds, both controls, a flat effort curve, and an
-    upper bound within ``threshold``.
+    one. "None shown" needs everything: patients, seeds, both controls, a flat effort curve, an
+    upper bound within ``threshold``, and no other doubt.
 
     Args:
         advantage: the attack's advantage, higher is leak, 0 is the blind baseline and 1 a total
@@ -73,6 +75,7 @@ def judge(
         controls: how the control runs came out.
         threshold: X of "none shown above X", the advantage that must be excluded.
         no_leak: advantage that counts as none; 0, or the shuffled control's own upper bound.
+        doubts: what else keeps silence from being an answer, such as attacks that did not finish.
         min_patients: fewer never yield "none shown".
         min_seeds: fewer never yield "none shown".
     """
@@ -103,7 +106,7 @@ def judge(
             "the attack finds nothing even on the undefended split, so its silence says nothing",
         )
     missing = _missing(advantage, controls, threshold, min_patients, min_seeds)
-    if missing:
+    if missing := [*missing, *doubts]:
         return Judgement(Verdict.INCONCLUSIVE, "; ".join(missing))
     return Judgement(
         Verdict.NONE_SHOWN,
@@ -131,10 +134,28 @@ def _missing(
         missing.append("the undefended split was not attacked, or did not surely leak")
     if controls.shuffled_silent is None:
         missing.append("shuffled pairs were not tried")
-    if controls.effort_flat is None:
-        missing.append("the effort curve was not measured")
-    elif not controls.effort_flat:
-        missing.append("more effort still helped the attack")
+    missing += effort_doubts({"": controls.effort_flat})
     if advantage.at_most is None or not advantage.at_most <= threshold:  # a NaN threshold too
         missing.append(f"an advantage above {threshold:.2f} cannot be excluded")
     return missing
+
+
+def effort_doubts(flat: Mapping[str, bool | None]) -> list[str]:
+    """Of every attack on a question: whether more effort might have found more.
+
+    The strongest alone is not enough: one a little lower that still rises may pass it.
+
+    Args:
+        flat: what each is called ("" where there is one) to whether its effort curve is flat at
+            its end; None where none was measured.
+    """
+    return [
+        (f"{name}: " if name else "")
+        + (
+            "the effort curve was not measured"
+            if each is None
+            else "more effort still helped the attack"
+        )
+        for name, each in flat.items()
+        if not each
+    ]

@@ -13,6 +13,7 @@ from leakaudit.audit.findings import FindingId, Series
 from leakaudit.audit.price import change, labelled
 from leakaudit.audit.standing import Findings, Limit, standing, standings
 from leakaudit.audit.tradeoff import MARGIN, defense_capability, dominated
+from leakaudit.audit.unfinished import Planned
 from leakaudit.record.model import Answer, Control, Estimate, Utility
 from leakaudit.statistics import Cells
 
@@ -120,7 +121,7 @@ def findings(leaks: dict[str, float], passed: bool = True) -> Findings:
                                        seeds=3, method=""),
                     passed=passed or kind == "open", reason="",
                 )  # fmt: skip
-    return Findings(gathered, known, "none", 0.1)
+    return Findings(gathered, known, "none", 0.1, Planned(3))
 
 
 def target(bound: float, **who: str) -> Limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +15,12 @@ from leakaudit.audit.findings import (
     converged,
     finding,
 )
+from leakaudit.audit.unfinished import Planned, Shortfall
 from leakaudit.audit.verdicts import controls, verdicts
 
 PATIENTS = tuple(f"P{n:02d}" for n in range(24))
 IMAGES = FindingId("none", "server", "inversion", False, "a", "images", (0,), "ssim", "foreground")
+THREE = Planned(3)
 CURVE = {10: 0.0, 20: 0.0}
 
 
@@ -30,10 +33,12 @@ def series_of(level: float, *, seeds: int = 3, blind: float = 0.4, flat: bool = 
     return Series(values, floor, PATIENTS, {10: before, 20: values}, 3 * values.size, None)
 
 
-def answer(gathered: dict[FindingId, Series], setting: str = "none") -> tuple[str, str]:
+def answer(
+    gathered: dict[FindingId, Series], setting: str = "none", planned: Planned = THREE
+) -> tuple[str, str]:
     known = controls(gathered, "none")
     (verdict,) = verdicts(
-        gathered, known, [(setting, "server", "a", "images", "nobody tried")],
+        gathered, known, [(setting, "server", "a", "images", "nobody tried")], planned,
         undefended="none", threshold=0.1,
     )  # fmt: skip
     return verdict.verdict, verdict.reason
@@ -79,6 +84,93 @@ def test_what_keeps_none_shown_from_being_said(
     assert says in reason
 
 
+GAN = replace(IMAGES, attack="gan")
+WITH_GAN = OPEN | {GAN: series_of(0.95), replace(GAN, shuffled=True): series_of(0.3, seeds=1)}
+SILENT = series_of(0.398)
+
+
+def lost(attack: str, *, failed: bool = True, setting: str = "defended") -> Planned:
+    why = f"{attack} did not finish under 1 of 3 seeds (diverged)" if failed else "no gradient"
+    return Planned(3, (Shortfall(setting, "server", attack, ("images", "identity"), failed, why),))
+
+
+def without(values: np.ndarray, patients: slice) -> np.ndarray:
+    found = values.copy()
+    found[:, patients] = np.nan
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gathered", "planned", "says"),
+    [
+        (WITH_GAN | {DEFENDED: SILENT}, lost("gan"), "did not finish under 1 of 3"),
+        (WITH_GAN | {DEFENDED: SILENT}, lost("gan", failed=False), "mounted here.*no gradient"),
+        (WITH_GAN | {DEFENDED: SILENT}, THREE, "gan could not be mounted here"),
+        (OPEN | {DEFENDED: SILENT}, lost("gan"), "diverged"),
+        (OPEN | {DEFENDED: SILENT, replace(DEFENDED, attack="gan"):
+                 replace(SILENT, values=np.full_like(SILENT.values, np.nan))},
+         THREE, "gan: 72 of 72 values of ssim are missing"),
+        (OPEN | {DEFENDED: series_of(0.398, seeds=2)}, THREE, "2 of 3 seeds finished"),
+        (OPEN | {DEFENDED: replace(SILENT, values=without(SILENT.values, slice(12, None)))},
+         THREE, "36 of 72 values"),
+    ],
+)  # fmt: skip
+def test_what_did_not_finish_is_not_silence(
+    gathered: dict[FindingId, Series], planned: Planned, says: str
+) -> None:
+    found, reason = answer(gathered, "defended", planned)
+    assert found == "inconclusive"
+    assert re.search(says, reason)
+
+
+def test_a_leak_that_was_shown_stands_whatever_did_not_finish() -> None:
+    assert answer(WITH_GAN | {DEFENDED: series_of(0.8)}, "defended", lost("gan"))[0] == "leak shown"
+
+
+def test_attacks_that_nobody_would_have_learnt_from_are_no_doubt() -> None:
+    """Refused everywhere, failed elsewhere, or silent even where nothing protects."""
+    calm = OPEN | {DEFENDED: SILENT}
+    powerless = calm | {GAN: series_of(0.4), replace(GAN, shuffled=True): series_of(0.3, seeds=1)}
+    for gathered, planned in (
+        (calm, lost("gan", failed=False)),
+        (calm, lost("gan", setting="another")),
+        (powerless, lost("gan", failed=False)),
+    ):
+        assert answer(gathered, "defended", planned)[0] == "none shown"
+
+
+def test_where_nobody_can_say_more_than_the_blind_guess_nothing_is_missing() -> None:
+    """A party of a horizontal split holds some of the patients."""
+    held = {
+        key: replace(
+            series,
+            values=without(series.values, slice(12, None)),
+            blind=without(series.blind, slice(12, None)),
+        )
+        for key, series in (OPEN | {DEFENDED: SILENT}).items()
+    }
+    assert answer(held, "defended")[0] == "none shown"
+
+
+def test_nothing_finished_is_not_tested_and_says_why() -> None:
+    assert answer(OPEN, "defended", lost("inversion")) == (
+        "not tested",
+        "inversion did not finish under 1 of 3 seeds (diverged)",
+    )
+
+
+@pytest.mark.parametrize("curve", [None, {}])
+def test_every_attacks_effort_counts_not_that_of_the_strongest_alone(
+    curve: dict[int, np.ndarray] | None,
+) -> None:
+    rising = series_of(0.39, flat=False)
+    lower = rising if curve is None else replace(rising, curve=curve)
+    for other in (replace(DEFENDED, attack="gan"), replace(DEFENDED, levels=(1,))):
+        found, reason = answer(WITH_GAN | {DEFENDED: SILENT, other: lower}, "defended")
+        assert found == "inconclusive"
+        assert ("effort still helped" if curve is None else "was not measured") in reason
+
+
 def test_one_patient_never_yields_none_shown() -> None:
     alone = {
         key: Series(
@@ -98,7 +190,7 @@ def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None
         replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
     }  # fmt: skip
     (verdict,) = verdicts(
-        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")],
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
         undefended="none", threshold=0.1,
     )  # fmt: skip
     assert verdict.levels == (1,)
@@ -122,7 +214,7 @@ def test_the_interval_beside_a_sure_leak_does_not_deny_it() -> None:
         replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
     }  # fmt: skip
     (verdict,) = verdicts(
-        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")],
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
         undefended="none", threshold=0.1,
     )  # fmt: skip
     alone = advantage_figure(DEFENDED, torn)

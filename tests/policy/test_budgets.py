@@ -258,6 +258,21 @@ def test_an_attack_that_was_still_learning_is_inconclusive(
     assert said in result.reason
 
 
+def test_a_weaker_attack_that_was_still_learning_is_inconclusive_too(
+    tmp_path: Path, record: Record
+) -> None:
+    asked = budget(NONE, victim="T1", max=0.95)
+    assert only(tmp_path, record, asked).status is Status.PASS
+    weaker = next(
+        index
+        for index, f in enumerate(record.findings)
+        if (f.defense, f.victim, f.metric, f.levels) == (NONE, "T1", "ssim", (1,))
+    )
+    result = only(tmp_path, with_finding(record, weaker, converged=False), asked)
+    assert result.status is Status.INCONCLUSIVE
+    assert "level 1: more effort still helped" in result.reason
+
+
 def test_replicates_that_are_copies_say_nothing_of_the_worst_patient(tmp_path: Path) -> None:
     copied = gate_record(noise=0.0)
     result = only(tmp_path, copied, budget(max=0.6, tail="worst"))
