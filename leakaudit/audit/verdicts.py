@@ -168,7 +168,7 @@ def evidence(
     opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
     return Evidence(
         best=best,
-        figure=_corrected(candidates, figures, best),
+        figure=_corrected(candidates, {key: figures[key] for key in sound or figures}, best),
         controls=Controls(
             open_leaks=_open_leaks(opened, threshold),
             shuffled_silent=None if mixed is None else mixed.passed,

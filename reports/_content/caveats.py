@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Verdict
+from collections import defaultdict
+
+from leakaudit.record.model import Finding, Verdict
 
 from .blocks import Callout, Rich, say
 from .evidence_index import Index, target
@@ -34,6 +36,20 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
             (
                 "No control was run",
                 say("Without a run whose answer is known, a small number may mean a weak attack."),
+            )
+        )
+    # A metric or a page that is missing endangers no answer.
+    lost = [f for f in record.failures if f.stage in ("training", "attack", "control")]
+    if lost:
+        first = lost[0]
+        found.append(
+            (
+                "Parts of the audit did not finish",
+                say(
+                    f"{count(len(lost), 'part')} did not finish, the first being the "
+                    f"{first.stage} of {first.where} ({first.reason}). What they would have found "
+                    "is not known: leaks that are shown stand, silence there does not."
+                ),
             )
         )
     invalid = [v for v in record.verdicts if v.verdict == "attack invalid"]
@@ -119,14 +135,15 @@ def biggest_caveat(index: Index) -> Callout:
 
 
 def unconverged(index: Index) -> list[str]:
-    """Findings behind verdicts whose effort curve still rose, in words."""
-    found = []
-    for verdict in index.record.verdicts:
-        finding = index.finding(verdict)
-        if finding is not None and finding.converged is False:
-            found.append(
-                f"{verdict.adversary} on {target(verdict.asset, verdict.victim)}, "
-                f"{index.title(verdict.defense)}: "
-                f"{finding.attack}, {finding.metric} {number(finding.estimate.mean)} at the end"
-            )
-    return found
+    """Findings on the questions of verdicts whose effort curve still rose, in words."""
+    rising: dict[tuple[str, str, str, str], list[Finding]] = defaultdict(list)
+    for each in index.record.findings:
+        if each.converged is False:
+            rising[each.defense, each.adversary, each.victim, each.asset].append(each)
+    return [
+        f"{verdict.adversary} on {target(verdict.asset, verdict.victim)}, "
+        f"{index.title(verdict.defense)}: "
+        f"{finding.attack}, {finding.metric} {number(finding.estimate.mean)} at the end"
+        for verdict in index.record.verdicts
+        for finding in rising[verdict.defense, verdict.adversary, verdict.victim, verdict.asset]
+    ]

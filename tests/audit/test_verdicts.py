@@ -123,6 +123,13 @@ def test_what_did_not_finish_is_not_silence(
     assert re.search(says, reason)
 
 
+def test_an_artefact_does_not_lift_the_bounds_of_a_finding_that_holds() -> None:
+    found = WITH_GAN | {replace(GAN, shuffled=True): series_of(0.8, seeds=1), DEFENDED: SILENT}
+    assert answer(found | {replace(DEFENDED, attack="gan"): series_of(0.8)}, "defended")[0] != (
+        "leak shown"
+    )
+
+
 def test_a_leak_that_was_shown_stands_whatever_did_not_finish() -> None:
     assert answer(WITH_GAN | {DEFENDED: series_of(0.8)}, "defended", lost("gan"))[0] == "leak shown"
 

@@ -22,6 +22,7 @@ from leakaudit.record import Record
 from leakaudit.record import model as m
 from leakaudit.record.advantage import advantages
 from leakaudit.record.estimates import as_array
+from leakaudit.record.model import Failure
 
 NOWHERE = Path("/nonexistent")
 
@@ -186,6 +187,15 @@ def test_overlapping_ranks_are_called_unsettled(record: Record) -> None:
 def test_the_gravest_caveat_leads(changes: dict[str, tuple[()]], first: str) -> None:
     page = document(example_record(changes=changes), NOWHERE).sections[1]
     assert f"The biggest caveat: {first}" in told(Document("", "", "", "", "", (page,)))
+
+
+def test_what_did_not_finish_is_a_caveat_of_page_one(record: Record) -> None:
+    lost = Failure(stage="attack", where="x on none, seed 0", kind="error", reason="out of memory")
+    changed = record.model_copy(update={"failures": (lost,)})
+    page = document(changed, NOWHERE).sections[1]
+    text = told(Document("", "", "", "", "", (page,)))
+    assert "The biggest caveat: parts of the audit did not finish" in text
+    assert "the attack of x on none, seed 0 (out of memory)" in text
 
 
 def test_a_control_that_finds_artefacts_leads(record: Record) -> None:
