@@ -148,6 +148,18 @@ def _listed(name: str, values: Any) -> tuple[Any, ...]:
             found=f"{name}: {values!r}",
             remedy="write { values = [0.2, 0.5, 0.8] }",
         )
+    if any(isinstance(value, float) and math.isnan(value) for value in values):
+        raise ConfigurationError(
+            "`values` of a sweep are numbers, and nan is none",
+            found=f"{name}: {values!r}",
+            remedy="take nan out",
+        )
+    if len({isinstance(value, bool) for value in values}) > 1:
+        raise ConfigurationError(
+            "`values` of a sweep are all of one kind",
+            found=f"{name}: {values!r}",
+            remedy="write numbers, or true and false, not both",
+        )
     told = [_told(value) for value in values]
     if len(set(told)) < len(told):
         raise ConfigurationError(

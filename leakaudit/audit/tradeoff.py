@@ -191,8 +191,9 @@ def dominated(
     """Who surely beats whom.
 
     One setting beats another where it is significantly better in leakage or in Dice (paired over
-    patients and seeds, Holm over all pairs and both), and in the other surely not worse by more
-    than :data:`MARGIN`. What was not measured in both beats nothing and is not beaten.
+    patients and seeds, Holm over all pairs and both), and in the other not worse by more than
+    :data:`MARGIN`, by the bound of that pair alone. What was not measured in both beats nothing and
+    is not beaten.
 
     Args:
         settings: label to leakage and Dice, by patient and seed.

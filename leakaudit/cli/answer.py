@@ -78,6 +78,8 @@ def _show(answer: Answer, undefended: str | None) -> None:
             f"Dice {_signed(answer.dice_change)}{also}."
         )
     )
+    compared = len({each.setting for each in answer.standings})
+    say(f"Picked of {compared} settings; each bound is that of one setting, not of the best.")
 
 
 def _show_uncovered(answer: Answer) -> None:

@@ -184,6 +184,9 @@ def _least(index: Index, answer: Answer) -> Rich:
     return say(
         "The least defense that meets every target: ", strong(index.title(answer.least)),
         f"{_price(answer.dice_change, answer.region)}.", also,
+        f" It was picked of {count(len({each.setting for each in answer.standings}), 'setting')}; "
+        "each 95 % bound is that of one setting and is not corrected for the choice, so confirm it "
+        "on other patients.",
     )  # fmt: skip
 
 

@@ -317,7 +317,8 @@ def _weighed(index: Index, weighed: list[tuple[Question, TradeOff]]) -> Table:
             "Leakage and price of each setting. The price is Dice with the setting minus Dice "
             "without any defense, paired over validation patients and seeds. A setting is beaten "
             "where another is surely better in leakage or Dice (paired over patients and seeds, "
-            f"Holm over all pairs) and surely not worse in the other by more than {margin}."
+            "Holm over all pairs) and, by the 95 % bound of that pair alone, not worse in the "
+            f"other by more than {margin}."
         ),
         (
             Column("Actor, asset", weight=1.3),

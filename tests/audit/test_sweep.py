@@ -107,6 +107,8 @@ def test_others_stand_before_and_after() -> None:
         ("noise_multiplier = { from = 1, to = 3, steps = 5 }", "write 1.0 for 1"),
         ("noise_multiplier = { from = 0.1, to = 4.0, step = 5 }", "range"),
         ("noise_multiplier = { values = [] }", "at least one entry"),
+        ("noise_multiplier = { values = [1.0, nan] }", "nan is none"),
+        ("noise_multiplier = { values = [true, 0.5] }", "all of one kind"),
         ("noise_multiplier = { values = [1.0, 1.0] }", "all different"),
         ("noise_multiplier = { from = 0.1, to = 4.0, steps = 150 }\n"
          "clip_norm = { from = 0.1, to = 4.0, steps = 150 }", "at most 200 settings"),

@@ -14,6 +14,7 @@ def test_the_least_defense_its_price_and_what_was_saved(capsys: pytest.CaptureFi
     show_answer(answered_record())
     said = " ".join(capsys.readouterr().out.split())
     assert f"Least defense that meets every target: {WITHHELD}, Dice -0.03 [-0.04, -0.02]." in said
+    assert "Picked of 3 settings; each bound is that of one setting" in said
     assert "1 of 8 strengths audited, 4242 cells saved" in said
     assert "0.37 [0.32, 0.42]" in said
     assert "at most 0.5171" in said

@@ -46,6 +46,7 @@ def test_the_front_and_who_is_beaten_come_from_the_record() -> None:
 def test_the_least_defense_and_its_price() -> None:
     told = paragraphs(document(answered_record(), NOWHERE), "10")
     assert f"The least defense that meets every target: {WITHHELD}; Dice WT \u22120.03" in told
+    assert "picked of 3 settings; each 95 % bound is that of one setting" in told
     stands = rows(table(document(answered_record(), NOWHERE), "standings"))
     assert [row[2] for row in stands] == ["exceeded", "exceeded", "met"]
     assert [row[3] for row in stands] == ["0.83", "0.62", "0.40"]
