@@ -13,7 +13,7 @@ from ._randomness import normal_like
 
 
 class GaussianNoise(NoiseDefense):
-    """Clip each sample's message to an L2 norm, per level, and add fresh Gaussian noise.
+    """Add fresh Gaussian noise to each sample's message; with `clip_norm`, clip its L2 norm first.
 
     With `clip_norm` the noise has standard deviation noise_multiplier * clip_norm per value, and an
     accountant composes every release of a patient into a claim. Without it the noise is scaled to

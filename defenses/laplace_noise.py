@@ -14,7 +14,7 @@ from ._randomness import laplace_like
 
 
 class LaplaceNoise(NoiseDefense):
-    """Clip each sample's message to an L1 norm, per level, and add fresh Laplace noise.
+    """Add fresh Laplace noise to each sample's message; with `clip_norm`, clip its L1 norm first.
 
     With `clip_norm` the noise has scale noise_multiplier * clip_norm per value (standard deviation
     1.41 times that). The claim is pure (delta 0) unless a delta allows a smaller epsilon. The L1

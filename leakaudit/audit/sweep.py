@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from leakaudit.audit.tables import DefenseStack, Section, Use
-from leakaudit.errors import ConfigurationError
+from leakaudit.errors import ConfigurationError, UnknownNameError
 
 # More are a slip of the pen: every setting is trained and attacked under every seed.
 MOST_SETTINGS = 200
@@ -99,7 +99,8 @@ class Sweep(Use):
             keys = set(written)
             if keys <= _LIST_KEYS and keys:
                 found[name] = _listed(name, written["values"])
-            elif "from" in keys and keys <= _RANGE_KEYS:
+            elif "from" in keys and {"to", "steps"} & keys:
+                _check_range_keys(name, keys)
                 whole = all(_whole(written.get(end)) for end in ("from", "to"))
                 found[name] = Range.model_validate(written).values(whole=whole)
         return found
@@ -139,6 +140,12 @@ class Sweep(Use):
                 remedy="ask for fewer steps, or search = 'least'",
             )
         return self
+
+
+def _check_range_keys(name: str, keys: set[str]) -> None:
+    unknown = sorted(keys - _RANGE_KEYS)
+    if unknown:
+        raise UnknownNameError.of(f"key of the range of {name}", unknown[0], _RANGE_KEYS)
 
 
 def _listed(name: str, values: Any) -> tuple[Any, ...]:
