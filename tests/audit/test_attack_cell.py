@@ -121,7 +121,7 @@ def test_attributes_are_for_those_who_do_not_hold_the_labels(run: Run) -> None:
     tap = preset("wire-tap")
     found = leading(run("attribute-inference", tap, attribute="lesion side"))
     assert (found.asset, found.metric) == ("attribute", "auc")
-    assert mean(found.values) > 0.6  # one sample of the twenty is 0.05
+    assert mean(found.values) > 0.7
     assert mean(found.blind) == 0.5
     server = run("attribute-inference", preset("curious-server"), attribute="lesion side")
     assert server.status == "not mountable"
