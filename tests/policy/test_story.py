@@ -69,7 +69,7 @@ def test_the_story_in_real_audits(typed: Typed, tmp_path: Path) -> None:
     for part in (*TOLD, "curious-server"):
         assert part in out, part
     # The undefended split was not audited again.
-    assert "Computed: 4 cells" in computed
+    assert "Computed: 6 cells" in computed
     code, out, computed = ci()
     assert (code, "Policy kept: 1 rule, 1 kept." in out) == (0, True), out
     assert "Nothing had to be done" in computed
