@@ -133,19 +133,21 @@ class Chain:
         return self.then(self.first(features))
 
 
-def _ways(features: Tensor) -> Iterator[Conditioning]:
+def _ways(features: Tensor, *, centring: bool) -> Iterator[Conditioning]:
     """All that are tried; the first is the plain one."""
-    for centred in (False, True):
+    choices = (False, True) if centring else (False,)
+    for centred in choices:
         yield Scaling.fit(features, centred=centred)
     for first in (Unsaturating.fit(features), Ranking.fit(features)):
         changed = first(features)
-        for centred in (False, True):
+        for centred in choices:
             yield Chain(first, Scaling.fit(changed, centred=centred))
 
 
 def condition(
-    features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator
-) -> Conditioning:
+    features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator,
+    *, centring: bool = True,
+) -> Conditioning:  # fmt: skip
     """The way from which a position's own features predict its pixels best, on unseen patients.
 
     Args:
@@ -154,11 +156,12 @@ def condition(
         factor: pixels per feature position along each axis.
         folds: rows of each fold; no patient in two.
         rng: which positions are compared.
+        centring: whether ways that take out the typical sample are tried.
     """
     grid = tuple(features.shape[2:])
     blocks = space_to_depth(images, factor, grid)
     where = torch.randperm(blocks[0, 0].numel(), generator=rng)[:_POSITIONS]
-    best, *others = _ways(features)
+    best, *others = _ways(features, centring=centring)
     least = _WORTH * _error(best, features, blocks, where, folds)
     for way in others:
         error = _error(way, features, blocks, where, folds)

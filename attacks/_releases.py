@@ -59,6 +59,8 @@ def gather(
     rng: Generator,
     others: Tensor | None = None,
     asked: Examples | None = None,
+    *,
+    centring: bool = True,
 ) -> Releases:
     """Query the victim on the auxiliary images and read what it sent.
 
@@ -70,6 +72,8 @@ def gather(
         rng: the defenses' randomness as the adversary redraws it.
         others: (m, modalities, *space), more images to ask about.
         asked: images to learn from, the auxiliary ones first; None for these alone.
+        centring: whether the typical message may be taken out. Whoever compares whole messages,
+            and centres what it compares, leaves it in.
     """
     own = view.auxiliary_images(victim)
     images = own if asked is None else asked.images
@@ -84,7 +88,7 @@ def gather(
     centred = set()
     for level in levels:
         # On the images as they are: the typical one of altered copies would be a blurred one.
-        way = condition(raw[0][level][: len(own)], own, 2**level, folds, rng)
+        way = condition(raw[0][level][: len(own)], own, 2**level, folds, rng, centring=centring)
         for features in (*raw, *further, received):
             features[level] = way(features[level])
         if way.centred:

@@ -56,8 +56,9 @@ class ReIdentification(Attack):
             levels = sorted({level for target in targets for level in target.levels})
             candidates = view.candidate_images(victim)
             known = gather(
-                view, victim, levels, scaled(self.draws, self.effort), rng, others=candidates
-            )
+                view, victim, levels, scaled(self.draws, self.effort), rng, others=candidates,
+                centring=False,
+            )  # fmt: skip
             for target in targets:
                 guesses[target] = _guess(known.only(target.levels), view.auxiliary_patients, rng)
         return guesses

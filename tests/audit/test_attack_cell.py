@@ -83,7 +83,7 @@ def test_people_are_picked_out_of_a_line_up_by_what_was_sent(run: Run) -> None:
     found = leading(run("re-identification", preset("curious-server")))
     assert (found.asset, found.metric) == ("identity", "re-identification")
     assert found.chance == pytest.approx(1 / TRAINED)
-    assert mean(found.values) > 0.6  # one sample of the twenty is 0.05
+    assert mean(found.values) > 0.7
     assert mean(found.blind) == pytest.approx(1 / TRAINED)
     assert len(found.match_curve) == TRAINED
     assert found.samples == 2 * TRAINED  # the middle slice of three stands in the line-up
