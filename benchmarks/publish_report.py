@@ -1,4 +1,4 @@
-"""Render a finished run's reports for publication, without what belongs to the machine.
+"""Render a finished run's report for publication, without what belongs to the machine.
 
 Run ``python benchmarks/publish_report.py RUN FOLDER``. The cohort's path becomes its file name and
 the command one that names no folder of this machine; nothing else changes, the record's hash
@@ -45,9 +45,7 @@ def main() -> int:
         del words[place : place + 2]
     options.folder.mkdir(parents=True, exist_ok=True)
     clean = published(record, options.command or shlex.join(words))
-    for name in ("html", "pdf"):
-        path = build(Kind.REPORT, name, {}).render(clean, options.folder)
-        sys.stdout.write(f"{path}\n")
+    sys.stdout.write(f"{build(Kind.REPORT, 'html', {}).render(clean, options.folder)}\n")
     return 0
 
 
