@@ -31,7 +31,7 @@ LIMIT = 0.60
 CELLS = 24
 CONFIGURATION = """
 title = "24 cells"
-seeds = [0, 1]
+seeds = [0]
 [cohort]
 use = "phantom"
 patients = 36
@@ -62,10 +62,10 @@ steps = STEPS
 label = "none"
 [[sweep]]
 use = "dropout"
-rate = { values = [0.3, 0.7] }
+rate = { values = [0.1, 0.3, 0.5, 0.7, 0.9] }
 [[sweep]]
 use = "quantization"
-bits = { values = [8, 2] }
+bits = { values = [8, 6, 4, 2, 1] }
 """
 
 

@@ -10,7 +10,6 @@ from torch import Generator, Tensor
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Defense, Guard, Site, Strength
-from leakaudit.split.spec import SplitSpec
 
 
 class PatchShuffle(Defense):
@@ -27,19 +26,12 @@ class PatchShuffle(Defense):
 
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
+    unattacked: ClassVar[str] = "no attack that ships here puts shuffled patches back in order"
     strength: ClassVar[Strength | None] = Strength("grid", rising=True)
 
     grid: int = Field(
         ge=2, le=64, description="patches along each side; must divide the size of every level"
     )
-
-    def no_claim_because(self, split: SplitSpec) -> str:
-        """No shipped attack orders the patches, so that silence under it settles nothing."""
-        del split
-        return (
-            "a random order bounds nothing; no attack that ships here puts patches back in order, "
-            "so what they do not find under it is not settled"
-        )
 
     def guard(self, site: Site, rng: Generator) -> Guard:
         """The shuffling at one party.

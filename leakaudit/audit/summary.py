@@ -21,6 +21,7 @@ from leakaudit.audit.findings import ceiling_of, direction_of
 from leakaudit.audit.materials import Materials
 from leakaudit.audit.plan import AttackId
 from leakaudit.audit.training_cell import TrainingResult
+from leakaudit.audit.unfinished import unattacked_by_any
 from leakaudit.cohorts.cohort import Group
 from leakaudit.plugins import Kind, build, load
 from leakaudit.record.model import (
@@ -191,6 +192,7 @@ def defense_summaries(
                 summary=" ".join(lines) or "Nothing: features are sent as they are.",
                 claims=claims,
                 no_claim_because=_NOT_TRAINED if result is None else result.no_claim_because,
+                unattacked=unattacked_by_any(stack),
             )
         )
     return tuple(summaries)

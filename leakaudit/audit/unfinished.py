@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from leakaudit.audit.configuration import AttackUse, AuditConfiguration
 from leakaudit.audit.findings import FindingId, Series
 from leakaudit.audit.finished import Finished
 from leakaudit.audit.plan import AttackId, CellId, InterferedId, TrainingId, mounted
-from leakaudit.plugins import Kind, build
+from leakaudit.audit.tables import DefenseStack
+from leakaudit.plugins import Kind, build, load
 from leakaudit.record.model import Asset, Region
 
 
@@ -64,10 +65,12 @@ class Planned:
     Attributes:
         seeds: of every attack on every setting.
         shortfalls: attacks that did not get as far.
+        unattacked: setting to why no attack here undoes one of its defenses.
     """
 
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
+    unattacked: Mapping[str, str] = field(default_factory=dict)
 
     def failures(self, setting: str, asset: Asset) -> list[Shortfall]:
         """The attacks on an asset of which something broke under a setting."""
@@ -100,6 +103,8 @@ class Planned:
             able: the attacks that answer the question on the undefended split, unless surely
                 with nothing.
         """
+        if question.setting in self.unattacked:
+            yield self.unattacked[question.setting]
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -143,7 +148,18 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
         configuration: every setting that was audited listed under its defenses.
         done: finished cells.
     """
-    return Planned(len(configuration.seeds), tuple(_shortfalls(configuration, done)))
+    unattacked = {stack.label: unattacked_by_any(stack) for stack in configuration.defenses}
+    return Planned(
+        len(configuration.seeds),
+        tuple(_shortfalls(configuration, done)),
+        {setting: why for setting, why in unattacked.items() if why},
+    )
+
+
+def unattacked_by_any(stack: DefenseStack) -> str:
+    """Why silence under a stack settles nothing; empty where each of its defenses is attacked."""
+    defenses = (load(Kind.DEFENSE, use.use) for use in stack.stack)
+    return "; ".join(dict.fromkeys(each.unattacked for each in defenses if each.unattacked))
 
 
 def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[Shortfall]:

@@ -151,6 +151,8 @@ class Defense(Plugin):
             fresh randomness, and on nothing else.
         per_sample: treats each sample alone, in its messages and in the loss.
         learned: its guard has weights that train.
+        unattacked: why no attack that ships here undoes it; empty: one does, or learns through
+            it. Silence under it then settles nothing: no "none shown", no target met.
         strength: which setting to turn; None where there is none to turn.
     """
 
@@ -158,6 +160,7 @@ class Defense(Plugin):
     post_processing: ClassVar[bool] = False
     per_sample: ClassVar[bool] = False
     learned: ClassVar[bool] = False
+    unattacked: ClassVar[str] = ""
     strength: ClassVar[Strength | None] = None
 
     parties: tuple[str, ...] | None = Field(

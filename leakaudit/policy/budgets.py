@@ -94,7 +94,9 @@ def _decided(
         bound=budget.bound,
         higher_is_worse=direction.sign > 0,
     )
-    doubts = _doubts(evidence, sound, top.unmeasured, plain)
+    doubts = [
+        *_doubts(evidence, sound, top.unmeasured, plain), *evidence.unattacked(placed.setting),
+    ]  # fmt: skip
     status = {
         Outcome.OVER: Status.FAIL,
         Outcome.WITHIN: Status.INCONCLUSIVE if doubts else Status.PASS,

@@ -61,6 +61,10 @@ class Evidence:
         """Label of the setting without defenses, where one is."""
         return next((d.label for d in self.record.defenses if not d.stack), "none")
 
+    def unattacked(self, setting: str) -> list[str]:
+        """Why no attack undoes a defense of a setting, where none does."""
+        return [d.unattacked for d in self.record.defenses if d.label == setting and d.unattacked]
+
     def selected(self, scope: Scope, setting: str) -> list[Finding]:
         """The findings a rule speaks of; those without the measure by nature are left out."""
         return [
@@ -121,10 +125,14 @@ class Evidence:
     def missing(self, finding: Finding) -> int:
         """Values that are missing without a reason in the patient.
 
-        A patient without any lesion has no lesion to rebuild and no mask to guess: nothing is
-        missing there.
+        Where the blind guess has none either, none can be given: a patient of another party in a
+        horizontal split. A patient without any lesion has no lesion to rebuild and no mask to
+        guess: nothing is missing there.
         """
-        absent = np.isnan(self.arrays(finding)[0])
+        values, blind = self.arrays(finding)
+        absent = np.isnan(values)
+        if finding.blind_values:
+            absent &= ~np.isnan(blind)
         if finding.region == "lesion" or finding.asset in ("masks", "attribute"):
             healthy = np.array([share == 0 for share in self.record.cohort.lesion_fraction])
             if healthy.shape == absent.shape[1:]:

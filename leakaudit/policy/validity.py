@@ -74,6 +74,9 @@ def _unanswered(
     """Questions the rule asks and the audit does not answer."""
     record = evidence.record
     answered = by_question(candidates)
+    # Without a metric a rule speaks of each: the one that verdicts are read from must be there.
+    metrics = {(*question, finding.metric) for question, group in answered.items()
+               for finding in group}  # fmt: skip
     assets = {
         finding.asset
         for finding in record.findings
@@ -88,11 +91,15 @@ def _unanswered(
         and verdict.asset in assets
     ]
     for verdict in asked:
-        if (verdict.adversary, verdict.victim, verdict.asset) in answered:
+        question = (verdict.adversary, verdict.victim, verdict.asset)
+        owed = verdict.metric if scope.metric is None else None
+        if question in answered and (owed is None or (*question, owed) in metrics):
             continue
         who = f"{verdict.adversary} on {verdict.asset} of {verdict.victim}"
         if verdict.verdict == "not tested":
             yield f"{who} was not tested ({verdict.reason})"
+        elif question in answered:
+            yield f"{who} has no finding in {owed}, from which its verdict was read"
         else:
             yield f"{who} has no finding that this rule speaks of{_crossing(evidence, scope)}"
     if not candidates and not asked:

@@ -316,6 +316,11 @@ class DefenseSummary(Part):
     no_claim_because: str | None = Field(
         default=None, description="why no defense of the stack claims anything; null: one does"
     )
+    unattacked: str = Field(
+        default="",
+        description="why no attack here undoes a defense of the stack: silence then settles "
+        "nothing; empty: all are attacked",
+    )
 
 
 class Dependence(Part):

@@ -9,7 +9,8 @@ from leakaudit.audit.configuration import AuditConfiguration
 from leakaudit.audit.finished import Finished
 from leakaudit.audit.plan import AttackId, CellId, InterferedId, TrainingId
 from leakaudit.audit.runner import CellFailure
-from leakaudit.audit.unfinished import Shortfall, planned
+from leakaudit.audit.tables import DefenseStack
+from leakaudit.audit.unfinished import Shortfall, planned, unattacked_by_any
 
 CONFIGURATION = AuditConfiguration.model_validate(
     {
@@ -46,6 +47,17 @@ def finished(
     if lost is not None:
         del attacks[lost]
     return Finished({}, attacks, {}, failures)
+
+
+def test_a_defense_that_no_attack_undoes_is_named_for_its_setting_alone() -> None:
+    shuffled = DefenseStack.model_validate(
+        {"label": "shuffled", "stack": [{"use": "dropout"}, {"use": "patch-shuffle", "grid": 2}]}
+    )
+    configuration = CONFIGURATION.model_copy(
+        update={"defenses": (*CONFIGURATION.defenses, shuffled)}
+    )
+    assert set(planned(configuration, finished()).unattacked) == {"shuffled"}
+    assert "puts shuffled patches back" in unattacked_by_any(shuffled)
 
 
 def test_an_attack_that_finished_under_every_seed_owes_nothing() -> None:

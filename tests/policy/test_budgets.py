@@ -194,6 +194,47 @@ def test_a_patient_without_lesion_is_not_missing(tmp_path: Path, record: Record)
     assert only(tmp_path, healthy, budget()).status is Status.PASS
 
 
+def test_a_patient_of_another_party_is_not_missing(tmp_path: Path, record: Record) -> None:
+    """In a horizontal split a party's own patients have values, and a blind guess."""
+    index = next(i for i, f in enumerate(record.findings) if f.defense == WITHHELD)
+    finding = record.findings[index]
+    holes = tuple((None, *row[1:]) for row in finding.values)
+    assert finding.blind_values is not None
+    floor = tuple((None, *row[1:]) for row in finding.blind_values)
+    holed = with_finding(record, index, values=holes)
+    assert only(tmp_path, holed, budget()).status is Status.INVALID
+    elsewhere = with_finding(record, index, values=holes, blind_values=floor)
+    assert only(tmp_path, elsewhere, budget()).status is Status.PASS
+
+
+def test_silence_under_what_no_attack_undoes_is_inconclusive(
+    tmp_path: Path, record: Record
+) -> None:
+    defenses = tuple(
+        d.model_copy(update={"unattacked": "nobody puts it back in order"} if d.stack else {})
+        for d in record.defenses
+    )
+    puzzling = changed(record, defenses=defenses)
+    result = only(tmp_path, puzzling, budget())
+    assert result.status is Status.INCONCLUSIVE
+    assert "nobody puts it back in order" in result.reason
+    assert only(tmp_path, puzzling, budget(max=0.01)).status is Status.FAIL
+
+
+def test_another_metric_does_not_answer_for_the_one_verdicts_are_read_from(
+    tmp_path: Path, record: Record
+) -> None:
+    verdicts = tuple(
+        v.model_copy(update={"metric": {"images": "ssim"}.get(v.asset)}) for v in record.verdicts
+    )
+    left = tuple(f for f in record.findings if (f.metric, f.victim) != ("ssim", "T1"))
+    rule = budget(asset="images", metric=None)
+    assert only(tmp_path, changed(record, verdicts=verdicts), rule).status is Status.PASS
+    result = only(tmp_path, changed(record, verdicts=verdicts, findings=left), rule)
+    assert result.status is Status.INVALID
+    assert "curious server on images of T1 has no finding in ssim" in result.reason
+
+
 def test_a_seed_that_did_not_finish_is_invalid(tmp_path: Path, record: Record) -> None:
     index = next(i for i, f in enumerate(record.findings) if f.defense == WITHHELD)
     short = with_finding(record, index, values=record.findings[index].values[:2])
