@@ -6,13 +6,11 @@ entry-point group, the same way for those that ship here and for a stranger's pa
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -168,8 +166,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         return annotation
     inner = (_model_in(argument) for argument in get_args(annotation))
     return next((model for model in inner if model is not None), None)
-
-
-def source_digest(plugin: type) -> str:
-    """SHA-256 of the file a plug-in is written in: a changed attack must not reuse old results."""
-    return hashlib.sha256(Path(inspect.getfile(plugin)).read_bytes()).hexdigest()

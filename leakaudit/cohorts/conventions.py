@@ -40,11 +40,6 @@ def canonical_modality(written: str) -> str:
     return _ALIASES.get(written.strip().lower().replace("-", "_"), written.strip())
 
 
-def is_known_modality(written: str) -> bool:
-    """Whether a name has a canonical form."""
-    return written.strip().lower().replace("-", "_") in _ALIASES
-
-
 def in_canonical_order(modalities: list[str]) -> list[str]:
     """T1, T1Gd, T2, FLAIR first; all others after them by name."""
     order = {name: at for at, name in enumerate(CANONICAL_MODALITIES)}
