@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
-from leakaudit.audit.blind import blind_fit, blind_guess
+from leakaudit.cells.blind import blind_fit, blind_guess
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from recording import machine, store
 
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.materials import load_cohort
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.materials import load_cohort
 from leakaudit.record.estimates import figure
 from leakaudit.statistics import Direction
 from leakaudit.training.data import hold

@@ -24,9 +24,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from recording import machine, store
 
-from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
+from leakaudit.plan.configuration import read_configuration
 
 LIMIT = 0.60
 CELLS = 24

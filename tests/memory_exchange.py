@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.audit.blind import blind_guess
+from leakaudit.cells.blind import blind_guess
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.message import Direction, Link, Message

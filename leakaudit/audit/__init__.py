@@ -1,1 +1,1 @@
-"""The audit: configuration, plan, cells, engine, judgement."""
+"""The audit: plans what was asked, runs what is missing, has it judged, writes the record."""

@@ -15,9 +15,9 @@ import torch
 from distributed import Client, LocalCluster
 
 import leakaudit
-from leakaudit.audit.configuration import EngineSettings
-from leakaudit.audit.work import other_version
+from leakaudit.cells.work import other_version
 from leakaudit.errors import EnvironmentProblemError
+from leakaudit.plan.configuration import EngineSettings
 
 # The name under which a Dask worker offers its GPUs: `dask worker ... --resources GPU=1`.
 GPU = "GPU"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from leakaudit.audit.materials import Materials
-from leakaudit.audit.plan import Plan
-from leakaudit.audit.work import finished
+from leakaudit.cells.folder import finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import EnvironmentProblemError
+from leakaudit.plan.materials import Materials
+from leakaudit.plan.plan import Plan
 from leakaudit.trace.size import check_disk, estimate_bytes
 
 CELLS = "cells"

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.assemble import Frame, assemble
-from leakaudit.audit.cells import CohortChoice
-from leakaudit.audit.configuration import UNDEFENDED, AuditConfiguration, Judgement
-from leakaudit.audit.finished import Finished, collect
-from leakaudit.audit.materials import Materials, load_cohort
-from leakaudit.audit.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
 from leakaudit.audit.preflight import check_fits
 from leakaudit.audit.room import check_room, run_folder
-from leakaudit.audit.rules import policy_of
-from leakaudit.audit.runner import CellFailure, Runner, Watch
+from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
-from leakaudit.audit.standing import check_targets
-from leakaudit.audit.tables import DefenseStack, Use
-from leakaudit.audit.training_cell import result_of_trace
-from leakaudit.audit.work import finished
+from leakaudit.cells.finished import CellFailure, Finished, collect
+from leakaudit.cells.folder import finished
+from leakaudit.cells.training_cell import result_of_trace
 from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import check_nobody_twice, split_patients
 from leakaudit.errors import ConfigurationError, RecordError, TraceError
+from leakaudit.judgement.assemble import Frame, assemble
+from leakaudit.judgement.rules import policy_of
+from leakaudit.judgement.standing import check_targets
 from leakaudit.metrics import PerceptualDistance
+from leakaudit.plan.cells import CohortChoice
+from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration, Judgement
+from leakaudit.plan.materials import Materials, load_cohort
+from leakaudit.plan.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
+from leakaudit.plan.tables import DefenseStack, Use
 from leakaudit.record import Record, content_sha256, read_record, write_record
 from leakaudit.trace.reader import TraceReader
 from leakaudit.training.loop import checked_device

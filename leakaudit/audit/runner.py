@@ -14,27 +14,18 @@ from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
 import leakaudit
-from leakaudit.audit.configuration import EngineSettings
 from leakaudit.audit.engine import dashboard_of, engine, resources_for
-from leakaudit.audit.plan import CellId, Plan, SourceId, TrainingId
-from leakaudit.audit.training_cell import TRACE_FOLDER
-from leakaudit.audit.work import (
+from leakaudit.cells.finished import CellFailure
+from leakaudit.cells.folder import clear_partial, finished
+from leakaudit.cells.training_cell import TRACE_FOLDER
+from leakaudit.cells.work import (
     PROGRESS_TOPIC,
-    clear_partial,
-    finished,
     work_attack,
     work_training,
 )
 from leakaudit.errors import EXIT_INTERNAL, EnvironmentProblemError, LeakauditError
-
-
-@dataclass(frozen=True)
-class CellFailure:
-    """A cell that did not finish, and the exit code of what stopped it."""
-
-    cell: CellId
-    reason: str
-    exit_code: int = EXIT_INTERNAL
+from leakaudit.plan.configuration import EngineSettings
+from leakaudit.plan.plan import CellId, Plan, SourceId, TrainingId
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from leakaudit.audit.answer import hopeless
-from leakaudit.audit.assemble import Frame, findings_of, held, measured
 from leakaudit.audit.bisection import Tried, least_strength, next_strength, why_over
-from leakaudit.audit.configuration import AuditConfiguration
-from leakaudit.audit.finished import Finished
-from leakaudit.audit.price import dice_estimates, main_region
-from leakaudit.audit.sweep import Sweep
-from leakaudit.audit.tables import DefenseStack
+from leakaudit.cells.finished import Finished
+from leakaudit.judgement.answer import hopeless
+from leakaudit.judgement.assemble import Frame, findings_of, held, measured
+from leakaudit.judgement.price import dice_estimates, main_region
+from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.sweep import Sweep
+from leakaudit.plan.tables import DefenseStack
 from leakaudit.record.model import SearchSummary, Standing, TargetSummary
 
 Round = Callable[[AuditConfiguration], Finished]

@@ -119,7 +119,7 @@ def _adversary(name: str, preset: dict[str, Any]) -> None:
 
 def _tables() -> dict[str, type[BaseModel]]:
     """The configuration and its tables, by name."""
-    from leakaudit.audit.configuration import AuditConfiguration
+    from leakaudit.plan.configuration import AuditConfiguration
     from leakaudit.policy import Policy
     from leakaudit.policy.reading import TABLES
 

@@ -26,8 +26,8 @@ from leakaudit.errors import (
 from leakaudit.record.store import RECORD_FILE
 
 if TYPE_CHECKING:
-    from leakaudit.audit.plan import CellId
     from leakaudit.audit.run import Outcome
+    from leakaudit.plan.plan import CellId
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def run(request: Request) -> int:
         warnings.simplefilter("ignore")
     try:
         # A bad configuration is answered before torch is loaded, which takes seconds.
-        from leakaudit.audit.configuration import read_configuration
+        from leakaudit.plan.configuration import read_configuration
 
         configuration, given = read_configuration(request.config, request.overrides())
         from leakaudit.audit.run import attack_trace, run_audit
@@ -163,7 +163,7 @@ def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
 
 def _named(cell: CellId) -> str:
     """A cell in words."""
-    from leakaudit.audit.plan import InterferedId, TrainingId
+    from leakaudit.plan.plan import InterferedId, TrainingId
 
     training = cell if isinstance(cell, TrainingId) else cell.training
     where = f"training {training.setting}, seed {training.seed}"

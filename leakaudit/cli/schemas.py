@@ -20,7 +20,7 @@ def print_schema(what: str) -> None:
 
 def _model(what: str) -> type[BaseModel]:
     if what == "config":
-        from leakaudit.audit.configuration import AuditConfiguration
+        from leakaudit.plan.configuration import AuditConfiguration
 
         return AuditConfiguration
     if what == "record":

@@ -13,7 +13,7 @@ import torch
 from leakaudit.attacks.cross_modality import CrossModality
 from memory_exchange import World, conditional_advantage
 
-from leakaudit.audit.blind import blind_guess
+from leakaudit.cells.blind import blind_guess
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.knowledge import NOTHING, Knowledge, Position
 from leakaudit.threat.view import View

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.errors import EnvironmentProblemError
+from leakaudit.plan.configuration import read_configuration
 from leakaudit.record import content_sha256
 
 CONFIGURATION = """
@@ -197,8 +197,8 @@ def test_workers_of_another_version_are_refused(cluster: Cluster, tmp_path: Path
 
 
 def test_a_gpu_that_no_worker_offers_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    from leakaudit.audit.configuration import EngineSettings
     from leakaudit.audit.engine import engine
+    from leakaudit.plan.configuration import EngineSettings
 
     cluster.grow(1)
     _wait_for_workers(cluster.address, 1)

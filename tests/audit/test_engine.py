@@ -9,11 +9,11 @@ import pytest
 from distributed import LocalCluster
 
 from leakaudit.audit import engine as engine_module
-from leakaudit.audit.configuration import EngineSettings, read_configuration
 from leakaudit.audit.engine import engine
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.errors import EnvironmentProblemError
+from leakaudit.plan.configuration import EngineSettings, read_configuration
 
 TINY = """
 seeds = [0]

@@ -10,16 +10,16 @@ import torch
 from frugal import frugal
 
 from leakaudit import plugins
-from leakaudit.audit.assemble import Frame, findings_of, measured
-from leakaudit.audit.attack_cell import AttackResult, run_attack
-from leakaudit.audit.cells import CohortChoice
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.finished import Finished
-from leakaudit.audit.materials import Materials, load_cohort
-from leakaudit.audit.plan import AttackId, SourceId, TrainingId, make_plan
-from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
+from leakaudit.cells.attack_cell import AttackResult, run_attack
+from leakaudit.cells.finished import Finished
+from leakaudit.cells.training_cell import TRACE_FOLDER, TrainingResult, run_training
 from leakaudit.cohorts.groups import split_patients
 from leakaudit.exchange.message import Direction
+from leakaudit.judgement.assemble import Frame, findings_of, measured
+from leakaudit.plan.cells import CohortChoice
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.materials import Materials, load_cohort
+from leakaudit.plan.plan import AttackId, SourceId, TrainingId, make_plan
 from leakaudit.plugins import Kind
 from leakaudit.record import Record
 from leakaudit.threat.knowledge import PRESETS

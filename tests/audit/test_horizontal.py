@@ -11,16 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from leakaudit.audit import training_cell
-from leakaudit.audit.attack_cell import AttackResult, run_attack
-from leakaudit.audit.cells import AttackCell, CohortChoice, TrainingCell
-from leakaudit.audit.configuration import AttackUse, Use
-from leakaudit.audit.gallery import draw_gallery
-from leakaudit.audit.materials import load_cohort, materials
-from leakaudit.audit.plan import AttackId, TrainingId
-from leakaudit.audit.training_cell import TRACE_FOLDER, TrainingResult, run_training
-from leakaudit.audit.utility import costs
+from leakaudit.cells import training_cell
+from leakaudit.cells.attack_cell import AttackResult, run_attack
+from leakaudit.cells.training_cell import TRACE_FOLDER, TrainingResult, run_training
 from leakaudit.cohorts.groups import GroupSettings
+from leakaudit.judgement.gallery import draw_gallery
+from leakaudit.judgement.utility import costs
+from leakaudit.plan.cells import AttackCell, CohortChoice, TrainingCell
+from leakaudit.plan.configuration import AttackUse, Use
+from leakaudit.plan.materials import load_cohort, materials
+from leakaudit.plan.plan import AttackId, TrainingId
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.knowledge import Adversary
 from leakaudit.trace.reader import TraceReader

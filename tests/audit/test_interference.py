@@ -9,16 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from leakaudit.audit import work
-from leakaudit.audit.attack_cell import run_attack
-from leakaudit.audit.cells import CohortChoice
-from leakaudit.audit.configuration import AuditConfiguration
-from leakaudit.audit.interference import KEPT_FILE
-from leakaudit.audit.interferences import finished_interfered, interferences
-from leakaudit.audit.materials import load_cohort, materials
-from leakaudit.audit.plan import AttackId, InterferedId, Plan, TrainingId, make_plan
-from leakaudit.audit.training_cell import TRACE_FOLDER, run_training
+from leakaudit.cells import work
+from leakaudit.cells.attack_cell import run_attack
+from leakaudit.cells.finished import finished_interfered
+from leakaudit.cells.folder import RESULT_FILE, put_in_place
+from leakaudit.cells.interference import KEPT_FILE
+from leakaudit.cells.training_cell import TRACE_FOLDER, run_training
 from leakaudit.cohorts.cohort import Group
+from leakaudit.judgement.interferences import interferences
+from leakaudit.plan.cells import CohortChoice
+from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.materials import load_cohort, materials
+from leakaudit.plan.plan import AttackId, InterferedId, Plan, TrainingId, make_plan
 
 HIJACKING = {"use": "feature-hijacking", "pilot_steps": 40, "steps": 15, "channels": 8}
 COHORT: dict[str, Any] = {"patients": 16, "slices_per_patient": 3, "size": 24}
@@ -102,7 +104,7 @@ def cells(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
         partial = folder / "partial"
         partial.mkdir()
         result = run_training(cell, partial, silent)
-        work._put(partial, folder / cell.key(), result.model_dump_json())
+        put_in_place(partial, folder / cell.key(), result.model_dump_json())
     return folder
 
 
@@ -165,7 +167,7 @@ def test_an_attack_that_cannot_take_part_is_named_and_leaves_no_trace(
     monkeypatch.setattr(work, "_reporter", lambda name: silent)
     folder = tmp_path / cell.key()
     work.work_training(cell.model_dump_json(), str(folder), 1, work.leakaudit.__version__)
-    assert [file.name for file in folder.iterdir()] == [work.RESULT_FILE]
+    assert [file.name for file in folder.iterdir()] == [RESULT_FILE]
     assert finished_interfered(folder) is None
     result = run_attack(attack, folder / TRACE_FOLDER, tmp_path, silent)
     assert result.status == "not mountable"

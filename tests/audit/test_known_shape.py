@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import run_audit
+from leakaudit.plan.configuration import read_configuration
 from leakaudit.record import Record
 from leakaudit.record.model import TradeOffPoint
 

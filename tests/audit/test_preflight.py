@@ -13,10 +13,7 @@ from command_line import write_npz
 
 from leakaudit.audit import room, runner
 from leakaudit.audit import run as audit
-from leakaudit.audit.cells import CohortChoice, TrainingCell
-from leakaudit.audit.configuration import read_configuration
-from leakaudit.audit.materials import load_cohort
-from leakaudit.audit.training_cell import run_training
+from leakaudit.cells.training_cell import run_training
 from leakaudit.errors import (
     ConfigurationError,
     DataError,
@@ -25,6 +22,9 @@ from leakaudit.errors import (
     TraceError,
     UnknownNameError,
 )
+from leakaudit.plan.cells import CohortChoice, TrainingCell
+from leakaudit.plan.configuration import read_configuration
+from leakaudit.plan.materials import load_cohort
 from leakaudit.trace import RecordingSettings
 from leakaudit.trace.size import check_disk
 

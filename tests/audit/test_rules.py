@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from gate_records import NONE, TODAY, WITHHELD, gate_record, policy_file
 
-from leakaudit.audit.answer import answer
 from leakaudit.audit.bisection import Tried
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.rules import rule_targets, standings_to_rules
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.audit.searching import came_to
 from leakaudit.errors import EXIT_USAGE, LeakauditError
+from leakaudit.judgement.answer import answer
+from leakaudit.judgement.rules import rule_targets, standings_to_rules
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.policy import Status, evaluate, read_policy
 from leakaudit.record import Record
 from leakaudit.record.model import Answer, Standing

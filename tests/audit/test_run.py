@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
 from leakaudit.audit.runner import Tick
+from leakaudit.plan.configuration import read_configuration
 from leakaudit.policy import evaluate, read_policy
 from leakaudit.record import content_sha256, read_record
 from leakaudit.trace.reader import TraceReader
@@ -366,7 +366,7 @@ def test_a_search_audits_few_strengths_and_replays_from_finished_cells(
 
 def test_memory_is_the_cells_own(undisturbed: Outcome) -> None:
     """Not the lifetime maximum of its worker: small cells after a large one stay small."""
-    from leakaudit.audit.memory import measured
+    from leakaudit.cells.memory import measured
 
     with measured("cpu") as large:
         bytearray(300 * 2**20)

@@ -11,10 +11,10 @@ import pytest
 from distributed import LocalCluster
 from pypdf import PdfReader
 
-from leakaudit.audit.configuration import read_configuration
 from leakaudit.audit.run import Outcome, attack_trace, run_audit
 from leakaudit.cli.rendering import render
 from leakaudit.metrics.perceptual import WEIGHTS_VARIABLE
+from leakaudit.plan.configuration import read_configuration
 from leakaudit.record.model import Record
 
 CONFIGURATION = """

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
-from leakaudit.audit.standing import check_targets
-from leakaudit.audit.strengths import check_strengths
-from leakaudit.audit.sweep import Sweep
 from leakaudit.errors import EXIT_USAGE, ConfigurationError, LeakauditError
+from leakaudit.judgement.standing import check_targets
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.strengths import check_strengths
+from leakaudit.plan.sweep import Sweep
 
 BASE = """
 seeds = [0]

@@ -80,7 +80,7 @@ def test_interrupted_says_how_to_continue(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leakaudit.audit.configuration.read_configuration", interrupted)
+    monkeypatch.setattr("leakaudit.plan.configuration.read_configuration", interrupted)
     said = typed("run", "my audit.toml", "--out", tmp_path, "--set", "seeds=[1]")
     assert said.code == 130
     assert "finished cells are kept" in said.err

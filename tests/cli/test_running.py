@@ -14,11 +14,12 @@ from example_records import example_record
 
 from leakaudit import errors
 from leakaudit.audit import run as audit
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.plan import AttackId, TrainingId
 from leakaudit.audit.run import Outcome
-from leakaudit.audit.runner import CellFailure, Tick
+from leakaudit.audit.runner import Tick
+from leakaudit.cells.finished import CellFailure
 from leakaudit.cli.running import parsed_change
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.plan import AttackId, TrainingId
 from leakaudit.record import read_record, write_record
 from leakaudit.record.model import Record
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from command_line import Typed, write_npz
 
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
 from leakaudit.cli.starting import audit_file
 from leakaudit.cohorts.detect import Detection
 from leakaudit.errors import EXIT_USAGE
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.plugins import Kind, build
 
 

@@ -13,8 +13,8 @@ from command_line import write_npz
 from fenced import ROOT, blocks
 from shell import Shell, typed_page
 
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
 from leakaudit.cli.reference import reference
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 
 README = ROOT / "README.md"
 ADD_AN_ATTACK = ROOT / "docs" / "add-an-attack.md"

@@ -10,10 +10,10 @@ import pytest
 from fenced import ROOT, blocks
 from shell import Shell, typed_page
 
-from leakaudit.audit.configuration import AuditConfiguration, read_configuration
-from leakaudit.audit.strengths import check_strengths
-from leakaudit.audit.sweep import Range, Sweep
-from leakaudit.audit.tables import DefenseStack
+from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.strengths import check_strengths
+from leakaudit.plan.sweep import Range, Sweep
+from leakaudit.plan.tables import DefenseStack
 from leakaudit.record import read_record
 
 PAGE = ROOT / "docs" / "sweep.md"

@@ -1,0 +1,242 @@
+"""Build the view of one adversary on one recorded training: grants decide what goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import torch
+
+from leakaudit.cells.lineup import Lineup
+from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import NotMountableError, TraceError
+from leakaudit.exchange.defense import Defense
+from leakaudit.exchange.message import Direction
+from leakaudit.plan.materials import Materials
+from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.threat.attack import Attack
+from leakaudit.threat.knowledge import Adversary, Knowledge, Position
+from leakaudit.threat.view import Asset, Auxiliary, Candidates, Rebuilt, Target, View, seen_from
+from leakaudit.trace.reader import TraceReader
+from leakaudit.trace.rebuilt import build_defenses
+from leakaudit.training.data import Holdings
+
+
+def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[Target, ...]:
+    """What an attack goes for: whose images, or the masks, and through which levels.
+
+    Args:
+        attack: under its settings.
+        adversary: who never attacks itself.
+        split: after defenses.
+    """
+    levels: list[tuple[int, ...]] = [split.crossing]
+    if attack.per_level and len(split.crossing) > 1:
+        levels = [*((level,) for level in split.crossing), split.crossing]
+    victims = victims_of(attack.goal, adversary, split)
+    return tuple(Target(victim, attack.goal, each) for victim in victims for each in levels)
+
+
+def victims_of(goal: Asset, adversary: Adversary, split: SplitSpec) -> tuple[str, ...]:
+    """Who holds what an adversary is after, and it does not hold itself.
+
+    Nobody goes for what it has: masks, and what can be read off them, where it holds the labels;
+    who trained, where it is one of the parties and shares the patients.
+    """
+    wire = adversary.position is Position.WIRE
+    labels = Knowledge.LABELS in seen_from(adversary, split) | adversary.granted
+    among = bool(set(adversary.members) - {SERVER}) and not wire
+    if (goal in ("masks", "attribute") and labels) or (goal == "membership" and among):
+        return ()
+    if goal == "masks":
+        return (split.labels_at,)
+    if wire:
+        return tuple(adversary.members or split.party_names)
+    return tuple(name for name in split.party_names if name not in adversary.members)
+
+
+def build_view(
+    reader: TraceReader,
+    given: Materials,
+    holdings: Holdings,
+    adversary: Adversary,
+    attack: Attack,
+    lineup: Lineup,
+    kept: Mapping[str, torch.Tensor] | None = None,
+) -> View:
+    """Everything the adversary may see, and nothing it may not.
+
+    Args:
+        reader: the recorded training.
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+        adversary: position and grants.
+        attack: decides the targets.
+        lineup: which samples are attacked, and who may be behind them.
+        kept: what it took away from this training, where it took part in it.
+
+    Raises:
+        TraceError: the trace was recorded on other samples than this cohort's training group.
+    """
+    rows = torch.from_numpy(lineup.attacked)
+    if not set(rows.tolist()) <= set(reader.samples):
+        raise TraceError(
+            "a trace must hold every attacked sample",
+            found=f"{len(set(rows.tolist()) - set(reader.samples))} of {len(rows)} missing",
+            remedy="use the cohort and groups the trace was recorded with",
+        )
+    rebuilt, split = _networks(reader)
+    knowledge = _knowledge(adversary, split, given)
+    return View(
+        adversary=adversary,
+        knowledge=knowledge,
+        split=split,
+        modalities={party.name: len(party.modalities) for party in split.parties},
+        regions=len(given.cohort.regions),
+        space=given.cohort.space,
+        defenses=build_defenses(reader.description),
+        targets=targets_of(attack, adversary, split),
+        patients=holdings.patients[rows],
+        _exchange=reader.exchange(rows.tolist()),
+        _rebuilt=rebuilt,
+        _auxiliary=_auxiliary(adversary, split, given, holdings),
+        _own_images={name: holdings.images[name][rows] for name in adversary.members
+                     if name != SERVER} if Knowledge.OWN_IMAGES in knowledge else {},
+        _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
+        _candidates=_candidates(holdings, lineup, knowledge),
+        _kept=kept,
+    )  # fmt: skip
+
+
+def view_before(
+    split: SplitSpec,
+    defenses: Sequence[Defense],
+    given: Materials,
+    holdings: Holdings,
+    adversary: Adversary,
+    attack: Attack,
+) -> View:
+    """What an active adversary has before a training: the plan of it, and its own patients.
+
+    Args:
+        split: after defenses.
+        defenses: as resolved.
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+        adversary: position and grants.
+        attack: decides the targets.
+    """
+    nothing = _NothingYet()
+    return View(
+        adversary=adversary,
+        knowledge=_knowledge(adversary, split, given),
+        split=split,
+        modalities={party.name: len(party.modalities) for party in split.parties},
+        regions=len(given.cohort.regions),
+        space=given.cohort.space,
+        defenses=tuple(defenses),
+        targets=targets_of(attack, adversary, split),
+        patients=holdings.patients[:0],
+        _exchange=nothing,
+        _rebuilt=nothing,
+        _auxiliary=_auxiliary(adversary, split, given, holdings),
+        _own_images={},
+        _labels=None,
+    )
+
+
+def _knowledge(adversary: Adversary, split: SplitSpec, given: Materials) -> Knowledge:
+    """Position and grants; of auxiliary patients only where there are any."""
+    knowledge = seen_from(adversary, split) | adversary.granted
+    return knowledge if given.groups.patients[Group.AUXILIARY] else knowledge & ~_AUXILIARY
+
+
+def _auxiliary(
+    adversary: Adversary, split: SplitSpec, given: Materials, holdings: Holdings
+) -> Auxiliary:
+    knowledge = seen_from(adversary, split) | adversary.granted
+    rows = given.rows(Group.AUXILIARY)
+    some = rows if Knowledge.AUXILIARY_IMAGES in knowledge else rows[:0]
+    return Auxiliary(
+        images={name: images[some] for name, images in holdings.images.items()},
+        masks=holdings.masks[some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]],
+        patients=holdings.patients[some],
+    )
+
+
+def _networks(reader: TraceReader) -> tuple[Rebuilt, SplitSpec]:
+    """What can be run again of a recorded training, and its split after defenses."""
+    if not reader.can_be_rebuilt:
+        return _NotRebuilt(), reader.description.split
+    rebuilt = reader.rebuilt()
+    return rebuilt, rebuilt.network(reader.epochs[-1]).split
+
+
+class _NothingYet:
+    """Before a training: nothing was exchanged, and no network has learnt anything."""
+
+    epochs: tuple[int, ...] = ()
+
+    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> NoReturn:
+        """Refuse."""
+        del party, level, direction, epoch
+        raise _too_early("messages")
+
+    def updates(self, party: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del party, epoch
+        raise _too_early("weight updates")
+
+    def party(self, name: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del name, epoch
+        raise _too_early("a party's encoder")
+
+    def server(self, epoch: int) -> NoReturn:
+        """Refuse."""
+        del epoch
+        raise _too_early("the server's network")
+
+
+def _too_early(wanted: str) -> NotMountableError:
+    return NotMountableError(
+        f"an active attack gets ready without {wanted}", found="a training that has not begun"
+    )
+
+
+class _NotRebuilt:
+    """Somebody's own model: its messages were recorded, but nobody can be asked what it sends."""
+
+    def party(self, name: str, epoch: int) -> NoReturn:
+        """Refuse."""
+        del name, epoch
+        raise _own_model("a party's encoder")
+
+    def server(self, epoch: int) -> NoReturn:
+        """Refuse."""
+        del epoch
+        raise _own_model("the server's network")
+
+
+def _own_model(wanted: str) -> NotMountableError:
+    return NotMountableError(
+        f"the attack has to run {wanted}, and a trace holds messages alone",
+        found="a trace of somebody's own model",
+        remedy="train the split with `leakaudit run`, or mount attacks that need no queries",
+    )
+
+
+def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Candidates | None:
+    if Knowledge.CANDIDATE_IMAGES not in knowledge or not len(lineup.candidates):
+        return None
+    rows = torch.from_numpy(lineup.candidates)
+    return Candidates({name: images[rows] for name, images in holdings.images.items()})
+
+
+_AUXILIARY = Knowledge.AUXILIARY_IMAGES | Knowledge.AUXILIARY_LABELS
+
+
+def typical_image(given: Materials, channels: list[int]) -> torch.Tensor:
+    """(modalities, *space) mean image of the auxiliary patients: common anatomy."""
+    rows = given.groups.indices[Group.AUXILIARY]
+    return torch.from_numpy(given.cohort.images[rows][:, channels].mean(axis=0))

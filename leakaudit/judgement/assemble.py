@@ -1,0 +1,219 @@
+"""From finished cells to the record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leakaudit.cells.finished import Finished
+from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import NothingToEvaluateError
+from leakaudit.judgement.answer import answer
+from leakaudit.judgement.findings import finding, gather
+from leakaudit.judgement.gallery import draw_gallery
+from leakaudit.judgement.interferences import interferences
+from leakaudit.judgement.price import dice_cells, main_region
+from leakaudit.judgement.questions import failures, questions
+from leakaudit.judgement.rules import rule_targets, standings_to_rules
+from leakaudit.judgement.standing import Findings, standings, targets_of
+from leakaudit.judgement.summary import (
+    adversary_summaries,
+    attack_summaries,
+    cohort_summary,
+    defense_summaries,
+    environment,
+    metric_summaries,
+    split_summary,
+)
+from leakaudit.judgement.tradeoff import trade_offs
+from leakaudit.judgement.uncovered import with_uncovered
+from leakaudit.judgement.unfinished import planned
+from leakaudit.judgement.utility import by_setting, costs, dependence, utility
+from leakaudit.judgement.verdicts import controls, verdicts
+from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.materials import Materials
+from leakaudit.policy import PolicyFile
+from leakaudit.record import Record, canonical, sealed
+from leakaudit.record.model import SearchSummary, Standing, TargetSummary, Volatile
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What stays the same while an audit runs.
+
+    Attributes:
+        asked: the configuration as resolved, sweeps as they were written.
+        as_given: the file's own content.
+        given: the cohort.
+        fingerprint: of the cohort.
+        command: how to run it again.
+        not_available: metrics that could not be measured, and how to get them.
+        policy: whose rules are the targets; None where the configuration sets them.
+    """
+
+    asked: AuditConfiguration
+    as_given: Mapping[str, Any]
+    given: Materials
+    fingerprint: str
+    command: str
+    not_available: Mapping[str, str]
+    policy: PolicyFile | None = None
+
+
+def findings_of(configuration: AuditConfiguration, done: Finished) -> Findings:
+    """What all attacks came to, and their controls."""
+    gathered = gather(done.attacks.items())
+    label = configuration.undefended
+    return Findings(
+        gathered, controls(gathered, label), label, configuration.judgement.threshold,
+        planned(configuration, done),
+    )  # fmt: skip
+
+
+def measured(
+    frame: Frame, configuration: AuditConfiguration, done: Finished, found: Findings
+) -> Record:
+    """What was measured so far: a record without trade-offs, answer and pictures.
+
+    Args:
+        frame: what stays the same.
+        configuration: every setting that was audited listed under its defenses.
+        done: finished cells.
+        found: the same, as findings.
+
+    Raises:
+        NothingToEvaluateError: no training finished.
+    """
+    representative = {
+        setting: done.trainings[seeds[0]] for setting, seeds in by_setting(done.trainings).items()
+    }
+    trained = representative.get(found.undefended) or next(iter(representative.values()), None)
+    if trained is None:
+        reason = done.failures[0].reason if done.failures else "no cell"
+        raise NothingToEvaluateError(
+            "at least one training must finish", found=reason, remedy="mend it, then run again"
+        )
+    given = frame.given
+    resolved = frame.asked.model_dump(mode="json")
+    victims = given.victims(configuration.victims)
+    findings = tuple(
+        entry
+        for key, series in sorted(found.gathered.items())
+        if not key.shuffled and (entry := finding(key, series)) is not None
+    )
+    proxies = dependence(done.trainings)
+    digest = hashlib.sha256(canonical(resolved).encode()).hexdigest()
+    return Record(
+        audit_id=hashlib.sha256(f"{digest}{frame.fingerprint}".encode()).hexdigest()[:12],
+        title=configuration.title,
+        command=frame.command,
+        configuration_given=dict(frame.as_given),
+        configuration_resolved=resolved,
+        configuration_sha256=digest,
+        environment=environment(configuration.training.device),
+        seeds=configuration.seeds,
+        cohort=cohort_summary(configuration, given, victims, frame.fingerprint),
+        split=split_summary(configuration, trained),
+        adversaries=adversary_summaries(configuration, done.attacks),
+        attacks=attack_summaries(configuration),
+        defenses=defense_summaries(configuration, representative),
+        findings=findings,
+        controls=tuple(control for _, control in sorted(found.known.items(), key=_control_order)),
+        verdicts=verdicts(
+            found.gathered,
+            found.known,
+            questions(configuration, done),
+            found.planned,
+            undefended=found.undefended,
+            threshold=found.threshold,
+        ),
+        utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
+        costs=costs(done.trainings, configuration.split),
+        dependence=proxies,
+        metrics=metric_summaries(findings, proxies, len(victims)),
+        failures=tuple(failures(done)),
+        not_available=dict(frame.not_available),
+        volatile=Volatile(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds_per_step={
+                setting: result.seconds_per_step
+                for setting, result in representative.items()
+                if result.seconds_per_step is not None
+            },
+            peak_memory_bytes={
+                setting: result.peak_memory_bytes
+                for setting, result in representative.items()
+                if result.peak_memory_bytes is not None
+            },
+        ),
+    )
+
+
+def held(
+    frame: Frame, record: Record, found: Findings
+) -> tuple[tuple[TargetSummary, ...], tuple[Standing, ...]]:
+    """The targets in effect, and how every setting stands to them."""
+    settings = [defense.label for defense in record.defenses]
+    if frame.policy is not None:
+        return rule_targets(frame.policy), standings_to_rules(frame.policy, record, settings)
+    limits = targets_of(frame.asked, found)
+    return tuple(limit.summary for limit in limits), standings(settings, limits, found)
+
+
+def assemble(
+    frame: Frame,
+    configuration: AuditConfiguration,
+    done: Finished,
+    out: Path,
+    *,
+    seconds: float,
+    searches: tuple[SearchSummary, ...] = (),
+) -> Record:
+    """The record of an audit.
+
+    Args:
+        frame: what stays the same.
+        configuration: every setting that was audited listed under its defenses.
+        done: finished cells.
+        out: run folder, for pictures.
+        seconds: wall time of this run.
+        searches: what was searched for, and how it went.
+
+    Raises:
+        NothingToEvaluateError: no training finished.
+    """
+    found = findings_of(configuration, done)
+    record = measured(frame, configuration, done, found)
+    given = frame.given
+    settings = [stack.label for stack in configuration.defenses]
+    region = main_region(done.trainings, tuple(given.cohort.regions))
+    patients = given.groups.patients[Group.VALIDATION]
+    dice = dice_cells(done.trainings, region, patients)
+    targets, stand = held(frame, record, found)
+    answered = (
+        answer(
+            settings, targets, stand, dice, record.utility, undefended=found.undefended,
+            region=region, least_dice=configuration.judgement.least_dice, policy=frame.policy,
+        )
+        if found.gathered
+        else None
+    )  # fmt: skip
+    added = {
+        "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
+        "answer": None if answered is None else with_uncovered(answered, record),
+        "searches": searches,
+        "interferences": interferences(done.trainings, done.interfered, region, patients),
+        "pictures": draw_gallery(
+            done.attacks, done.folders, given, configuration.split, out, configuration.victims
+        ),
+        "volatile": record.volatile.model_copy(update={"seconds_total": seconds}),
+    }  # fmt: skip
+    return sealed(record.model_copy(update=added))
+
+
+def _control_order(item: tuple[tuple[Any, str], Any]) -> tuple[Any, str]:
+    return item[0]

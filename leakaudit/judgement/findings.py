@@ -1,0 +1,223 @@
+"""From attack cells to findings: seeds side by side, estimates, advantages, effort curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from leakaudit.cells.attack_cell import AttackResult
+from leakaudit.cells.cell_judge import CurveValues, TargetScores
+from leakaudit.cells.scores import PRIMARY
+from leakaudit.plan.plan import AttackId
+from leakaudit.plugins import Kind, load
+from leakaudit.record import estimates
+from leakaudit.record.estimates import (
+    RATES,
+    Doubles,
+    as_array,
+    as_table,
+    figure,
+    recorded,
+)
+from leakaudit.record.model import Asset, CurvePoint, Estimate, Finding, Region
+from leakaudit.statistics import Direction
+from leakaudit.statistics import Estimate as Figure
+
+# The end of an effort curve is flat when its last stretch gained less than this share of the way
+# from blind to a total leak.
+FLAT_GAIN = 0.02
+
+
+@dataclass(frozen=True, order=True)
+class FindingId:
+    """What one finding speaks of; ``shuffled`` ones become controls, not findings."""
+
+    setting: str
+    adversary: str
+    attack: str
+    shuffled: bool
+    victim: str
+    asset: Asset
+    levels: tuple[int, ...]
+    metric: str
+    region: Region
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One finding's values over all seeds.
+
+    Attributes:
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+        patients: pseudonyms, in order.
+        curve: effort to (seeds, patients).
+        curve_auxiliary: number of auxiliary patients to (seeds, patients).
+        samples: samples behind the values, over all seeds.
+        chance: value of guessing; None where undefined.
+        trials: independent comparisons behind a rate; None: the patients.
+        match_curve: share found among the first 1, 2, ... candidates, mean over seeds.
+    """
+
+    values: Doubles
+    blind: Doubles
+    patients: tuple[str, ...]
+    curve: Mapping[int, Doubles]
+    samples: int
+    chance: float | None
+    trials: int | None = None
+    match_curve: tuple[float, ...] = ()
+    curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
+
+
+def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
+    """Put the seeds of the same finding side by side."""
+    scores: dict[FindingId, list[tuple[AttackResult, TargetScores]]] = defaultdict(list)
+    for attack, result in results:
+        for score in result.scores:
+            key = FindingId(
+                attack.training.setting, attack.adversary, attack.attack, attack.shuffled,
+                score.victim, score.asset, score.levels, score.metric, score.region,
+            )  # fmt: skip
+            scores[key].append((result, score))
+    return {key: _series(each) for key, each in scores.items()}
+
+
+def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
+    return Series(
+        values=as_array(tuple(score.values for _, score in each)),
+        blind=as_array(tuple(score.blind for _, score in each)),
+        patients=each[0][0].patients,
+        curve=_curve([score.curve for _, score in each]),
+        samples=sum(score.samples for _, score in each),
+        chance=each[0][1].chance,
+        trials=each[0][1].trials,
+        match_curve=_mean_curve([score.match_curve for _, score in each if score.match_curve]),
+        curve_auxiliary=_curve([score.curve_auxiliary for _, score in each]),
+    )
+
+
+def _curve(seeds: Sequence[Sequence[CurveValues]]) -> dict[int, Doubles]:
+    """The amounts of effort that every seed measured, side by side."""
+    efforts = set.intersection(*({point.effort for point in curve} for curve in seeds))
+    return {
+        effort: as_array(
+            tuple(
+                next(point.values for point in curve if point.effort == effort) for curve in seeds
+            )
+        )
+        for effort in sorted(efforts)
+    }
+
+
+def _mean_curve(curves: list[tuple[float, ...]]) -> tuple[float, ...]:
+    """Over the seeds that have one; the line-up is the same for every seed."""
+    return tuple(float(np.mean(places)) for places in zip(*curves, strict=True))
+
+
+def direction_of(metric: str) -> Direction:
+    """Which way is leak."""
+    return Direction(load(Kind.METRIC, metric).direction)
+
+
+def ceiling_of(metric: str, patients: int) -> float | None:
+    """The value of a perfect attack."""
+    ceiling: float | None = load(Kind.METRIC, metric)().ceiling(patients)
+    return ceiling
+
+
+def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
+    """The attack's own quality."""
+    return figure(
+        series.values, series.patients, direction=direction_of(key.metric),
+        rate=key.metric in RATES, level=level, limits=load(Kind.METRIC, key.metric).range,
+        trials=series.trials,
+    )  # fmt: skip
+
+
+def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure | None:
+    """What the attack adds to the blind baseline; None where blind is perfect or has no ceiling."""
+    return estimates.advantage_figure(
+        series.values, series.blind, series.patients,
+        ceiling=ceiling_of(key.metric, len(series.patients)), chance=series.chance,
+        limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
+        trials=series.trials, direction=direction_of(key.metric), level=level,
+    )  # fmt: skip
+
+
+def converged(key: FindingId, series: Series) -> bool | None:
+    """Whether every effort curve is flat at its end; None where none was measured."""
+    curves = [curve for curve in (series.curve, series.curve_auxiliary) if len(curve) > 1]
+    ceiling = ceiling_of(key.metric, len(series.patients))
+    if ceiling is None or not curves:
+        return None
+    zero = float(np.nanmean(series.blind))
+    if key.metric in RATES and series.chance is not None:
+        zero = estimates.zero_of_rate(series.chance, series.blind)
+    span = ceiling - zero
+    if abs(span) < 1e-9:
+        return None
+    gains = []
+    for curve in curves:
+        before, last = list(curve.values())[-2:]
+        gains.append(float(np.nanmean(last - before)) / span)
+    return max(gains) < FLAT_GAIN
+
+
+def finding(key: FindingId, series: Series) -> Finding | None:
+    """The record's entry; None where the metric is undefined for every patient."""
+    estimate = recorded(value_figure(key, series), series.samples)
+    if estimate is None:
+        return None
+    direction = direction_of(key.metric)
+    limits = load(Kind.METRIC, key.metric).range
+    advantage = advantage_figure(key, series)
+
+    def points(curve: Mapping[int, Doubles]) -> tuple[CurvePoint, ...]:
+        estimates = (
+            (effort, recorded(figure(values, series.patients, direction=direction, limits=limits)))
+            for effort, values in curve.items()
+        )
+        return tuple(CurvePoint(effort=effort, estimate=e) for effort, e in estimates if e)
+
+    blind: Estimate | None = recorded(
+        figure(
+            series.blind,
+            series.patients,
+            direction=direction,
+            rate=key.metric in RATES,
+            limits=limits,
+            trials=series.trials,
+        )
+    )
+    return Finding(
+        defense=key.setting,
+        adversary=key.adversary,
+        victim=key.victim,
+        asset=key.asset,
+        attack=key.attack,
+        levels=key.levels,
+        metric=key.metric,
+        region=key.region,
+        direction="higher" if direction is Direction.HIGHER else "lower",
+        ceiling=ceiling_of(key.metric, len(series.patients)),
+        chance=series.chance,
+        trials=series.trials,
+        estimate=estimate,
+        blind=blind,
+        advantage=None if advantage is None else recorded(advantage),
+        values=as_table(series.values),
+        blind_values=as_table(series.blind),
+        curve=points(series.curve),
+        curve_auxiliary=points(series.curve_auxiliary),
+        converged=converged(key, series),
+        match_curve=series.match_curve,
+    )
+
+
+def is_primary(key: FindingId) -> bool:
+    """Whether controls and verdicts are read from it."""
+    return PRIMARY.get(key.asset) == (key.metric, key.region)

@@ -1,0 +1,90 @@
+"""What every cell needs of the cohort, loaded once per process."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from leakaudit.cohorts.cohort import Cohort, CohortSource, Group
+from leakaudit.cohorts.groups import Groups, split_patients
+from leakaudit.errors import DataError
+from leakaudit.exchange.defense import Exposure
+from leakaudit.plan.cells import CohortChoice, TrainingCell
+from leakaudit.plugins import Kind, build
+
+
+@dataclass(frozen=True, eq=False)
+class Materials:
+    """A cohort with its groups.
+
+    Attributes:
+        cohort: images, labels, owners.
+        groups: who trains, who is auxiliary, who validates.
+        masks: (n, regions, *space) uint8.
+    """
+
+    cohort: Cohort
+    groups: Groups
+    masks: npt.NDArray[np.uint8]
+
+    def rows(self, group: Group) -> Tensor:
+        """Samples of a group, as indices into the cohort."""
+        return torch.from_numpy(self.groups.indices[group])
+
+    def victims(self, at_most: int | None) -> tuple[str, ...]:
+        """The attacked patients: all training patients, or the first so many."""
+        return self.groups.patients[Group.TRAINING][:at_most]
+
+    def victim_rows(self, at_most: int | None) -> Tensor:
+        """Their samples, as indices into the cohort."""
+        chosen = np.isin(self.cohort.patients, self.victims(at_most))
+        return torch.from_numpy(np.flatnonzero(chosen))
+
+
+def load_cohort(source: str, settings: dict[str, object]) -> Cohort:
+    """Build a cohort source and read it."""
+    built: CohortSource = build(Kind.COHORT, source, settings)
+    return built.load()
+
+
+def materials(choice: CohortChoice) -> Materials:
+    """The cohort of a cell.
+
+    Raises:
+        DataError: the data changed since the audit was planned.
+    """
+    return _materials(choice.model_dump_json())
+
+
+def exposure_of(given: Materials, cell: TrainingCell) -> Exposure:
+    """How often each training patient is released in this training."""
+    owners = given.cohort.patients[given.rows(Group.TRAINING).numpy()]
+    counts = np.unique(owners, return_counts=True)[1]
+    return Exposure(
+        epochs=cell.training.epochs,
+        samples_per_patient=int(counts.max()),
+        patients=len(counts),
+        steps_per_epoch=math.ceil(len(owners) / cell.training.batch_size),
+        batch_size=cell.training.batch_size,
+    )
+
+
+@lru_cache(maxsize=2)
+def _materials(choice_json: str) -> Materials:
+    choice = CohortChoice.model_validate_json(choice_json)
+    cohort = load_cohort(choice.cohort.use, choice.cohort.settings)
+    found = cohort.fingerprint()
+    if found != choice.fingerprint:
+        raise DataError(
+            "the cohort must not change while an audit runs",
+            found=f"fingerprint {found[:12]} instead of {choice.fingerprint[:12]}",
+            remedy="leave the data alone, then run again",
+        )
+    groups = split_patients(cohort, choice.groups)
+    return Materials(cohort, groups, cohort.masks())

@@ -1,0 +1,93 @@
+"""What was planned and is not there, from the cells that finished."""
+
+from __future__ import annotations
+
+import pytest
+
+from leakaudit.cells.attack_cell import AttackResult
+from leakaudit.cells.finished import CellFailure, Finished
+from leakaudit.judgement.unfinished import Shortfall, planned, unattacked_by_any
+from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId
+from leakaudit.plan.tables import DefenseStack
+
+CONFIGURATION = AuditConfiguration.model_validate(
+    {
+        "cohort": {"use": "phantom"},
+        "seeds": [3, 4],
+        "split": {
+            "parties": [{"name": "a", "modalities": ["T1"]}, {"name": "b", "modalities": ["T2"]}]
+        },
+        "adversaries": [{"preset": "curious-server"}, {"preset": "wire-tap"}],
+        "attacks": [
+            {"use": "decoder-inversion"},
+            {"use": "mask-inference", "label": "masks", "adversaries": ["curious-server"]},
+        ],
+    }
+)
+EVERY = [
+    ("curious-server", "decoder-inversion"),
+    ("wire-tap", "decoder-inversion"),
+    ("curious-server", "masks"),
+]
+LAST = AttackId(TrainingId("none", 4), "curious-server", "decoder-inversion")
+
+
+def finished(
+    *failures: CellFailure, lost: AttackId | None = None, **refused: AttackResult
+) -> Finished:
+    attacks = {
+        AttackId(TrainingId("none", seed), adversary, attack): AttackResult(status="done")
+        for adversary, attack in EVERY
+        for seed in CONFIGURATION.seeds
+    }
+    for place, result in refused.items():
+        attacks |= {key: result for key in attacks if key.attack == place}
+    if lost is not None:
+        del attacks[lost]
+    return Finished({}, attacks, {}, failures)
+
+
+def test_a_defense_that_no_attack_undoes_is_named_for_its_setting_alone() -> None:
+    shuffled = DefenseStack.model_validate(
+        {"label": "shuffled", "stack": [{"use": "dropout"}, {"use": "patch-shuffle", "grid": 2}]}
+    )
+    configuration = CONFIGURATION.model_copy(
+        update={"defenses": (*CONFIGURATION.defenses, shuffled)}
+    )
+    assert set(planned(configuration, finished()).unattacked) == {"shuffled"}
+    assert "puts shuffled patches back" in unattacked_by_any(shuffled)
+
+
+def test_an_attack_that_finished_under_every_seed_owes_nothing() -> None:
+    """Each attack by those who were asked to mount it, and nobody else."""
+    found = planned(CONFIGURATION, finished())
+    assert found.seeds == 2
+    assert found.shortfalls == ()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [LAST, LAST.training, InterferedId(LAST.training, LAST.adversary, LAST.attack)],
+    ids=["the attack", "its training", "a training of its own"],
+)
+def test_a_crash_says_under_how_many_seeds_and_why(cell: CellId) -> None:
+    done = finished(CellFailure(cell, "out of memory"), lost=LAST)
+    assert planned(CONFIGURATION, done).shortfalls == (
+        Shortfall(
+            "none",
+            "curious-server",
+            "decoder-inversion",
+            ("images", "identity"),
+            failed=True,
+            reason="decoder-inversion did not finish under 1 of 2 seeds (out of memory)",
+        ),
+    )
+
+
+@pytest.mark.parametrize(("status", "failed"), [("attack invalid", True), ("not mountable", False)])
+def test_what_cannot_be_mounted_is_no_failure(status: str, failed: bool) -> None:
+    result = AttackResult.model_validate({"status": status, "reason": "no gradient"})
+    (found,) = planned(CONFIGURATION, finished(masks=result)).shortfalls
+    assert (found.attack, found.assets, found.failed) == ("masks", ("masks",), failed)
+    assert "no gradient" in found.reason

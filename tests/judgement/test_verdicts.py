@@ -1,0 +1,289 @@
+"""Findings, controls and verdicts from series whose answer is known."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leakaudit.judgement.findings import (
+    FindingId,
+    Series,
+    advantage_figure,
+    converged,
+    finding,
+)
+from leakaudit.judgement.unfinished import Planned, Shortfall
+from leakaudit.judgement.verdicts import controls, verdicts
+
+PATIENTS = tuple(f"P{n:02d}" for n in range(24))
+IMAGES = FindingId("none", "server", "inversion", False, "a", "images", (0,), "ssim", "foreground")
+THREE = Planned(3)
+CURVE = {10: 0.0, 20: 0.0}
+
+
+def series_of(level: float, *, seeds: int = 3, blind: float = 0.4, flat: bool = True) -> Series:
+    rng = np.random.default_rng(int(level * 1000) + seeds)
+    people = 0.03 * rng.standard_normal(len(PATIENTS))
+    values = level + people + 0.002 * rng.standard_normal((seeds, len(PATIENTS)))
+    floor = np.full_like(values, blind) + people
+    before = values if flat else values - 0.2
+    return Series(values, floor, PATIENTS, {10: before, 20: values}, 3 * values.size, None)
+
+
+def answer(
+    gathered: dict[FindingId, Series], setting: str = "none", planned: Planned = THREE
+) -> tuple[str, str]:
+    known = controls(gathered, "none")
+    (verdict,) = verdicts(
+        gathered, known, [(setting, "server", "a", "images", "nobody tried")], planned,
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    return verdict.verdict, verdict.reason
+
+
+SHUFFLED = replace(IMAGES, shuffled=True)
+DEFENDED = replace(IMAGES, setting="defended")
+OPEN = {IMAGES: series_of(0.9), SHUFFLED: series_of(0.3, seeds=1)}
+
+
+def test_advantage_is_on_the_scale_from_blind_to_perfect() -> None:
+    figure = advantage_figure(IMAGES, series_of(0.7))
+    assert figure is not None
+    assert figure.mean == pytest.approx((0.7 - 0.4) / (1 - 0.4), abs=0.02)
+
+
+def test_an_open_cut_with_both_controls_is_a_leak() -> None:
+    assert answer(OPEN)[0] == "leak shown"
+
+
+def test_a_silent_defended_cut_is_none_shown_when_everything_holds() -> None:
+    assert answer(OPEN | {DEFENDED: series_of(0.398)}, "defended")[0] == "none shown"
+
+
+@pytest.mark.parametrize(
+    ("gathered", "verdict", "says"),
+    [
+        ({IMAGES: OPEN[IMAGES], DEFENDED: series_of(0.398)}, "inconclusive", "shuffled"),
+        (OPEN | {DEFENDED: series_of(0.398, seeds=1)}, "inconclusive", "seed"),
+        (OPEN | {DEFENDED: series_of(0.398, flat=False)}, "inconclusive", "effort"),
+        (OPEN | {SHUFFLED: series_of(0.8, seeds=1), DEFENDED: series_of(0.398)},
+         "attack invalid", "shuffled"),
+        ({IMAGES: series_of(0.4), SHUFFLED: OPEN[SHUFFLED], DEFENDED: series_of(0.4)},
+         "attack invalid", "undefended"),
+        (OPEN, "not tested", "nobody tried"),
+    ],
+)  # fmt: skip
+def test_what_keeps_none_shown_from_being_said(
+    gathered: dict[FindingId, Series], verdict: str, says: str
+) -> None:
+    found, reason = answer(gathered, "defended")
+    assert found == verdict
+    assert says in reason
+
+
+GAN = replace(IMAGES, attack="gan")
+WITH_GAN = OPEN | {GAN: series_of(0.95), replace(GAN, shuffled=True): series_of(0.3, seeds=1)}
+SILENT = series_of(0.398)
+
+
+def lost(attack: str, *, failed: bool = True, setting: str = "defended") -> Planned:
+    why = f"{attack} did not finish under 1 of 3 seeds (diverged)" if failed else "no gradient"
+    return Planned(3, (Shortfall(setting, "server", attack, ("images", "identity"), failed, why),))
+
+
+def without(values: np.ndarray, patients: slice) -> np.ndarray:
+    found = values.copy()
+    found[:, patients] = np.nan
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gathered", "planned", "says"),
+    [
+        (WITH_GAN | {DEFENDED: SILENT}, lost("gan"), "did not finish under 1 of 3"),
+        (WITH_GAN | {DEFENDED: SILENT}, lost("gan", failed=False), "mounted here.*no gradient"),
+        (WITH_GAN | {DEFENDED: SILENT}, THREE, "gan could not be mounted here"),
+        (OPEN | {DEFENDED: SILENT}, lost("gan"), "diverged"),
+        (OPEN | {DEFENDED: SILENT, replace(DEFENDED, attack="gan"):
+                 replace(SILENT, values=np.full_like(SILENT.values, np.nan))},
+         THREE, "gan: 72 of 72 values of ssim are missing"),
+        (OPEN | {DEFENDED: series_of(0.398, seeds=2)}, THREE, "2 of 3 seeds finished"),
+        (OPEN | {DEFENDED: SILENT}, Planned(3, unattacked={"defended": "nobody undoes it"}),
+         "nobody undoes it"),
+        (OPEN | {DEFENDED: replace(SILENT, values=without(SILENT.values, slice(12, None)))},
+         THREE, "36 of 72 values"),
+    ],
+)  # fmt: skip
+def test_what_did_not_finish_is_not_silence(
+    gathered: dict[FindingId, Series], planned: Planned, says: str
+) -> None:
+    found, reason = answer(gathered, "defended", planned)
+    assert found == "inconclusive"
+    assert re.search(says, reason)
+
+
+def test_an_artefact_does_not_lift_the_bounds_of_a_finding_that_holds() -> None:
+    found = WITH_GAN | {replace(GAN, shuffled=True): series_of(0.8, seeds=1), DEFENDED: SILENT}
+    assert answer(found | {replace(DEFENDED, attack="gan"): series_of(0.8)}, "defended")[0] != (
+        "leak shown"
+    )
+
+
+def test_a_leak_that_was_shown_stands_whatever_did_not_finish() -> None:
+    assert answer(WITH_GAN | {DEFENDED: series_of(0.8)}, "defended", lost("gan"))[0] == "leak shown"
+
+
+def test_attacks_that_nobody_would_have_learnt_from_are_no_doubt() -> None:
+    """Refused everywhere, failed elsewhere, or silent even where nothing protects."""
+    calm = OPEN | {DEFENDED: SILENT}
+    powerless = calm | {GAN: series_of(0.4), replace(GAN, shuffled=True): series_of(0.3, seeds=1)}
+    for gathered, planned in (
+        (calm, lost("gan", failed=False)),
+        (calm, lost("gan", setting="another")),
+        (powerless, lost("gan", failed=False)),
+    ):
+        assert answer(gathered, "defended", planned)[0] == "none shown"
+
+
+def test_where_nobody_can_say_more_than_the_blind_guess_nothing_is_missing() -> None:
+    """A party of a horizontal split holds some of the patients."""
+    held = {
+        key: replace(
+            series,
+            values=without(series.values, slice(12, None)),
+            blind=without(series.blind, slice(12, None)),
+        )
+        for key, series in (OPEN | {DEFENDED: SILENT}).items()
+    }
+    assert answer(held, "defended")[0] == "none shown"
+
+
+def test_nothing_finished_is_not_tested_and_says_why() -> None:
+    assert answer(OPEN, "defended", lost("inversion")) == (
+        "not tested",
+        "inversion did not finish under 1 of 3 seeds (diverged)",
+    )
+
+
+@pytest.mark.parametrize("curve", [None, {}])
+def test_every_attacks_effort_counts_not_that_of_the_strongest_alone(
+    curve: dict[int, np.ndarray] | None,
+) -> None:
+    rising = series_of(0.39, flat=False)
+    lower = rising if curve is None else replace(rising, curve=curve)
+    for other in (replace(DEFENDED, attack="gan"), replace(DEFENDED, levels=(1,))):
+        found, reason = answer(WITH_GAN | {DEFENDED: SILENT, other: lower}, "defended")
+        assert found == "inconclusive"
+        assert ("effort still helped" if curve is None else "was not measured") in reason
+
+
+def test_one_patient_never_yields_none_shown() -> None:
+    alone = {
+        key: Series(
+            each.values[:, :1], each.blind[:, :1], PATIENTS[:1],
+            {effort: values[:, :1] for effort, values in each.curve.items()}, 3, None,
+        )
+        for key, each in (OPEN | {DEFENDED: series_of(0.398)}).items()
+    }  # fmt: skip
+    assert answer(alone, "defended")[0] == "inconclusive"
+
+
+def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None:
+    other = replace(DEFENDED, levels=(1,))
+    gathered = OPEN | {
+        DEFENDED: series_of(0.398), other: series_of(0.8),
+        replace(other, setting="none"): series_of(0.85),
+        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+    }  # fmt: skip
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    assert verdict.levels == (1,)
+    assert verdict.verdict == "leak shown"
+    assert verdict.advantage is not None
+    plain = advantage_figure(other, gathered[other])
+    assert plain is not None
+    assert verdict.advantage.one_sided_lower is not None
+    assert plain.at_least is not None
+    assert verdict.advantage.one_sided_lower < plain.at_least
+
+
+def test_the_interval_beside_a_sure_leak_does_not_deny_it() -> None:
+    """The strongest attack by its mean may be unsure while another surely leaks."""
+    other = replace(DEFENDED, levels=(1,))
+    steady = series_of(0.6)
+    torn = replace(steady, values=steady.values + np.array([[-0.6], [0.1], [0.8]]))
+    gathered = OPEN | {
+        DEFENDED: torn, other: steady,
+        replace(other, setting="none"): series_of(0.85),
+        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+    }  # fmt: skip
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    alone = advantage_figure(DEFENDED, torn)
+    assert alone is not None
+    assert alone.lower is not None
+    assert alone.lower < 0
+    assert (verdict.verdict, verdict.levels) == ("leak shown", (0,))
+    assert verdict.advantage is not None
+    assert verdict.advantage.lower is not None
+    assert 0 < verdict.advantage.lower < verdict.advantage.mean
+
+
+def test_zero_hits_of_all_patients_still_have_an_upper_bound() -> None:
+    key = replace(IMAGES, asset="identity", metric="re-identification", region="whole")
+    none = np.zeros((2, len(PATIENTS)))
+    series = Series(none, none, PATIENTS, {}, 48, 1 / 24)
+    entry = finding(key, series)
+    assert entry is not None
+    assert entry.estimate.mean == 0
+    assert entry.estimate.one_sided_upper is not None
+    assert 0.05 < entry.estimate.one_sided_upper < 0.2
+
+
+def test_effort_curves() -> None:
+    assert converged(IMAGES, series_of(0.8)) is True
+    assert converged(IMAGES, series_of(0.8, flat=False)) is False
+    assert converged(IMAGES, replace(series_of(0.8), curve={})) is None
+
+
+def test_missing_values_stay_missing_in_the_record() -> None:
+    series = series_of(0.8)
+    values = series.values.copy()
+    values[0, 3] = np.nan
+    entry = finding(IMAGES, replace(series, values=values))
+    assert entry is not None
+    assert entry.values[0][3] is None
+    assert entry.values[1][3] is not None
+    empty = replace(series, values=np.full_like(values, np.nan), curve={})
+    assert finding(IMAGES, empty) is None
+
+
+def test_fewer_crossing_levels_are_held_against_the_controls_of_all_levels_together() -> None:
+    everything = replace(IMAGES, levels=(0, 1, 2))
+    gathered = {
+        everything: series_of(0.9),
+        replace(everything, shuffled=True): series_of(0.3, seeds=1),
+        replace(DEFENDED, levels=(1, 2)): series_of(0.398),
+    }
+    assert answer(gathered, "defended")[0] == "none shown"
+
+
+def test_no_bound_leaves_the_metrics_range() -> None:
+    rng = np.random.default_rng(0)
+    values = np.clip(0.9 + 0.3 * rng.standard_normal((2, len(PATIENTS))) + [[0.0], [-0.6]], 0, 1)
+    series = replace(series_of(0.8), values=values, blind=np.full_like(values, 0.4), curve={})
+    entry = finding(IMAGES, series)
+    assert entry is not None
+    assert entry.advantage is not None
+    for estimate in (entry.estimate, entry.advantage):
+        assert estimate.lower is not None
+        assert estimate.upper is not None
+        assert estimate.lower < estimate.mean < estimate.upper <= 1
+    assert entry.estimate.lower >= -1

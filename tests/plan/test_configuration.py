@@ -1,0 +1,97 @@
+"""Configurations are refused whole, with the rule, the value and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.plan.configuration import read_configuration
+
+GOOD = """
+[cohort]
+use = "phantom"
+patients = 12
+[split]
+parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
+[[adversaries]]
+preset = "curious-server"
+[[attacks]]
+use = "decoder-inversion"
+[[defenses]]
+label = "none"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "audit.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_presets_and_defaults(tmp_path: Path) -> None:
+    configuration, given = read_configuration(written(tmp_path, GOOD))
+    assert configuration.adversaries[0].position == "server"
+    assert "queries" in configuration.adversaries[0].grants
+    assert configuration.undefended == "none"
+    assert given["adversaries"] == [{"preset": "curious-server"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (("title", "titel"), None, None),
+        (('preset = "curious-server"', 'preset = "curious-sever"'), UnknownNameError,
+         "did you mean 'curious-server'"),
+        (('label = "none"', 'label = "none"\nstak = []'), ConfigurationError, "stak"),
+        (('label = "none"', 'label = "x"\nstack = [{use = "dropout"}]'), ConfigurationError,
+         "positive control"),
+        (("[split]", "[split]\nparty_levels = 9"), ConfigurationError, "party_levels is 9"),
+        (("[split]", "[split]\nskips = [5]"), ConfigurationError, "skip 5"),
+        (("[split]", '[split]\nlabels_at = "nobody"'), ConfigurationError, "nobody"),
+        (('name = "b"', 'name = "a"'), ConfigurationError, "share a name"),
+        (('use = "decoder-inversion"', 'use = "x"\nadversaries = ["curios-server"]'),
+         UnknownNameError, "curious-server"),
+        (("[cohort]", "seeds = [1, 1]\n[cohort]"), ConfigurationError,
+         "seeds must differ.*1 twice.*name each"),
+        (("[split]", "[recording]\nepochs = [99]\n[split]"), ConfigurationError, "99"),
+        (("[split]", "[training]\nlearning_rate = -1\n[split]"), ConfigurationError,
+         "learning_rate"),
+        (("[cohort]", "[cohort"), ConfigurationError, "valid TOML"),
+    ],
+)  # fmt: skip
+def test_refusals(
+    tmp_path: Path, change: tuple[str, str], error: type[Exception] | None, says: str | None
+) -> None:
+    file = written(tmp_path, GOOD.replace(*change, 1))
+    if error is None:
+        read_configuration(file)
+        return
+    with pytest.raises(error, match=says):
+        read_configuration(file)
+
+
+def test_environment_variables_and_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = GOOD.replace('use = "phantom"\npatients = 12', 'use = "npz"\npath = "${WHERE}/x.npz"')
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigurationError, match="WHERE"):
+        read_configuration(file)
+    monkeypatch.setenv("WHERE", "data")
+    configuration, _ = read_configuration(file)
+    assert configuration.cohort.settings["path"] == str(tmp_path / "data" / "x.npz")
+
+
+def test_overrides(tmp_path: Path) -> None:
+    configuration, _ = read_configuration(
+        written(tmp_path, GOOD), {"training.epochs": 3, "cohort.patients": 5}
+    )
+    assert configuration.training.epochs == 3
+    assert configuration.cohort.settings["patients"] == 5
+
+
+def test_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="leakaudit init"):
+        read_configuration(tmp_path / "nothing.toml")
