@@ -19,8 +19,7 @@ import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from leakaudit.record import Record, read_record
-from leakaudit.record.model import CurvePoint, Estimate, Finding
+from leakaudit.record import CurvePoint, Estimate, Finding, Record, read_record
 
 PRIMARY = {
     ("images", "ssim", "foreground"),

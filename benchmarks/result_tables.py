@@ -11,8 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from leakaudit.record import Record, read_record
-from leakaudit.record.model import Estimate, Finding
+from leakaudit.record import Estimate, Finding, Record, read_record
 
 
 def interval(estimate: Estimate | None) -> str:

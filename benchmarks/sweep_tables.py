@@ -11,8 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from leakaudit.record import Record, read_record
-from leakaudit.record.model import Answer, Estimate, SearchSummary, TradeOff
+from leakaudit.record import Answer, Estimate, Record, SearchSummary, TradeOff, read_record
 
 
 def spread(estimate: Estimate | None, signed: bool = False) -> str:

@@ -12,8 +12,8 @@ from typing import ClassVar
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
-from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
 from ._content import Document, comparison, document

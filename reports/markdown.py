@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from leakaudit.escaping import markdown as escaped
+from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
-from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 
 from ._content import comparison, document

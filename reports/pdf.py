@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import ClassVar
 
 from leakaudit.errors import EnvironmentProblemError, RecordError
+from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
-from leakaudit.record.model import Record
 from leakaudit.record.report import Report
 from leakaudit.record.store import RECORD_FILE, record_text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from example_records import NOISE, NONE, WITHHELD, example_record
 
+from leakaudit import record as m
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 
 SERVER = "curious server"
 

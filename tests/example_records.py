@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from leakaudit import record as m
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from example_records import estimate, example_record, pseudonym, rows
 
+from leakaudit import record as m
 from leakaudit.policy import Evaluation, Result, evaluate, read_policy
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 
 Floats = npt.NDArray[np.float64]
 

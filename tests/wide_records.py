@@ -8,8 +8,8 @@ from example_answer import answered_record
 from example_records import NOISE
 from pydantic import BaseModel
 
+from leakaudit import record as m
 from leakaudit.record import Record
-from leakaudit.record import model as m
 
 PartT = TypeVar("PartT", bound=BaseModel)
 BROKEN = "patch-shuffle 8"

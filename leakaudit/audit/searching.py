@@ -13,7 +13,7 @@ from leakaudit.judgement.price import dice_estimates, main_region
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack
-from leakaudit.record.model import SearchSummary, Standing, TargetSummary
+from leakaudit.record import SearchSummary, Standing, TargetSummary
 
 Round = Callable[[AuditConfiguration], Finished]
 """Runs every cell of a configuration that is not finished, and reads them all."""

@@ -25,7 +25,7 @@ from leakaudit.plan.cells import AttackCell
 from leakaudit.plan.materials import materials
 from leakaudit.plan.tables import Section
 from leakaudit.plugins import Kind, build
-from leakaudit.record.model import Asset
+from leakaudit.record import Asset
 from leakaudit.threat.attack import Attack, Guess
 from leakaudit.threat.view import Target
 from leakaudit.trace.reader import TraceReader

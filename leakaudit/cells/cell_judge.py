@@ -35,7 +35,7 @@ from leakaudit.metrics import ImageMetric, PerceptualDistance
 from leakaudit.plan.cells import AttackCell
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.tables import Section
-from leakaudit.record.model import Asset, Region
+from leakaudit.record import Asset, Region
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.attack import Attack, Checkpoint, Guess
 from leakaudit.threat.properties import Property

@@ -18,7 +18,7 @@ from leakaudit.metrics import (
     StructuralSimilarity,
     match_curve,
 )
-from leakaudit.record.model import Asset, Region
+from leakaudit.record import Asset, Region
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from leakaudit.plan.cells import TrainingCell
 from leakaudit.plan.materials import Materials, exposure_of, materials
 from leakaudit.plan.tables import Section
 from leakaudit.plugins import Kind, build
-from leakaudit.record.model import ClaimSummary, Route
+from leakaudit.record import ClaimSummary, Route
 from leakaudit.split.spec import SplitSpec
 from leakaudit.trace.description import AppliedDefense, TraceDescription, TracedSample
 from leakaudit.trace.reader import TraceReader

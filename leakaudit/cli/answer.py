@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from leakaudit.cli.terminal import printable, say, table, warn
 
 if TYPE_CHECKING:
-    from leakaudit.record import Record
-    from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary, TradeOff
+    from leakaudit.record import Answer, Estimate, Record, SearchSummary, TargetSummary, TradeOff
 
 _COLUMNS = ("defense", "leakage", "Dice", "price in Dice", "DCS", "surely beaten by")
 _MOST_NAMED = 2

@@ -12,7 +12,7 @@ from leakaudit.record.changes import Answer, Shift, changes
 from leakaudit.record.store import read_record
 
 if TYPE_CHECKING:
-    from leakaudit.record.model import Verdict
+    from leakaudit.record import Verdict
     from leakaudit.record.report import Report
 
 _COLUMNS = ("", "defense", "adversary", "asset", "victim", "before", "now", "paired change")

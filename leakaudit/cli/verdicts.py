@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from leakaudit.cli.terminal import printable, say, table
-from leakaudit.record.model import Verdict
+from leakaudit.record import Verdict
 
 if TYPE_CHECKING:
     from leakaudit.record import Record

@@ -7,7 +7,7 @@ from typing import Any
 
 from leakaudit.judgement.price import change, dice_estimates, difference
 from leakaudit.policy import PolicyFile
-from leakaudit.record.model import Answer, Estimate, Standing, TargetSummary, Utility
+from leakaudit.record import Answer, Estimate, Standing, TargetSummary, Utility
 from leakaudit.statistics import Cells
 
 SURE = 0.05

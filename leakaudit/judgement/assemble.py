@@ -37,8 +37,15 @@ from leakaudit.judgement.verdicts import controls, verdicts
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.materials import Materials
 from leakaudit.policy import PolicyFile
-from leakaudit.record import Record, canonical, sealed
-from leakaudit.record.model import SearchSummary, Standing, TargetSummary, Volatile
+from leakaudit.record import (
+    Record,
+    SearchSummary,
+    Standing,
+    TargetSummary,
+    Volatile,
+    canonical,
+    sealed,
+)
 
 
 @dataclass(frozen=True, eq=False)

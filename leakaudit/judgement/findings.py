@@ -13,7 +13,7 @@ from leakaudit.cells.cell_judge import CurveValues, TargetScores
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.plan.plan import AttackId
 from leakaudit.plugins import Kind, load
-from leakaudit.record import estimates
+from leakaudit.record import Asset, CurvePoint, Estimate, Finding, Region, estimates
 from leakaudit.record.estimates import (
     RATES,
     Doubles,
@@ -22,7 +22,6 @@ from leakaudit.record.estimates import (
     figure,
     recorded,
 )
-from leakaudit.record.model import Asset, CurvePoint, Estimate, Finding, Region
 from leakaudit.statistics import Direction
 from leakaudit.statistics import Estimate as Figure
 

@@ -18,7 +18,7 @@ from leakaudit.cells.cell_judge import TargetScores
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import AttackId
-from leakaudit.record.model import Asset, Picture
+from leakaudit.record import Asset, Picture
 from leakaudit.split.spec import SplitSpec
 
 FOLDER = "pictures"

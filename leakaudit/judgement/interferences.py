@@ -10,7 +10,7 @@ from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.judgement.price import change, dice_cells
 from leakaudit.judgement.utility import utility
 from leakaudit.plan.plan import InterferedId, TrainingId
-from leakaudit.record.model import Interference
+from leakaudit.record import Interference
 
 Results = Mapping[TrainingId, TrainingResult]
 

@@ -10,8 +10,8 @@ from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.errors import DataError
 from leakaudit.judgement.utility import by_setting
 from leakaudit.plan.plan import TrainingId
+from leakaudit.record import Estimate, Utility
 from leakaudit.record.estimates import recorded
-from leakaudit.record.model import Estimate, Utility
 from leakaudit.statistics import Cells, Comparison, Direction, compare
 
 

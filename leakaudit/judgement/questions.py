@@ -9,7 +9,7 @@ from leakaudit.cells.views import victims_of
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId
 from leakaudit.plugins import Kind, build
-from leakaudit.record.model import Asset, Failure
+from leakaudit.record import Asset, Failure
 
 _ALWAYS: tuple[Asset, ...] = ("images", "identity")
 _WHERE_TRIED: tuple[Asset, ...] = ("attribute", "membership")

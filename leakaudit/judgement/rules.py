@@ -23,8 +23,7 @@ from leakaudit.policy import (
     stands,
 )
 from leakaudit.policy.wording import TAILS, levels, number
-from leakaudit.record import Record
-from leakaudit.record.model import SERVER, Standing, TargetSummary
+from leakaudit.record import SERVER, Record, Standing, TargetSummary
 
 _OUTCOMES = {
     Status.PASS: "met",

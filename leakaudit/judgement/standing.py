@@ -11,7 +11,7 @@ from leakaudit.judgement.findings import FindingId, Series, ceiling_of
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.judgement.verdicts import Evidence, evidence
 from leakaudit.plan.configuration import AuditConfiguration, Target
-from leakaudit.record.model import Asset, Control, Region, Standing, TargetSummary
+from leakaudit.record import Asset, Control, Region, Standing, TargetSummary
 from leakaudit.statistics.verdict import MIN_PATIENTS, judge
 from leakaudit.statistics.verdict import Verdict as Said
 

@@ -24,7 +24,7 @@ from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import AttackId
 from leakaudit.plugins import Kind, build, load
-from leakaudit.record.model import (
+from leakaudit.record import (
     AdversarySummary,
     AttackSummary,
     CohortSummary,

@@ -16,8 +16,8 @@ from leakaudit.judgement.price import change, dice_estimates, difference, labell
 from leakaudit.judgement.standing import Findings
 from leakaudit.judgement.verdicts import Evidence
 from leakaudit.plan.plan import AttackId
+from leakaudit.record import Asset, Estimate, TradeOff, TradeOffPoint, Utility
 from leakaudit.record.estimates import recorded
-from leakaudit.record.model import Asset, Estimate, TradeOff, TradeOffPoint, Utility
 from leakaudit.statistics import Cells, Comparison, holm
 
 # A loss nobody would act on: two hundredths of the way to a total leak, or of Dice.

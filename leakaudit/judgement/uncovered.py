@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Answer, Record, TargetSummary, Uncovered, Verdict
+from leakaudit.record import Answer, Record, TargetSummary, Uncovered, Verdict
 
 
 def with_uncovered(answer: Answer, record: Record) -> Answer:

@@ -15,7 +15,7 @@ from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
 from leakaudit.plan.tables import DefenseStack
 from leakaudit.plugins import Kind, build, load
-from leakaudit.record.model import Asset, Region
+from leakaudit.record import Asset, Region
 
 
 @dataclass(frozen=True)

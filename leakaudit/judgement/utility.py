@@ -8,8 +8,8 @@ import numpy as np
 
 from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.plan.plan import TrainingId
+from leakaudit.record import Cost, Dependence, Estimate, Utility
 from leakaudit.record.estimates import as_array, as_table, figure, recorded
-from leakaudit.record.model import Cost, Dependence, Estimate, Utility
 from leakaudit.split.spec import SplitSpec
 from leakaudit.statistics import Direction
 from leakaudit.training.evaluation import HD95_UNIT

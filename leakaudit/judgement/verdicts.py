@@ -14,8 +14,8 @@ from leakaudit.judgement.findings import (
     is_primary,
 )
 from leakaudit.judgement.unfinished import Planned, Question
+from leakaudit.record import Asset, Control, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
-from leakaudit.record.model import Asset, Control, Verdict, VerdictValue
 from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
 from leakaudit.statistics.estimate import LEVEL

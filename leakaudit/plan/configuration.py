@@ -17,7 +17,7 @@ from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
-from leakaudit.record.model import Asset, Region
+from leakaudit.record import Asset, Region
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings

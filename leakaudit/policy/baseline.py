@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from leakaudit.errors import NothingToEvaluateError, NoValidVerdictError, RecordError
 from leakaudit.policy.model import Table
 from leakaudit.policy.validity import LEAST_PATIENTS
-from leakaudit.record import Record, canonical
-from leakaudit.record.model import (
+from leakaudit.record import (
     AdversarySummary,
     AttackSummary,
     CohortSummary,
     Environment,
     Finding,
+    Record,
+    canonical,
 )
 from leakaudit.statistics.verdict import MIN_SEEDS
 

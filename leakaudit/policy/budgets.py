@@ -12,7 +12,7 @@ from leakaudit.policy.remedies import remedy
 from leakaudit.policy.result import Measured, Result, Status
 from leakaudit.policy.validity import finding_problem, rule_problems, too_few, unsettled
 from leakaudit.policy.wording import limited, measured, number, sentences, subject
-from leakaudit.record.model import Finding
+from leakaudit.record import Finding
 from leakaudit.statistics import (
     Estimate,
     Outcome,

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leakaudit.policy.model import Measure, Scope, Tail
-from leakaudit.record import Record
+from leakaudit.record import Control, Finding, Record
 from leakaudit.record.advantage import advantages_of, arrays
 from leakaudit.record.estimates import RATES, advantage_figure, cells, figure
-from leakaudit.record.model import Control, Finding
 from leakaudit.statistics import (
     Cells,
     Direction,

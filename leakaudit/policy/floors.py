@@ -10,8 +10,8 @@ from leakaudit.policy.model import UtilityFloor
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
 from leakaudit.policy.wording import counted, limited, number, sentences
+from leakaudit.record import Utility
 from leakaudit.record.estimates import as_array, figure
-from leakaudit.record.model import Utility
 from leakaudit.statistics import Direction, Estimate, corrected_level
 from leakaudit.statistics.estimate import LEVEL
 from leakaudit.statistics.verdict import MIN_SEEDS

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from leakaudit.record.model import Asset, Region
+from leakaudit.record import Asset, Region
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 # Strict: a word in quotes, or `true`, is no figure that somebody decided.

@@ -9,7 +9,7 @@ from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.model import Budget, Scope, UtilityFloor
 from leakaudit.policy.reading import Placed, PolicyFile
-from leakaudit.record.model import SERVER
+from leakaudit.record import SERVER
 from leakaudit.statistics import Direction
 
 Ends = tuple[float | None, float | None]

@@ -14,10 +14,9 @@ from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.evidence import Evidence, in_scope, measure
 from leakaudit.policy.model import Regression
 from leakaudit.policy.wording import levels, subject
-from leakaudit.record import Record
+from leakaudit.record import Finding, Record
 from leakaudit.record.advantage import arrays
 from leakaudit.record.estimates import cells
-from leakaudit.record.model import Finding
 from leakaudit.statistics import Cells, Comparison, Direction, compare, seeds_margin
 from leakaudit.statistics.estimate import LEVEL
 

@@ -10,7 +10,7 @@ from leakaudit.policy.model import Budget
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Result, Status
 from leakaudit.policy.wording import number
-from leakaudit.record.model import Finding
+from leakaudit.record import Finding
 from leakaudit.statistics.estimate import LEVEL
 
 Judge = Callable[[Evidence, Placed, Budget], Result]

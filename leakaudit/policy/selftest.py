@@ -14,8 +14,7 @@ from leakaudit.policy.model import Budget, Regression, Scope
 from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.reading import PolicyFile
 from leakaudit.policy.validity import finding_problem
-from leakaudit.record import Record
-from leakaudit.record.model import Finding
+from leakaudit.record import Finding, Record
 from leakaudit.statistics import clopper_pearson
 from leakaudit.statistics.estimate import LEVEL
 from leakaudit.statistics.pivot import Pivot

@@ -8,7 +8,7 @@ from itertools import product
 from leakaudit.policy.evidence import Evidence, by_question
 from leakaudit.policy.model import Scope
 from leakaudit.policy.wording import counted, levels, subject
-from leakaudit.record.model import Failure, Finding
+from leakaudit.record import Failure, Finding
 from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS, effort_doubts
 
 LEAST_PATIENTS = 2

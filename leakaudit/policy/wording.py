@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakaudit.policy.model import Scope, Tail
-from leakaudit.record.model import Finding
+from leakaudit.record import Finding
 
 TAILS = {"mean": "mean", "p95": "95th percentile of patients", "worst": "worst patient"}
 

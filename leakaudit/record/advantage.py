@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leakaudit.record.estimates import RATES, Doubles, advantage_values, as_array, zero_of_rate
-from leakaudit.record.model import Finding
+from leakaudit.record.leakage import Finding
 
 
 def arrays(finding: Finding) -> tuple[Doubles, Doubles]:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from leakaudit.errors import DataError
 from leakaudit.record.advantage import advantages
+from leakaudit.record.costs import Utility
 from leakaudit.record.estimates import as_array
-from leakaudit.record.model import Finding, Record, Utility, Verdict
+from leakaudit.record.leakage import Finding, Verdict
+from leakaudit.record.model import Record
 from leakaudit.statistics import Cells, Direction, compare, holm
 
 Doubles = npt.NDArray[np.float64]

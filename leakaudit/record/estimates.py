@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from leakaudit.record.model import Estimate, Tail
+from leakaudit.record.part import Estimate, Tail
 from leakaudit.statistics import Cells, Direction, cells_of, estimate_cells
 from leakaudit.statistics import Estimate as Figure
 from leakaudit.statistics.rates import estimate_rate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
-from leakaudit.record.model import Record
 
 from .blocks import Document
 from .changes import comparison, section_13

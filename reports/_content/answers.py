@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import AdversarySummary, Verdict
+from leakaudit.record import AdversarySummary, Verdict
 
 from .._figures.icons import MOST, Hundred, hundreds
 from .blocks import Cell, Column, Figure, Rich, Table, muted, say, strong

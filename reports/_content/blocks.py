@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from leakaudit.record.model import VerdictValue
+from leakaudit.record import VerdictValue
 
 Style = Literal["plain", "strong", "muted", "code", "range"]
 Tone = Literal["note", "caution"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from leakaudit.record.model import Finding, Verdict
+from leakaudit.record import Finding, Verdict
 
 from .blocks import Callout, Rich, say
 from .evidence_index import Index, target

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from leakaudit.record import Finding, Record, Utility
 from leakaudit.record.changes import Answer, Changes, Difference, Shift, changes
-from leakaudit.record.model import Finding, Record, Utility
 
 from .blocks import (
     Block,

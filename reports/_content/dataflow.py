@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakaudit.record.model import SERVER, Cost, Route
+from leakaudit.record import SERVER, Cost, Route
 
 from .._figures.dataflow import PartyBox, data_flow
 from .blocks import Block, Figure, Paragraph, Section, Terms, say

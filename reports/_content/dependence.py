@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakaudit.record.model import Dependence
+from leakaudit.record import Dependence
 
 from .blocks import Block, Cell, Column, Paragraph, Subheading, Table, say, strong
 from .evidence_index import Index

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from leakaudit.record import CurvePoint, Finding, Verdict
 from leakaudit.record.estimates import as_array
-from leakaudit.record.model import CurvePoint, Finding, Verdict
 
 from .._figures.distribution import MOST, Row, distribution
 from .._figures.effort import Curve, effort_curves

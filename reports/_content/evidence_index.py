@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from leakaudit.record.model import (
+from leakaudit.record import (
     SERVER,
     AdversarySummary,
     Asset,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from leakaudit.record import Finding
 from leakaudit.record.advantage import advantages
-from leakaudit.record.model import Finding
 from leakaudit.statistics import wilson
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leakaudit.record.model import Picture
+from leakaudit.record import Picture
 
 from .blocks import Block, Callout, Gallery, Paragraph, Shot, muted, say
 from .evidence_index import Index, actor, target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import CohortSummary
+from leakaudit.record import CohortSummary
 
 from .blocks import Items, Paragraph, Section, Terms, code, say
 from .evidence_index import Index

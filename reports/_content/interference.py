@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Interference
+from leakaudit.record import Interference
 
 from .._figures.effort import Curve, effort_curves
 from .blocks import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import SERVER, Estimate, VerdictValue
+from leakaudit.record import SERVER, Estimate, VerdictValue
 
 from .._figures.matrix import Entry, Line, matrix
 from .blocks import Figure, say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakaudit.record.model import SERVER, Cost
+from leakaudit.record import SERVER, Cost
 
 from .blocks import Cell, Column, Table, say
 from .evidence_index import Index

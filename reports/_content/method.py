@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import Asset, Control, MetricSummary
+from leakaudit.record import Asset, Control, MetricSummary
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .evidence_index import Index, actor, owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import AdversarySummary, Asset
+from leakaudit.record import AdversarySummary, Asset
 
 OBJECTIVE: dict[Asset, str] = {
     "images": "data reconstruction",

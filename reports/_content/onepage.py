@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from leakaudit.record.model import AdversarySummary, Verdict
+from leakaudit.record import AdversarySummary, Verdict
 
 from .answers import NO_NUMBER, PAIRS, advantage_text, answers, frequency, icons, small_but_sure
 from .blocks import (

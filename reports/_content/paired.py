@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakaudit.errors import DataError
+from leakaudit.record import Finding, Utility
 from leakaudit.record.advantage import advantages
 from leakaudit.record.estimates import as_array
-from leakaudit.record.model import Finding, Utility
 from leakaudit.statistics import Cells, Direction, compare
 
 from .frequencies import Floats

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leakaudit.record.model import Asset, CohortSummary
+from leakaudit.record import Asset, CohortSummary
 
 from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor, owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from leakaudit.record.model import Record
+from leakaudit.record import Record
 
 PNG = b"\x89PNG\r\n\x1a\n"
 BUDGET = 5_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from leakaudit.record import VerdictValue
 from leakaudit.record.held import HeldPolicy, HeldRule, RuleStatus
-from leakaudit.record.model import VerdictValue
 
 from .._figures.forest import Bar, Panel, forest
 from .blocks import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import MetricSummary
+from leakaudit.record import MetricSummary
 
 from .blocks import Items, say, strong
 from .evidence_index import Index, Question

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakaudit.record.model import Answer, Estimate, SearchSummary, TargetSummary, Uncovered
+from leakaudit.record import Answer, Estimate, SearchSummary, TargetSummary, Uncovered
 
 from .blocks import (
     Block,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from leakaudit.record import Verdict
 from leakaudit.record.held import HeldPolicy
-from leakaudit.record.model import Verdict
 
 from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor, target

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from leakaudit.record import Finding
 from leakaudit.record.advantage import advantages
-from leakaudit.record.model import Finding
 from leakaudit.statistics import Direction, Estimate, terciles
 
 from .blocks import Cell, Column, Table, ranged, say, strong

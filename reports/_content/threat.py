@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import AdversarySummary
+from leakaudit.record import AdversarySummary
 
 from .blocks import Block, Cell, Column, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from leakaudit.record.model import Estimate, TradeOff, TradeOffPoint, Utility
+from leakaudit.record import Estimate, TradeOff, TradeOffPoint, Utility
 
 from .._figures.tradeoff import Point, Span, trade_off
 from .blocks import (

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from leakaudit.record.model import Asset, Estimate, Record, VerdictValue
+from leakaudit.record import Asset, Estimate, Record, VerdictValue
 
 MINUS = "\u2212"
 NAME_LIMIT = 60

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from leakaudit.record.model import VerdictValue
+from leakaudit.record import VerdictValue
 
 from .axes import Scale, horizontal, round_range, ticks
 from .palette import VERDICT_ROLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leakaudit.record.model import VerdictValue
+from leakaudit.record import VerdictValue
 
 from .svg import Drawing, shorten
 from .symbols import draw_verdict

@@ -5,7 +5,7 @@ Verdicts never rely on colour: each also has a symbol and a word.
 
 from __future__ import annotations
 
-from leakaudit.record.model import VerdictValue
+from leakaudit.record import VerdictValue
 
 LIGHT = {
     "ink": "#16212b",

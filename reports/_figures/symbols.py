@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record.model import VerdictValue
+from leakaudit.record import VerdictValue
 
 from .palette import VERDICT_ROLE
 from .svg import Drawing

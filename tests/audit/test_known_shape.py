@@ -8,8 +8,7 @@ import pytest
 
 from leakaudit.audit.run import run_audit
 from leakaudit.plan.configuration import read_configuration
-from leakaudit.record import Record
-from leakaudit.record.model import TradeOffPoint
+from leakaudit.record import Record, TradeOffPoint
 
 CONFIGURATION = """
 seeds = [0]

@@ -16,8 +16,7 @@ from leakaudit.judgement.answer import answer
 from leakaudit.judgement.rules import rule_targets, standings_to_rules
 from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.policy import Status, evaluate, read_policy
-from leakaudit.record import Record
-from leakaudit.record.model import Answer, Standing
+from leakaudit.record import Answer, Record, Standing
 
 POLICY = """
 title = "The committee's"

@@ -15,7 +15,7 @@ from leakaudit.audit.run import Outcome, attack_trace, run_audit
 from leakaudit.cli.rendering import render
 from leakaudit.metrics.perceptual import WEIGHTS_VARIABLE
 from leakaudit.plan.configuration import read_configuration
-from leakaudit.record.model import Record
+from leakaudit.record import Record
 
 CONFIGURATION = """
 seeds = [0]

@@ -7,7 +7,7 @@ from example_answer import answered_record
 from example_records import WITHHELD, example_record
 
 from leakaudit.cli.answer import show_answer
-from leakaudit.record.model import Uncovered
+from leakaudit.record import Uncovered
 
 
 def test_the_least_defense_its_price_and_what_was_saved(capsys: pytest.CaptureFixture[str]) -> None:

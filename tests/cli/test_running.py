@@ -20,8 +20,7 @@ from leakaudit.cells.finished import CellFailure
 from leakaudit.cli.running import parsed_change
 from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.plan.plan import AttackId, TrainingId
-from leakaudit.record import read_record, write_record
-from leakaudit.record.model import Record
+from leakaudit.record import Record, read_record, write_record
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart.toml"
 Change = Callable[[Outcome], Outcome]

@@ -14,7 +14,7 @@ from leakaudit.judgement.price import change, labelled
 from leakaudit.judgement.standing import Findings, Limit, standing, standings
 from leakaudit.judgement.tradeoff import MARGIN, defense_capability, dominated
 from leakaudit.judgement.unfinished import Planned
-from leakaudit.record.model import Answer, Control, Estimate, Utility
+from leakaudit.record import Answer, Control, Estimate, Utility
 from leakaudit.statistics import Cells
 
 Doubles = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from example_answer import answered_record
 from example_records import NOISE, WITHHELD
 
 from leakaudit.judgement.uncovered import with_uncovered
-from leakaudit.record.model import Answer
+from leakaudit.record import Answer
 
 
 def told(**changes: object) -> list[tuple[str, str, str]]:

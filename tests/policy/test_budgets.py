@@ -18,6 +18,7 @@ from gate_records import (
     without_value,
 )
 
+from leakaudit import record as m
 from leakaudit.errors import (
     EXIT_NO_VALID_VERDICT,
     EXIT_OK,
@@ -26,7 +27,6 @@ from leakaudit.errors import (
 )
 from leakaudit.policy import Status
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 
 
 @pytest.fixture(scope="module")

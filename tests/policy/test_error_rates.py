@@ -15,8 +15,7 @@ from gate_records import TODAY, WITHHELD, budget, findings_of, gate_record, poli
 from leakaudit.policy import Status, baseline_of, evaluate, read_policy
 from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.reading import PolicyFile
-from leakaudit.record import Record, sealed
-from leakaudit.record.model import Finding
+from leakaudit.record import Finding, Record, sealed
 
 REPEATS = 500
 ALLOWED = 0.05

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from example_records import NONE, WITHHELD, estimate, example_record, rows
 
+from leakaudit import record as m
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 from leakaudit.record.changes import Shift, changes
 
 Spot = tuple[str, str, str, str]

@@ -11,7 +11,7 @@ from leakaudit.reports import HtmlReport, MarkdownReport
 from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Callout, Document, Paragraph, Table, words
 
-from leakaudit.record.model import Uncovered
+from leakaudit.record import Uncovered
 
 NOWHERE = Path("/nonexistent")
 

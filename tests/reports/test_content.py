@@ -18,11 +18,10 @@ from leakaudit.reports._content.recommendations import effects
 from leakaudit.reports._content.wording import cut, number, signed, size, visible
 from scipy import stats
 
-from leakaudit.record import Record
-from leakaudit.record import model as m
+from leakaudit import record as m
+from leakaudit.record import Failure, Record
 from leakaudit.record.advantage import advantages
 from leakaudit.record.estimates import as_array
-from leakaudit.record.model import Failure
 
 NOWHERE = Path("/nonexistent")
 

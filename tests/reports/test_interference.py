@@ -10,8 +10,8 @@ from leakaudit.reports import HtmlReport, MarkdownReport
 from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Document, Panels, Paragraph, Table, words
 
+from leakaudit import record as m
 from leakaudit.record import Record, sealed
-from leakaudit.record import model as m
 
 NOWHERE = Path("/nonexistent")
 

@@ -12,7 +12,7 @@ from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Card, Paragraph, Table, words
 from leakaudit.reports._figures.tradeoff import LEFT, Point, Span, trade_off
 
-from leakaudit.record import model as m
+from leakaudit import record as m
 
 SERVER = "curious server"
 

@@ -11,8 +11,8 @@ from leakaudit.reports._content.blocks import Document, Figure, Form, Panels, Ta
 from leakaudit.reports._content.nist import RULE, access
 from leakaudit.reports._content.reading import range_text
 
+from leakaudit import record as m
 from leakaudit.record import Record
-from leakaudit.record import model as m
 
 NOWHERE = Path("/nonexistent")
 

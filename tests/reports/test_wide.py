@@ -17,8 +17,8 @@ from leakaudit.reports._content.standouts import standouts, works
 from leakaudit.reports._content.wording import MINUS
 from wide_records import BROKEN, wide_record
 
+from leakaudit import record as m
 from leakaudit.record import Record
-from leakaudit.record import model as m
 
 NOWHERE = Path("/nonexistent")
 NAMES = {Index(wide_record()).title(d.label) for d in wide_record().defenses}

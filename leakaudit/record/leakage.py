@@ -1,0 +1,163 @@
+"""What attacks came to: findings, controls, verdicts, and what did not finish."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from leakaudit.record.part import Asset, Direction, Estimate, Number, Part, Region
+
+VerdictValue = Literal["leak shown", "none shown", "inconclusive", "not tested", "attack invalid"]
+
+
+class CurvePoint(Part):
+    """Attack quality at one amount of effort."""
+
+    effort: int = Field(
+        ge=0,
+        description="optimiser steps spent so far; auxiliary patients in `curve_auxiliary`, and "
+        "where an attack optimises nothing",
+    )
+    estimate: Estimate = Field(description="the finding's metric at that effort")
+
+
+class Finding(Part):
+    """What one attack got from one victim under one defense, in one metric."""
+
+    defense: str = Field(description="label of the defense setting")
+    adversary: str = Field(description="name of the adversary")
+    victim: str = Field(description="party whose asset is attacked")
+    asset: Asset = Field(description="what was recovered")
+    attack: str = Field(description="label of the attack")
+    levels: tuple[int, ...] = Field(description="levels whose messages were used")
+    metric: str = Field(description="registered metric name")
+    region: Region = Field(default="whole", description="where in the image it was measured")
+    direction: Direction = Field(description="which way is leak")
+    ceiling: Number | None = Field(default=None, description="value of a perfect attack")
+    chance: Number | None = Field(default=None, description="value of guessing")
+    trials: int | None = Field(
+        default=None, description="independent comparisons behind a rate; null: the patients"
+    )
+    estimate: Estimate = Field(description="the attack's quality")
+    blind: Estimate | None = Field(default=None, description="the same without the messages")
+    advantage: Estimate | None = Field(
+        default=None, description="(value - blind) / (ceiling - blind), per patient"
+    )
+    values: tuple[tuple[Number | None, ...], ...] = Field(
+        description="per seed, per victim in the order of cohort.victims; null is missing"
+    )
+    blind_values: tuple[tuple[Number | None, ...], ...] | None = Field(
+        default=None, description="the blind baseline's values, same shape"
+    )
+    curve: tuple[CurvePoint, ...] = Field(default=(), description="effort curve, by steps")
+    curve_auxiliary: tuple[CurvePoint, ...] = Field(
+        default=(), description="effort curve, by auxiliary patients the attack learnt from"
+    )
+    converged: bool | None = Field(
+        default=None,
+        description="are the ends of the measured effort curves flat; null where none was measured",
+    )
+    match_curve: tuple[Number, ...] = Field(
+        default=(),
+        description="re-identification: share of patients found among the first 1, 2, ... "
+        "candidates, mean over patients and seeds; the chance of k places is k times `chance`",
+    )
+
+
+class Control(Part):
+    """A run whose answer is known."""
+
+    kind: Literal["open", "shuffled"] = Field(
+        description="open: undefended, must leak; shuffled: mismatched pairs, must not"
+    )
+    adversary: str
+    victim: str
+    asset: Asset
+    attack: str
+    levels: tuple[int, ...]
+    metric: str
+    advantage: Estimate | None = Field(description="what the control showed; null where it failed")
+    passed: bool = Field(description="did it give the known answer")
+    reason: str = Field(description="in words")
+
+
+class Verdict(Part):
+    """The answer for one adversary, victim, asset and defense."""
+
+    defense: str
+    adversary: str
+    victim: str
+    asset: Asset
+    attack: str | None = Field(description="strongest attack; null where none was mounted")
+    levels: tuple[int, ...] = Field(default=(), description="levels of the strongest attack")
+    metric: str | None = Field(default=None, description="metric the verdict was read from")
+    region: Region | None = Field(default=None, description="region it was measured in")
+    verdict: VerdictValue
+    threshold: Number = Field(description="X, the advantage that `none shown` excludes")
+    advantage: Estimate | None = Field(
+        default=None, description="of the strongest attack, corrected for having been picked"
+    )
+    reason: str = Field(description="which condition decided, in words")
+
+
+class Dependence(Part):
+    """A mutual-information proxy between a party's images and its messages."""
+
+    defense: str
+    party: str
+    level: int
+    metric: str
+    unit: str
+    value: Number
+    saturation: Number | None = Field(description="the estimator cannot exceed this")
+    pairs: int
+    seed: int
+
+
+class Interference(Part):
+    """A training in which a dishonest server sent back something else than gradients.
+
+    It is no training of the audit's settings: their Dice, costs and other attacks speak of honest
+    ones. What differs is what parties could notice.
+    """
+
+    setting: str = Field(description="label of the defense setting")
+    adversary: str
+    attack: str
+    region: str = Field(description="whose Dice")
+    dice: Estimate | None = Field(description="of the network after it; null where not measured")
+    dice_change: Estimate | None = Field(
+        default=None, description="that Dice minus the honest training's, paired; null: not known"
+    )
+    losses: tuple[Number, ...] = Field(
+        default=(), description="training loss per epoch, mean over seeds, as the labels tell it"
+    )
+    honest_losses: tuple[Number, ...] = Field(
+        default=(), description="the same of the honest training"
+    )
+
+
+class Picture(Part):
+    """One picture in the gallery, beside the record; only for shareable cohorts."""
+
+    file: str = Field(description="path relative to the run folder")
+    sha256: str
+    row: Literal["worst", "p95", "median", "best"]
+    column: str = Field(description="`truth`, `level 0`, `all levels`, `blind`, `decoy`, ...")
+    defense: str
+    adversary: str
+    victim: str
+    attack: str
+    asset: Asset
+    patient: str = Field(description="pseudonym")
+    value: Number | None = Field(description="SSIM against the truth, or Dice for masks")
+
+
+class Failure(Part):
+    """Something that did not finish, and why."""
+
+    stage: Literal["training", "attack", "metric", "control", "render"]
+    where: str
+    kind: Literal["attack invalid", "not available", "error"]
+    reason: str
