@@ -7,41 +7,21 @@ from pathlib import Path
 
 import pytest
 from distributed import LocalCluster
+from small_audit import small_audit
 
 from leakaudit.audit import engine as engine_module
 from leakaudit.audit.engine import engine
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.errors import EnvironmentProblemError
-from leakaudit.plan.configuration import EngineSettings, read_configuration
-
-TINY = """
-seeds = [0]
-[cohort]
-use = "phantom"
-patients = 8
-slices_per_patient = 2
-size = 32
-[split]
-channels = [4, 8]
-party_levels = 1
-parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
-[training]
-epochs = 1
-[[adversaries]]
-preset = "curious-server"
-[[attacks]]
-use = "decoder-inversion"
-steps = 20
-"""
+from leakaudit.plan.configuration import EngineSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.slow
 def test_an_existing_cluster_does_the_work(tmp_path: Path) -> None:
-    (tmp_path / "audit.toml").write_text(TINY, encoding="utf-8")
-    configuration, given = read_configuration(tmp_path / "audit.toml")
+    configuration, given = small_audit(tmp_path, changes={"attacks.0.steps": 20})
     ticks: list[Tick] = []
     with LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
@@ -99,8 +79,7 @@ def test_a_scheduler_that_is_not_there_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1)
-    (tmp_path / "audit.toml").write_text(TINY, encoding="utf-8")
-    configuration, given = read_configuration(tmp_path / "audit.toml")
+    configuration, given = small_audit(tmp_path)
     for run, stays in ((tmp_path / "new", False), (tmp_path / "old", True)):
         if stays:
             run.mkdir()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import write_npz
+from small_audit import small_audit
 
 from leakaudit.audit import room, runner
 from leakaudit.audit import run as audit
@@ -23,33 +24,9 @@ from leakaudit.errors import (
     UnknownNameError,
 )
 from leakaudit.plan.cells import CohortChoice, TrainingCell
-from leakaudit.plan.configuration import read_configuration
 from leakaudit.plan.materials import load_cohort
 from leakaudit.trace import RecordingSettings
 from leakaudit.trace.size import check_disk
-
-CONFIGURATION = """
-seeds = [0]
-[cohort]
-use = "phantom"
-patients = 8
-slices_per_patient = 1
-size = 16
-[groups]
-training = 4
-auxiliary = 3
-validation = 1
-[split]
-channels = [4, 8]
-party_levels = 2
-parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
-[training]
-epochs = 1
-[[adversaries]]
-preset = "curious-server"
-[[attacks]]
-use = "decoder-inversion"
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +38,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(folder: Path, changes: dict[str, Any], trace: Path | None = None) -> None:
-    file = folder / "audit.toml"
-    file.write_text(CONFIGURATION, encoding="utf-8")
-    configuration, given = read_configuration(file, changes)
+    configuration, given = small_audit(folder, changes=changes)
     rest: dict[str, Any] = {"watch": lambda tick: None, "command": "leakaudit"}
     if trace is None:
         audit.run_audit(configuration, given, folder / "run", **rest)
@@ -165,9 +140,7 @@ def test_a_copied_channel_is_found(tmp_path: Path) -> None:
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    file = tmp_path / "audit.toml"
-    file.write_text(CONFIGURATION, encoding="utf-8")
-    configuration, _ = read_configuration(file)
+    configuration, _ = small_audit(tmp_path)
     cohort = load_cohort(configuration.cohort.use, configuration.cohort.settings)
     run_training(
         TrainingCell(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from gate_records import NONE, TODAY, WITHHELD, gate_record, policy_file
+from small_audit import small_audit
 
 from leakaudit.audit.bisection import Tried
 from leakaudit.audit.run import run_audit
@@ -14,7 +15,7 @@ from leakaudit.audit.searching import came_to
 from leakaudit.errors import EXIT_USAGE, LeakauditError
 from leakaudit.judgement.answer import answer
 from leakaudit.judgement.rules import rule_targets, standings_to_rules
-from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.policy import Status, evaluate, read_policy
 from leakaudit.record import Answer, Record, Standing
 
@@ -160,29 +161,11 @@ def test_a_search_minds_the_floors_of_the_policy(
     assert came(leak, dice, tmp_path) == tried
 
 
-BASE = """
-policy = "leakage-policy.toml"
-seeds = [0]
-[cohort]
-use = "phantom"
-patients = 8
-slices_per_patient = 2
-size = 32
-[split]
-channels = [4, 8]
-party_levels = 2
-parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
-[[adversaries]]
-preset = "curious-server"
-[[attacks]]
-use = "decoder-inversion"
-"""
 RULE = 'setting = "none"\n[[budget]]\nsource = "me"\n'
 
 
 def configured(folder: Path, more: str = "") -> AuditConfiguration:
-    (folder / "audit.toml").write_text(BASE + more, encoding="utf-8")
-    return read_configuration(folder / "audit.toml")[0]
+    return small_audit(folder, more, {"policy": "leakage-policy.toml"})[0]
 
 
 @pytest.mark.parametrize(

@@ -6,39 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_audit import small_audit
 
 from leakaudit.audit.run import run_audit
 from leakaudit.audit.runner import Tick
 from leakaudit.errors import EXIT_USAGE, ConfigurationError, LeakauditError
 from leakaudit.judgement.standing import check_targets
-from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.strengths import check_strengths
 from leakaudit.plan.sweep import Sweep
 
-BASE = """
-seeds = [0]
-[cohort]
-use = "phantom"
-patients = 8
-slices_per_patient = 2
-size = 32
-[split]
-channels = [4, 8]
-party_levels = 2
-parties = [{name = "a", modalities = ["T1"]}, {name = "b", modalities = ["FLAIR"]}]
-[[adversaries]]
-preset = "curious-server"
-[[attacks]]
-use = "decoder-inversion"
-[[defenses]]
-label = "none"
-"""
-
 
 def read(folder: Path, text: str) -> AuditConfiguration:
-    file = folder / "audit.toml"
-    file.write_text(BASE + text, encoding="utf-8")
-    return read_configuration(file)[0]
+    return small_audit(folder, '[[defenses]]\nlabel = "none"\n' + text)[0]
 
 
 def swept(**written: Any) -> Sweep:
