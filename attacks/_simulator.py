@@ -8,14 +8,12 @@ import torch
 from torch import Generator, nn
 
 from leakaudit.errors import AttackInvalidError
-from leakaudit.exchange.endpoint import PartyEndpoint
-from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 from leakaudit.training.loss import segmentation_loss
 
 from ._likeness import Critic, Look, answers_anew, imitated, last_release
 from ._releases import Releases
-from ._stand_in import stand_in
+from ._stand_in import look_alike
 
 _CRITIC_RATE = 2e-4  # slower than the simulators: the moments lead, the critic refines
 
@@ -62,7 +60,7 @@ class Simulators:
         self._alone = view.split.orientation == "horizontal"
         victims = tuple(dict.fromkeys(target.victim for target in view.targets))
         names = view.split.party_names if not self._alone else victims
-        self._endpoints = {name: _built(view, name, rng) for name in names}
+        self._endpoints = {name: look_alike(view, name, rng) for name in names}
         self._images = {name: view.auxiliary_images(name) for name in names}
         self.received = {
             name: last_release(
@@ -139,14 +137,3 @@ class Simulators:
             simulators.step()
             judges.step()
             schedule.step()
-
-
-def _built(view: View, name: str, rng: Generator) -> PartyEndpoint:
-    """The victim's design where the adversary knows it, else another of the same shapes."""
-    endpoint = stand_in(view, name, rng)
-    if Knowledge.ARCHITECTURE not in view.knowledge:
-        for module in endpoint.encoder.modules():
-            for place, child in module.named_children():
-                if isinstance(child, nn.LeakyReLU):
-                    setattr(module, place, nn.GELU())
-    return endpoint

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Generator
+from torch import Generator, nn
 
 from leakaudit.exchange.defense import Guard, Site
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.split.networks import PartyEncoder
 from leakaudit.split.spec import level_size
+from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 
 
@@ -32,3 +33,20 @@ def stand_in(view: View, name: str, rng: Generator) -> PartyEndpoint:
             guards.append(guard)
             shapes = guard.shapes(shapes)
     return PartyEndpoint(PartyEncoder(split, modalities), guards)
+
+
+def look_alike(view: View, name: str, rng: Generator) -> PartyEndpoint:
+    """The party's design where the adversary knows it, else another of the same shapes.
+
+    Args:
+        view: as for :func:`stand_in`.
+        name: which party.
+        rng: the keys.
+    """
+    endpoint = stand_in(view, name, rng)
+    if Knowledge.ARCHITECTURE not in view.knowledge:
+        for module in endpoint.encoder.modules():
+            for place, child in module.named_children():
+                if isinstance(child, nn.LeakyReLU):
+                    setattr(module, place, nn.GELU())
+    return endpoint

@@ -212,14 +212,15 @@ def advantage(world: World, guesses: Guesses) -> dict[Target, float]:
 def line_up(world: World, *, strangers: bool = False) -> Candidates:
     """The attacked patients, or as a control people nobody attacked, before as many outsiders."""
     rng = torch.Generator().manual_seed(world.setup.seed + 1)
-    drawn, _, _ = draw_patients(world.setup, OUTSIDERS + STRANGERS, rng, 1)
+    drawn, masks, _ = draw_patients(world.setup, OUTSIDERS + STRANGERS, rng, 1)
     first = torch.arange(len(world.patients)) % world.setup.slices == 0
     return Candidates(
         {
             name: torch.cat([each[OUTSIDERS:] if strangers else world.images[name][first],
                              each[:OUTSIDERS]])
             for name, each in drawn.items()
-        }
+        },
+        torch.cat([masks[OUTSIDERS:] if strangers else world.masks[first], masks[:OUTSIDERS]]),
     )  # fmt: skip
 
 

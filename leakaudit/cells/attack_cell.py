@@ -63,7 +63,8 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
         kept = kept_beside(trace)
         reader = TraceReader(trace)
         holdings = hold(given.cohort, reader.description.split)
-        lineup = line_up(given, attack.goal, cell.victims, shuffled=cell.shuffled)
+        shuffled = cell.shuffled and attack.mixed_up == "messages"
+        lineup = line_up(given, attack.goal, cell.victims, shuffled=shuffled)
         view = build_view(reader, given, holdings, cell.adversary, attack, lineup, kept)
         if not view.targets:
             raise NotMountableError(
@@ -77,8 +78,11 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
                 attack, view, reader, lineup, cell.seed, shuffled=cell.shuffled
             )
         else:
-            if cell.shuffled and attack.goal != "membership":  # there the line-up is the control
-                attacked = view.shuffled(torch.Generator().manual_seed(cell.seed))
+            mixing = torch.Generator().manual_seed(cell.seed)
+            if cell.shuffled and not shuffled:
+                attacked = view.misnamed(mixing)
+            elif shuffled and attack.goal != "membership":  # there the line-up is the control
+                attacked = view.shuffled(mixing)
             guesses = attack(attacked, cell.seed)
         report("judging", 0.9)
         judge = CellJudge(cell, given, view, reader.description.split, lineup, attack)

@@ -31,7 +31,7 @@ def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[
         split: after defenses.
     """
     levels: list[tuple[int, ...]] = [split.crossing]
-    if attack.per_level and len(split.crossing) > 1:
+    if attack.levels_apart and len(split.crossing) > 1:
         levels = [*((level,) for level in split.crossing), split.crossing]
     victims = victims_of(attack.goal, adversary, split)
     return tuple(Target(victim, attack.goal, each) for victim in victims for each in levels)
@@ -230,7 +230,10 @@ def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Can
     if Knowledge.CANDIDATE_IMAGES not in knowledge or not len(lineup.candidates):
         return None
     rows = torch.from_numpy(lineup.candidates)
-    return Candidates({name: images[rows] for name, images in holdings.images.items()})
+    return Candidates(
+        {name: images[rows] for name, images in holdings.images.items()},
+        holdings.masks[rows] if Knowledge.CANDIDATE_LABELS in knowledge else None,
+    )
 
 
 _AUXILIARY = Knowledge.AUXILIARY_IMAGES | Knowledge.AUXILIARY_LABELS

@@ -84,6 +84,16 @@ class Attack(Plugin):
         return self.asset
 
     @property
+    def levels_apart(self) -> bool:
+        """Whether levels are also attacked on their own under these settings."""
+        return self.per_level
+
+    @property
+    def mixed_up(self) -> Literal["messages", "candidates"]:
+        """What its negative control hands to the wrong people; candidates if no message is read."""
+        return "messages"
+
+    @property
     def told(self) -> Property | None:
         """Which property of a patient it tells; None unless its goal is an attribute."""
         return None

@@ -37,6 +37,8 @@ class Knowledge(Flag):
     """Label masks of those patients."""
     CANDIDATE_IMAGES = auto()
     """Images of named people, in the victim's modality, who may be among the patients."""
+    CANDIDATE_LABELS = auto()
+    """Label masks of these people, drawn on those images."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -124,7 +126,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "curious-server-with-weights": {
         "name": "curious-server-with-weights",
         "position": "server",
-        "grants": (*_TRAINED_ON, "architecture", "encoder-weights", "weight-updates"),
+        "grants": (
+            *_TRAINED_ON,
+            "candidate-labels",
+            "architecture",
+            "encoder-weights",
+            "weight-updates",
+        ),
     },
     "curious-party": {
         "name": "curious-party",

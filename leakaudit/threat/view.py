@@ -282,7 +282,7 @@ class View:
 
     def candidate_masks(self) -> Tensor:
         """Label masks of the candidates: (c, regions, *space)."""
-        self._require(Knowledge.CANDIDATE_IMAGES)
+        self._require(Knowledge.CANDIDATE_LABELS)
         if self._candidates is None or self._candidates.masks is None:
             raise NotMountableError("the candidates' masks are not in this view")
         return self._candidates.masks
@@ -334,6 +334,25 @@ class View:
         from it can tell about that row's patient.
         """
         return replace(self, _mixing=derangement(self.patients, rng))
+
+    def misnamed(self, rng: Generator) -> View:
+        """The same view with candidates in each other's places: the control without messages.
+
+        What an attack says of a place in the line-up then speaks of somebody else than who stands
+        there, a member or not by chance.
+
+        Raises:
+            NotMountableError: there is no line-up.
+        """
+        if self._candidates is None:
+            raise NotMountableError("candidates were granted but are not in this view")
+        masks, images = self._candidates.masks, self._candidates.images
+        order = torch.randperm(len(next(iter(images.values()))), generator=rng)
+        mixed = Candidates(
+            {name: each[order] for name, each in images.items()},
+            None if masks is None else masks[order],
+        )
+        return replace(self, _candidates=mixed)
 
     def _recorded(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """What was recorded; refused where it cannot be computed with."""

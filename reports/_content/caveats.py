@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from leakaudit.record import Finding, Verdict
+from leakaudit.record import AttackSummary, Finding, Verdict
 
 from .blocks import Callout, Rich, say
 from .evidence_index import Index, target
@@ -112,6 +112,19 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
                 ),
             )
         )
+    linking = [a.label for a in record.attacks if a.goal == "membership" and _by_messages(a)]
+    if linking:
+        found.append(
+            (
+                "Membership read off messages",
+                say(
+                    f"{joined(linking)} compares the image of a named person with messages that "
+                    "were sent for this very image. Its success says that a message can be linked "
+                    "to its image, by somebody who has that image already; it says nothing of what "
+                    "the trained network remembers of a patient."
+                ),
+            )
+        )
     found.append(
         (
             "Only these attacks",
@@ -122,6 +135,10 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
         )
     )
     return found
+
+
+def _by_messages(attack: AttackSummary) -> bool:
+    return "activations" in attack.needs
 
 
 def _assets(verdicts: list[Verdict]) -> str:

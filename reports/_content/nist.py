@@ -25,6 +25,7 @@ MEANING = {
     "auxiliary-images": "images of other patients",
     "auxiliary-labels": "lesion masks of other patients",
     "candidate-images": "images of named people",
+    "candidate-labels": "lesion masks drawn on these images",
 }
 """Kinds of knowledge in plain words; others are printed as the record writes them."""
 WHITE = frozenset({"encoder-weights", "weight-updates"})
@@ -44,8 +45,8 @@ UNCOVERED = (
 ALWAYS_OUT = (
     (
         "The finished model",
-        "what it gives away once it is shared is a question of its own: only messages of training "
-        "were attacked",
+        "what it gives away once it is shared is a question of its own: only what these "
+        "actors see of the training was attacked",
     ),
     (
         "Integrity and availability",

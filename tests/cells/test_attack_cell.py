@@ -117,6 +117,25 @@ def test_who_trained_is_told_of_outsiders_and_not_where_the_messages_are_others(
     assert "holds all the membership itself" in party.reason
 
 
+def test_who_trained_is_asked_of_the_whole_network_and_in_the_control_of_the_wrong_people(
+    run: Run,
+) -> None:
+    asked = {"through": "model", "references": 2, "steps": 5}
+    knowing = preset("curious-server-with-weights")
+    assert "candidate-labels" in knowing.grants
+    result = run("membership-inference", knowing, **asked)
+    assert {score.levels for score in result.scores} == {(0, 1)}
+    found = leading(result)
+    assert (found.asset, found.metric, found.trials) == ("membership", "auc", 3)
+    assert len(found.curve) == 2
+    control = leading(run("membership-inference", knowing, shuffled=True, **asked))
+    assert sum(value is not None for value in control.values) == TRAINED
+    assert control.values != found.values
+    tap = run("membership-inference", preset("wire-tap"), **asked)
+    assert tap.status == "not mountable"
+    assert "server-weights" in tap.reason
+
+
 def test_attributes_are_for_those_who_do_not_hold_the_labels(run: Run) -> None:
     tap = preset("wire-tap")
     found = leading(run("attribute-inference", tap, attribute="lesion side"))

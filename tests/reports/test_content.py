@@ -197,6 +197,17 @@ def test_what_did_not_finish_is_a_caveat_of_page_one(record: Record) -> None:
     assert "the attack of x on none, seed 0 (out of memory)" in text
 
 
+@pytest.mark.parametrize(
+    ("needs", "said"), [(("activations", "queries"), True), (("queries", "server-weights"), False)]
+)
+def test_membership_read_off_messages_is_not_called_memory(
+    record: Record, needs: tuple[str, ...], said: bool
+) -> None:
+    who = record.attacks[0].model_copy(update={"goal": "membership", "needs": needs})
+    text = told(document(record.model_copy(update={"attacks": (who,)}), NOWHERE))
+    assert ("nothing of what the trained network remembers" in text) == said
+
+
 def test_a_control_that_finds_artefacts_leads(record: Record) -> None:
     failed = tuple(c.model_copy(update={"passed": False}) for c in record.controls)
     text = told(document(record.model_copy(update={"controls": failed}), NOWHERE))
