@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 _DARK, _BRIGHT = 0.02, 0.75  # where images are scaled to [0, 1] and lie on a dark ground
 _SHARE = 0.5  # of a difference from the typical image that is kept where detail is missing
+_FINE = 0.25  # cycles per pixel, where detail begins
+_LEAST = 1e-12
 
 
 def strongest_pattern(features: Tensor, space: tuple[int, ...]) -> Tensor:
@@ -69,6 +71,58 @@ def departures(images: Tensor, typical: Tensor) -> Tensor:
     usual = (typical - typical.mean(0, keepdim=True)).square().mean(axes, keepdim=True).sqrt()
     own = apart.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-9)
     return (typical.mean(0, keepdim=True) + _SHARE * usual / own * apart).clamp(0, 1)
+
+
+def tempered(images: Tensor, typical: Tensor) -> Tensor:
+    """Images as far as they can be believed: the typical one where they look like noise; in [0, 1].
+
+    How images depart from each other is mostly smooth; noise has as much power at fine detail as
+    at coarse. Of the two, every frequency is given what is left when the noise is weighed out. What
+    all of them have in common and the typical image lacks is believed as far as one patient would
+    depart from it.
+
+    Args:
+        images: (n, channels, *space).
+        typical: (m, channels, *space) other images; of one alone nothing is known about how they
+            differ, and all is believed.
+    """
+    if len(typical) == 1:
+        return images
+    mean = typical.mean(0, keepdim=True)
+    usual = _power(typical - mean)
+    if len(images) == 1:
+        return (mean + _filtered(images - mean, _believed(_power(images - mean), usual))).clamp(
+            0, 1
+        )
+    common = images.mean(0, keepdim=True)
+    own, shared = images - common, common - mean
+    likely = usual / torch.maximum(_power(shared), usual).clamp_min(_LEAST)
+    kept = _filtered(own, _believed(_power(own), usual)) + _filtered(shared, likely)
+    return (mean + kept).clamp(0, 1)
+
+
+def _believed(found: Tensor, usual: Tensor) -> Tensor:
+    """(*space,) weight of every frequency, where white noise may lie on a share of the usual."""
+    sides = [torch.fft.fftfreq(side) for side in found.shape]
+    radius = torch.stack(torch.meshgrid(*sides, indexing="ij")).square().sum(0).sqrt()
+    fine = radius > _FINE
+    apart = (usual[~fine].mean() - usual[fine].mean()).clamp_min(_LEAST)
+    share = ((found[~fine].mean() - found[fine].mean()) / apart).clamp(0, 1)
+    noise = (found[fine].mean() - share * usual[fine].mean()).clamp_min(0)
+    return (share.sqrt() * usual / (share * usual + noise).clamp_min(_LEAST)).clamp(max=1)
+
+
+def _power(parts: Tensor) -> Tensor:
+    """(*space,) mean power of every frequency."""
+    waves = torch.fft.fftn(parts, dim=tuple(range(2, parts.ndim)))
+    found: Tensor = waves.abs().square().mean((0, 1))
+    return found
+
+
+def _filtered(parts: Tensor, weights: Tensor) -> Tensor:
+    axes = tuple(range(2, parts.ndim))
+    found: Tensor = torch.fft.ifftn(torch.fft.fftn(parts, dim=axes) * weights, dim=axes).real
+    return found
 
 
 def _border(images: Tensor, axis: int) -> Tensor:

@@ -86,21 +86,29 @@ def last_release(view: View, victim: str, *, random: bool) -> Features:
     }
     if not random or len(view.epochs) < 2:
         return last
-    foretold: Features = {}
-    for level, wanted in last.items():
-        earlier = torch.cat(
-            [view.activations(victim, level, epoch) for epoch in view.epochs[:-1]], dim=1
+    return {
+        level: _foretold(
+            torch.cat(
+                [view.activations(victim, level, epoch) for epoch in view.epochs[:-1]], dim=1
+            ),
+            wanted,
         )
-        rows = earlier.movedim(1, -1).flatten(0, -2).double()
-        aims = wanted.movedim(1, -1).flatten(0, -2).double()
-        centre, aim = rows.mean(0), aims.mean(0)
-        gram = (rows - centre).T @ (rows - centre)
-        ridge = 1e-4 * gram.diagonal().mean().clamp_min(1e-300)
-        eye = torch.eye(len(gram), dtype=gram.dtype)
-        weights = torch.linalg.solve(gram + ridge * eye, (rows - centre).T @ (aims - aim))
-        told = ((rows - centre) @ weights + aim).float()
-        foretold[level] = told.unflatten(0, (len(wanted), *wanted.shape[2:])).movedim(-1, 1)
-    return foretold
+        for level, wanted in last.items()
+    }
+
+
+def _foretold(earlier: Tensor, wanted: Tensor) -> Tensor:
+    """What the channels of earlier releases tell of a later one, by least squares."""
+    rows = earlier.movedim(1, -1).flatten(0, -2).double()
+    aims = wanted.movedim(1, -1).flatten(0, -2).double()
+    centre, aim = rows.mean(0), aims.mean(0)
+    gram = (rows - centre).T @ (rows - centre)
+    ridge = 1e-4 * gram.diagonal().mean().clamp_min(1e-300)
+    eye = torch.eye(len(gram), dtype=gram.dtype)
+    weights = torch.linalg.solve(gram + ridge * eye, (rows - centre).T @ (aims - aim))
+    told = ((rows - centre) @ weights + aim).float()
+    found: Tensor = told.unflatten(0, (len(wanted), *wanted.shape[2:])).movedim(-1, 1)
+    return found
 
 
 def answers_anew(endpoint: PartyEndpoint, images: Tensor, rng: Generator) -> bool:
@@ -138,11 +146,16 @@ def imitated(
         rng: the defenses' randomness, as the adversary redraws it.
     """
     random = answers_anew(endpoint, images, rng)
-    together = max(1, len(view.epochs) - 1) if random else 1
-    drawn = [
-        _mean([encoded(endpoint, images, rng) for _ in range(together)])
-        for _ in range(draws if random else 1)
-    ]
+    earlier = len(view.epochs) - 1 if random else 0
+
+    def release() -> Features:
+        if not earlier:
+            return encoded(endpoint, images, rng)
+        before = _mean([encoded(endpoint, images, rng) for _ in range(earlier)])
+        last = encoded(endpoint, images, rng)
+        return {level: _foretold(before[level], each) for level, each in last.items()}
+
+    drawn = [release() for _ in range(draws if random else 1)]
     return Releases(
         tuple({level: standard(each) for level, each in draw.items()} for draw in drawn),
         {level: standard(each) for level, each in received.items()},

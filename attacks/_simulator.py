@@ -68,9 +68,12 @@ class Simulators:
             )
             for name in victims
         }
+        # A simulator's messages carry noise as the last release does: what is free of it does not
+        # look like them.
+        self._seen = {name: last_release(view, name, random=False) for name in victims}
         self._looks = {
             name: {level: Look.of(tensor) for level, tensor in each.items()}
-            for name, each in self.received.items()
+            for name, each in self._seen.items()
         }
         self._train()
 
@@ -92,7 +95,7 @@ class Simulators:
         critics = nn.ModuleDict(
             {
                 f"{number}/{level}": Critic(tensor.shape[1], tensor.ndim - 2)
-                for number, each in enumerate(self.received.values())
+                for number, each in enumerate(self._seen.values())
                 for level, tensor in each.items()
             }
         )
@@ -114,7 +117,7 @@ class Simulators:
                 ]
             ).mean()
             told_apart = torch.zeros(())
-            for number, (name, seen) in enumerate(self.received.items()):
+            for number, (name, seen) in enumerate(self._seen.items()):
                 some = torch.randint(len(view), (budget.batch_size,), generator=rng)
                 for level, tensor in seen.items():
                     look, critic = self._looks[name][level], critics[f"{number}/{level}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +15,13 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View
 
 from ._effort import Effort, scaled
-from ._grey_scale import coloured, departures, strongest_pattern
+from ._grey_scale import coloured, departures, strongest_pattern, tempered
+from ._likeness import last_release
 from ._smoothness import total_variation
 from ._stand_in import stand_in
 
 _POINTS = 4
+_RIDGE = 1e-3
 
 
 class JointMatching(Attack):
@@ -30,9 +31,10 @@ class JointMatching(Attack):
     set the grey values.
     Differs: images start from the first principal component of the channels, which an untrained
     encoder first learns to explain (the paper starts from grey and alternates); one encoder serves
-    a whole batch of images, so that they constrain each other; behind defenses a map of the
-    channels is learned with it, and where a defense is random the recorded epochs take turns, each
-    with an encoder of its own, while the images are shared.
+    a whole batch of images, so that they constrain each other. Behind defenses the channels are
+    mixed as fits best, for keys it cannot know; where a defense is random, the last release is
+    foretold from all earlier ones, which leaves fresh noise out. At full resolution what looks
+    like noise in the result is weighed down, where auxiliary images say what images look like.
     Source: Erdogan, Kupcu, Cicek, "UnSplit", WPES 2022, section 3.
     """
 
@@ -62,9 +64,6 @@ class JointMatching(Attack):
         default=1.0, le=1e3, description="weight of the mean difference of neighbouring pixels"
     )
     at_once: PositiveInt = Field(default=32, le=65_536, description="images that share an encoder")
-    releases: PositiveInt = Field(
-        default=4, le=10_000, description="recorded epochs to match where a defense is random"
-    )
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """One optimisation per target and batch of images."""
@@ -72,11 +71,8 @@ class JointMatching(Attack):
 
     def _guess(self, view: View, target: Target, rng: Generator) -> Guess:
         probe = stand_in(view, target.victim, rng)
-        epochs = (
-            view.epochs[-self.releases :]
-            if _random(probe, view, target.victim, rng)
-            else view.epochs[-1:]
-        )
+        random = _random(probe, view, target.victim, rng)
+        sent = last_release(view, target.victim, random=random)
         known = (
             view.auxiliary_images(target.victim)
             if Knowledge.AUXILIARY_IMAGES in view.knowledge
@@ -84,15 +80,9 @@ class JointMatching(Attack):
         )
         parts = []
         for rows in torch.arange(len(view)).split(self.at_once):
-            sent = [
-                {
-                    level: view.activations(target.victim, level, epoch)[rows]
-                    for level in target.levels
-                }
-                for epoch in epochs
-            ]
+            part = {level: sent[level][rows] for level in target.levels}
             restarts = self.restarts * (3 if self.effort == "thorough" else 1)
-            tried = [self._match(view, target, sent, known, rng) for _ in range(restarts)]
+            tried = [self._match(view, target, part, known, rng, random) for _ in range(restarts)]
             parts.append(min(tried, key=lambda each: each.misfit).points)
         merged = [
             Checkpoint(points[0].effort, torch.cat([point.values for point in points]))
@@ -108,24 +98,20 @@ class JointMatching(Attack):
         self,
         view: View,
         target: Target,
-        sent: Sequence[Features],
+        sent: Features,
         known: Tensor | None,
         rng: Generator,
+        random: bool,
     ) -> _Match:
         modalities, finest = view.modalities[target.victim], min(target.levels)
-        pattern = torch.stack([strongest_pattern(each[finest], view.space) for each in sent])
-        # A component's sign is arbitrary: those of other epochs are turned to agree with the last.
-        signs = torch.sign((pattern * pattern[-1]).flatten(1).sum(1)).reshape(
-            -1, *(1,) * sent[0][finest].ndim
-        )
-        structure = (signs * pattern).mean(0).expand(-1, modalities, *view.space)
+        structure = strongest_pattern(sent[finest], view.space)
+        structure = structure.expand(-1, modalities, *view.space)
         images = coloured(structure, known).clone().requires_grad_()
-        encoders = [
-            _Encoder(stand_in(view, target.victim, rng), each, images.detach(), rng)
-            for each in sent
-        ]
-        weights = [parameter for encoder in encoders for parameter in encoder.parameters()]
-        spreads = [{level: _spread(each[level]) for level in each} for each in sent]
+        wanted = {level: _even(each) for level, each in sent.items()}
+        encoder = _Encoder(
+            stand_in(view, target.victim, rng), wanted, images.detach(), rng, through=not random
+        )
+        weights = list(encoder.parameters())
         alone, together = (scaled(each, self.effort) for each in (self.encoder_steps, self.steps))
         by_weights = torch.optim.Adam(weights, lr=self.encoder_learning_rate)
         by_images = torch.optim.Adam([images], lr=self.learning_rate)
@@ -137,13 +123,9 @@ class JointMatching(Attack):
         points = [Checkpoint(0, images.detach().clone())]
         recent = 0.0
         for step in range(1, alone + together + 1):
-            turn = step % len(sent)
-            features = encoders[turn](images, rng)
+            features = encoder(images, rng)
             misfit = torch.stack(
-                [
-                    ((features[level] - wanted) / spreads[turn][level]).square().mean()
-                    for level, wanted in sent[turn].items()
-                ]
+                [(features[level] - each).square().mean() for level, each in wanted.items()]
             ).sum()
             loss = misfit + self.total_variation * total_variation(images).mean()
             by_weights.zero_grad()
@@ -175,47 +157,57 @@ class _Match:
 
 
 class _Encoder(nn.Module):
-    """An untrained endpoint; behind defenses also a map of the channels, for keys it cannot know.
+    """An untrained endpoint; behind defenses its channels are mixed, for keys it cannot know.
 
-    Where no gradient comes back through the defenses they are left out, and the map stands for
-    them.
+    Defenses are left out where no gradient comes back through them, or they are random: noise
+    cannot be matched.
     """
 
     def __init__(
-        self, endpoint: PartyEndpoint, sent: Features, images: Tensor, rng: Generator
-    ) -> None:
+        self, endpoint: PartyEndpoint, sent: Features, images: Tensor, rng: Generator, *,
+        through: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.endpoint = endpoint
         with torch.enable_grad():
             features = endpoint(images[:1], rng)
-        self.through = all(_tells(features[level], endpoint.encoder) for level in sent)
-        if not self.through:
-            features = endpoint.encoder(images[:1])
-        self.maps = nn.ModuleDict()
-        if len(endpoint.guards):
-            conv = nn.Conv2d if images.ndim == 4 else nn.Conv3d
-            for level, wanted in sent.items():
-                mapping = conv(features[level].shape[1], wanted.shape[1], 1)
-                nn.init.dirac_(mapping.weight)
-                self.maps[str(level)] = mapping
+        told = all(_tells(features[level], endpoint.encoder) for level in sent)
+        self.through = through and told
+        self.keyed = len(endpoint.guards) > 0
+        self.wanted = sent
 
     def forward(self, images: Tensor, rng: Generator) -> Features:
         """Level to features, as the victim might have sent them."""
         features: Features = (
             self.endpoint(images, rng) if self.through else self.endpoint.encoder(images)
         )
-        return {
-            level: self.maps[str(level)](each) if str(level) in self.maps else each
-            for level, each in features.items()
-        }
+        even = {level: _even(features[level]) for level in self.wanted}
+        if not self.keyed:
+            return even
+        return {level: _mapped(each, self.wanted[level]) for level, each in even.items()}
+
+
+def _mapped(features: Tensor, wanted: Tensor) -> Tensor:
+    """Channels mixed so that they come nearest to those wanted, whatever key mixed these.
+
+    The best mixture needs no gradient of its own: to first order it does not change the misfit.
+    """
+    with torch.no_grad():
+        rows = features.movedim(1, -1).flatten(0, -2)
+        aims = wanted.movedim(1, -1).flatten(0, -2)
+        gram = rows.T @ rows / len(rows) + _RIDGE * torch.eye(rows.shape[1])
+        mixture = torch.linalg.solve(gram, rows.T @ aims / len(rows))
+    return torch.einsum("ci,nc...->ni...", mixture, features)
 
 
 def _finished(images: Tensor, known: Tensor | None, levels: tuple[int, ...]) -> Tensor:
     """Grey values set; without full resolution only departures from the typical image are told."""
     found = coloured(images, known)
-    if known is None or min(levels) == 0:
+    if known is None:
         return found
-    return departures(found, known)
+    if min(levels) > 0:
+        return departures(found, known)
+    return tempered(found, known)
 
 
 def _tells(features: Tensor, encoder: nn.Module) -> bool:
@@ -239,7 +231,9 @@ def _random(endpoint: PartyEndpoint, view: View, victim: str, rng: Generator) ->
     return any(not torch.equal(first[level], second[level]) for level in first)
 
 
-def _spread(features: Tensor) -> Tensor:
-    """(1, channels, *ones): differences are judged channel by channel, however it was scaled."""
+def _even(features: Tensor) -> Tensor:
+    """Every channel centred, of unit spread: compared however it was scaled or moved."""
     axes = (0, *range(2, features.ndim))
-    return features.std(axes, keepdim=True).clamp_min(1e-3 * features.std() + 1e-30)
+    centred = features - features.mean(axes, keepdim=True)
+    spread = centred.square().mean(axes, keepdim=True).sqrt()
+    return centred / spread.clamp_min(1e-3 * float(spread.detach().max()) + 1e-30)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 import torch
 from leakaudit.attacks.decoder_inversion import DecoderInversion
+from leakaudit.attacks.joint_matching import JointMatching
+from leakaudit.attacks.simulator_inversion import SimulatorInversion
 from leakaudit.defenses.gaussian_noise import GaussianNoise
-from memory_exchange import MemoryExchange, World
+from memory_exchange import MemoryExchange, World, advantage
 from torch import Tensor
 
 from leakaudit.exchange.message import Direction
 from leakaudit.statistics import cells_of, estimate_cells
 from leakaudit.statistics.direction import Direction as Leaks
+from leakaudit.threat.attack import Attack
 from leakaudit.threat.view import View
 
 EPOCHS = 20
@@ -49,3 +53,28 @@ def test_twenty_releases_tell_measurably_more_than_one(world: Callable[..., Worl
     assert found.at_least is not None
     assert found.at_least > 0.05
     assert torch.isfinite(gained).all()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        JointMatching(encoder_steps=40, steps=20),
+        SimulatorInversion(simulator_steps=60, steps=10, channels=8),
+    ],
+    ids=["joint-matching", "simulator-inversion"],
+)
+def test_who_asks_nobody_also_puts_releases_together(
+    attack: Attack, world: Callable[..., World]
+) -> None:
+    noise = GaussianNoise(noise_multiplier=0.02, clip_norm=60.0)
+    noisy = world(defenses=(noise,), planted=True, epochs=8, probed=0)
+    view = noisy.view(levels=[(0,)])
+
+    def found(some: View) -> float:
+        told = [*advantage(noisy, attack(some, 0)).values(),
+                *advantage(noisy, attack(some, 1)).values()]  # fmt: skip
+        return sum(told) / len(told)
+
+    once, often = found(replace(view, _exchange=LastEpoch(noisy.exchange))), found(view)
+    assert once > 0
+    assert often > once + 0.05
