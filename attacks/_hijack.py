@@ -56,7 +56,13 @@ class Hijack:
 
     def __init__(self, view: View, budget: HijackBudget, rng: Generator) -> None:
         victims = dict.fromkeys(target.victim for target in view.targets)
-        self._pulls = {name: _Pull(view, name, budget, rng) for name in victims}
+        # Encoders that are averaged can follow one pilot only.
+        averaged = view.split.orientation == "horizontal"
+        first: PartyEndpoint | None = None
+        self._pulls: dict[str, _Pull] = {}
+        for name in victims:
+            pull = self._pulls[name] = _Pull(view, name, budget, rng, first)
+            first = pull.pilot if averaged else None
 
     def sent_back(self, party: str, received: Features, owed: Features) -> Features:
         """The pull towards the server's own features; honest gradients for who is no victim."""
@@ -83,12 +89,19 @@ def pilot_of(view: View, name: str, kept: Mapping[str, Tensor], rng: Generator) 
 
 
 class _Pull:
-    """Pulls one party's encoder."""
+    """Pulls one party's encoder: towards a pilot of its own, or one with the weights of another."""
 
-    def __init__(self, view: View, name: str, budget: HijackBudget, rng: Generator) -> None:
+    def __init__(
+        self, view: View, name: str, budget: HijackBudget, rng: Generator,
+        pilot: PartyEndpoint | None,
+    ) -> None:  # fmt: skip
         self._budget, self._rng = budget, rng
         self._images = view.auxiliary_images(name)
-        self.pilot = _taught(view, name, self._images, budget, rng)
+        if pilot is None:
+            self.pilot = _taught(view, name, self._images, budget, rng)
+        else:
+            self.pilot = stand_in(view, name, rng).eval().requires_grad_(False)
+            self.pilot.encoder.load_state_dict(pilot.encoder.state_dict())
         sent = encoded(self.pilot, self._images, rng)
         self._aims = {level: _Aim(Look.of(sent[level])) for level in budget.levels}
         self._critics = {

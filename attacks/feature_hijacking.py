@@ -27,8 +27,8 @@ class FeatureHijacking(Attack):
     together, trained before the parties start and then held still; besides the discriminator
     (least squares), typical message and covariances are matched, so that a short training is
     enough; what is sent back is as long as the honest gradient; it passes the defenses, and the
-    images are decoded through them. The server's network goes on learning to segment. The effort
-    curve is that of the decoder.
+    images are decoded through them. Encoders that are averaged are all pulled to one. The server's
+    network goes on learning to segment. The effort curve is that of the decoder.
     Source: Pasquini, Ateniese, Bernaschi, "Unleashing the tiger: inference attacks on split
     learning", ACM CCS 2021, section 3 (FSHA).
     """

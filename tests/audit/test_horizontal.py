@@ -17,7 +17,7 @@ from leakaudit.cells.training_cell import TRACE_FOLDER, TrainingResult, run_trai
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.utility import costs
-from leakaudit.plan.cells import AttackCell, CohortChoice, TrainingCell
+from leakaudit.plan.cells import AttackCell, CohortChoice, Interfering, TrainingCell
 from leakaudit.plan.configuration import AttackUse, Use
 from leakaudit.plan.materials import load_cohort, materials
 from leakaudit.plan.plan import AttackId, TrainingId
@@ -157,6 +157,32 @@ def test_images_are_read_off_each_partys_own_messages(run: Run, folder: Path) ->
             values = [value for value in score.values if value is not None]
             blinds = [value for value in score.blind if value is not None]
             assert sum(values) / len(values) < sum(blinds) / len(blinds) + 0.05
+
+
+def test_a_dishonest_server_pulls_all_parties_to_one_encoder_and_reads_each(
+    choice: CohortChoice, tmp_path: Path
+) -> None:
+    hijacking = {"use": "feature-hijacking", "pilot_steps": 60, "steps": 20, "channels": 8}
+    cheat = SERVER.model_copy(update={"behaviour": "active"})
+    cell = TrainingCell(
+        choice=choice, split=SPLIT.model_copy(update={"channels": (8, 16)}),
+        training=TrainingSettings(epochs=12, batch_size=6, learning_rate=8e-3), seed=0,
+        recording=RecordingSettings(),
+        interfering=Interfering(adversary=cheat, attack=Use.model_validate(hijacking)),
+    )  # fmt: skip
+    run_training(cell, tmp_path, silent)
+    read = AttackCell(
+        choice=choice, source="here", adversary=cheat, seed=0, victims=None, lpips=None,
+        attack=AttackUse.model_validate(hijacking), pictures=False,
+    )  # fmt: skip
+    result = run_attack(read, tmp_path / TRACE_FOLDER, tmp_path, silent)
+    assert result.status == "done", result.reason
+    lead = {s.victim: s for s in result.scores if (s.metric, s.region) == ("ssim", "foreground")}
+    assert set(lead) == {"a", "b"}
+    for score in lead.values():
+        values = [value for value in score.values if value is not None]
+        blinds = [value for value in score.blind if value is not None]
+        assert sum(values) / len(values) > sum(blinds) / len(blinds) + 0.1
 
 
 def test_images_are_matched_to_the_updates_a_server_sees_without_a_grant(run: Run) -> None:
