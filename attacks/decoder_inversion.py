@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Generator
+from collections.abc import Sequence
+from dataclasses import replace
 
-from leakaudit.threat.attack import Attack, Guess, Guesses
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Generator, Tensor
+
+from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
 from ._decoder import Decoder
-from ._effort import Effort, scaled
+from ._effort import Effort, fewer_patients, scaled
 from ._examples import examples
 from ._learn import Budget, Lesson, decode_all
 from ._releases import gather
@@ -51,6 +55,12 @@ class DecoderInversion(Attack):
         default=4, ge=0, le=64, description="altered copies of each auxiliary image, to learn from"
     )
 
+    patient_curve: bool = Field(
+        default=False,
+        description="also learn from a quarter and from half of the auxiliary patients, for their "
+        "effort curve: takes up to three times as long",
+    )
+
     def guess(self, view: View, rng: Generator) -> Guesses:
         """What is queried of a victim, and most of the decoder, is shared by its targets."""
         budget = Budget(
@@ -69,5 +79,42 @@ class DecoderInversion(Attack):
             lesson = Lesson(known, asked.images, asked.patients, asked.altered)
             tasks = [target.levels for target in targets]
             found, network = decode_all(lesson, tasks, budget, rng, network)
+            if self.patient_curve:
+                found = _with_fewer(found, lesson, tasks, budget, rng)
             guesses.update(zip(targets, found, strict=True))
         return guesses
+
+
+def _with_fewer(
+    found: list[Guess], lesson: Lesson, tasks: Sequence[Sequence[int]], budget: Budget,
+    rng: Generator,
+) -> list[Guess]:  # fmt: skip
+    """The same guesses with what as many steps make of fewer patients, each from the start.
+
+    How messages are conditioned is known from all of them. Randomness is its own, so that a curve
+    does not change what it is a curve of.
+    """
+    own = torch.Generator().manual_seed(rng.initial_seed())
+    points: list[list[Checkpoint]] = [[] for _ in found]
+    for count, rows in fewer_patients(lesson.patients, own):
+        with torch.random.fork_rng(devices=[]):
+            tried, _ = decode_all(_part(lesson, rows), tasks, budget, own)
+        for trail, guess in zip(points, tried, strict=True):
+            trail.append(Checkpoint(count, guess.values))
+    people = len(torch.unique(lesson.patients))
+    return [
+        replace(guess, fewer=tuple(trail), learnt_from=people)
+        for guess, trail in zip(found, points, strict=True)
+    ]
+
+
+def _part(lesson: Lesson, rows: Tensor) -> Lesson:
+    draws = tuple(
+        {level: each[rows] for level, each in draw.items()} for draw in lesson.known.draws
+    )
+    return Lesson(
+        replace(lesson.known, draws=draws),
+        lesson.images[rows],
+        lesson.patients[rows],
+        None if lesson.altered is None else lesson.altered[rows],
+    )

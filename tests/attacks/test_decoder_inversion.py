@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from leakaudit.attacks.decoder_inversion import DecoderInversion
 from memory_exchange import World
 from torch import Tensor
@@ -51,3 +52,19 @@ def test_targets_that_share_a_decoder_are_recovered_as_well_as_alone(
     alone = [found((victim,), [each])[0] for victim in victims for each in levels]
     assert min(mine - own for mine, own in zip(together, alone, strict=True)) > -0.04
     assert sum(together) > sum(alone) - 0.04
+
+
+def test_a_curve_over_patients_tells_what_fewer_would_give_and_changes_nothing_else(
+    world: Callable[..., World],
+) -> None:
+    given = world(auxiliary=16)
+    view = given.view(victims=("north", "south"), levels=[(0,), (1,)])
+    short = DecoderInversion(steps=10, channels=4, copies=0)
+    plain, curved = short(view, 0), short.model_copy(update={"patient_curve": True})(view, 0)
+    for target, guess in curved.items():
+        assert torch.equal(guess.values, plain[target].values)
+        assert not plain[target].fewer
+        assert guess.learnt_from == 16
+        assert [point.effort for point in guess.fewer] == [4, 8]
+        few, half = (advantage(given, each.values, target.victim) for each in guess.fewer)
+        assert few < half < advantage(given, guess.values, target.victim)
