@@ -17,6 +17,7 @@ from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 
 from ._lbfgs import minimise
+from ._matching_priors import disagreement
 from ._smoothness import total_variation
 
 _POINTS = 4
@@ -34,6 +35,9 @@ class ImageBudget:
         restarts: starting points per update.
         learning_rate: highest step of Adam, in grey values.
         total_variation: weight of the images' total variation, against the distance's logarithm.
+        usual_features: weight of how unusual their features are, against the same.
+        agreement: weight of the restarts' distance from their mean, against the same; Adam only,
+            because the others' steps would mislead a line search.
     """
 
     method: Literal["lbfgs", "cosine"]
@@ -41,6 +45,8 @@ class ImageBudget:
     restarts: int
     learning_rate: float
     total_variation: float
+    usual_features: float = 0.0
+    agreement: float = 0.0
 
     @property
     def precision(self) -> torch.dtype:
@@ -49,7 +55,11 @@ class ImageBudget:
 
 
 def matched(
-    caused: Callable[[Tensor], Tensor], wanted: Tensor, start: Tensor, budget: ImageBudget
+    caused: Callable[[Tensor], Tensor],
+    wanted: Tensor,
+    start: Tensor,
+    budget: ImageBudget,
+    unusual: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Checkpoint]:
     """Images whose gradients match, on the way and at the end.
 
@@ -59,6 +69,7 @@ def matched(
         wanted: (rows, values), the gradients that were seen, restarts of one update in a row.
         start: (rows, batch, modalities, *space) in [0, 1].
         budget: what it may cost.
+        unusual: images to (rows,), how unusual their features are; None where nobody knows.
 
     Returns:
         Checkpoints of images (rows / restarts, batch, modalities, *space) in [0, 1]: of all
@@ -89,6 +100,10 @@ def matched(
         # The logarithm keeps the pull alive when the distance is small, as it soon is.
         varies = total_variation(images.flatten(1, 2))
         loss = (apart + least).log() + budget.total_variation * varies
+        if unusual is not None:
+            loss = loss + budget.usual_features * unusual(images)
+        if budget.agreement:
+            loss = loss + budget.agreement * disagreement(images, budget.restarts)
         (slope,) = torch.autograd.grad(loss.sum(), images)
         return loss.detach(), slope
 

@@ -15,6 +15,7 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View, WeightUpdate
 
 from ._matching_gradients import ImageBudget, matched
+from ._matching_priors import FeatureStatistics
 from ._smoothness import smoothed
 
 Weights = dict[str, Tensor]
@@ -56,6 +57,10 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             found="nothing but zeros: no gradient came back through a defense",
         )
     network = smoothed(endpoint).to(budget.precision)
+    unusual = None
+    if budget.usual_features:
+        known = view.auxiliary_images(target.victim).to(budget.precision)
+        unusual = FeatureStatistics(network.encoder, known)
     caused = _caused_by(network, updates[0].weights, rng)
     rows, points = [], []
     size = max(1, _AT_ONCE // budget.restarts)
@@ -64,7 +69,7 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             part = group[first : first + size]
             rows.append(torch.cat([update.rows for update in part]))
             begin = [_start(view, target, part, number, rng) for number in range(budget.restarts)]
-            points.append(_recovered(part, torch.stack(begin, dim=1), caused, budget))
+            points.append(_recovered(part, torch.stack(begin, dim=1), caused, budget, unusual))
     trail = [
         Checkpoint(same[0].effort, torch.cat([point.values for point in same]))
         for same in zip(*points, strict=True)
@@ -134,7 +139,11 @@ def _caused_by(endpoint: nn.Module, weights: Mapping[str, Tensor], rng: Generato
 
 
 def _recovered(
-    updates: Sequence[WeightUpdate], start: Tensor, caused: Update, budget: ImageBudget
+    updates: Sequence[WeightUpdate],
+    start: Tensor,
+    caused: Update,
+    budget: ImageBudget,
+    unusual: FeatureStatistics | None,
 ) -> list[Checkpoint]:
     """Images of some updates, (all their rows, modalities, *space), on the way and at the end."""
     restarts = start.shape[1]
@@ -166,6 +175,7 @@ def _recovered(
         wanted,
         start.flatten(0, 1),
         budget,
+        unusual,
     )
     return [Checkpoint(point.effort, point.values.flatten(0, 1)) for point in points]
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from torch import Generator
 
 from leakaudit.threat.attack import Attack, Guesses
@@ -37,16 +44,19 @@ class GradientMatching(Attack):
     optimised along with the mask, and kept where that surely helps on auxiliary patients. For
     images activations are smoothed, because the derivative of a ReLU jumps; the distance's
     logarithm is what is lowered, by plain Adam or by L-BFGS in double precision, in which every
-    update has its own curvature and step length.
+    update has its own curvature and step length. Which image of a batch is whose is never guessed:
+    each sample's own gradient at the cut is matched through. What features are usual comes from
+    auxiliary images, because no encoder here keeps a running mean of patients' features.
     Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
-    "Inverting gradients", NeurIPS 2020 (cosine).
+    "Inverting gradients", NeurIPS 2020 (cosine); Yin et al., "See through gradients", CVPR 2021
+    (feature statistics, group consistency).
     """
 
     needs = _MASKS
     asset = "masks"
     criterion = "inference"
     family = "gradient"
-    source = "Zhu et al. 2019; Geiping et al. 2020"
+    source = "Zhu et al. 2019; Geiping et al. 2020; Yin et al. 2021"
     per_level = False
 
     target: Literal["masks", "images"] = Field(default="masks", description="what is recovered")
@@ -70,6 +80,16 @@ class GradientMatching(Attack):
         default=None, le=1e3,
         description="weight of the mean difference of neighbours; unset: 0 for masks, 10 for "
         "images, against the logarithm of the distance",
+    )  # fmt: skip
+    usual_features: NonNegativeFloat = Field(
+        default=0.0, le=1e3,
+        description="images: weight of how far the features' mean and variance are from those of "
+        "auxiliary images, against the logarithm of the distance",
+    )  # fmt: skip
+    agreement: NonNegativeFloat = Field(
+        default=0.0, le=1e3,
+        description="images: weight of the restarts' mean squared distance from their mean, "
+        'against the logarithm of the distance; needs restarts, and method = "cosine"',
     )  # fmt: skip
     stand_in_steps: NonNegativeInt = Field(
         default=30, le=1_000_000,
@@ -98,8 +118,19 @@ class GradientMatching(Attack):
 
     @property
     def required(self) -> Knowledge:
-        """Different for either target."""
-        return _MASKS if self.target == "masks" else _IMAGES
+        """Different for either target; what is usual is known from patients of its own."""
+        if self.target == "masks":
+            return _MASKS
+        return _IMAGES | Knowledge.AUXILIARY_IMAGES if self.usual_features else _IMAGES
+
+    @model_validator(mode="after")
+    def _somebody_to_agree_with(self) -> Self:
+        if self.agreement and (self.restarts == 1 or self.method == "lbfgs"):
+            raise ValueError(
+                'agreement needs two restarts or more, and method = "cosine": with L-BFGS each '
+                "restart has a step length of its own"
+            )
+        return self
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """One optimisation for all masks; one per victim for images."""
@@ -129,6 +160,8 @@ class GradientMatching(Attack):
             restarts=self.restarts,
             learning_rate=0.03 if self.learning_rate is None else self.learning_rate,
             total_variation=10.0 if self.total_variation is None else self.total_variation,
+            usual_features=self.usual_features,
+            agreement=self.agreement,
         )
 
     def _steps(self, usual: int) -> int:

@@ -40,6 +40,10 @@ class Slices:
             cut += 1
         return self._rows(slice(cut)), self._rows(slice(cut, None))
 
+    def parted(self, first: int) -> tuple[Slices, Slices]:
+        """So many images, and the others."""
+        return self._rows(slice(first)), self._rows(slice(first, None))
+
     def one_each(self, count: int) -> Slices:
         """One image of each of so many patients."""
         new = torch.cat([torch.ones(1, dtype=torch.bool), self.patients.diff() != 0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,10 +54,25 @@ class _Module(nn.Module):
         return self.loss(outputs, wanted)
 
 
-class InvertingGradients:
-    """Its own Inverting Gradients as it is configured there, with another number of iterations."""
+@dataclass(frozen=True)
+class Settings:
+    """What is chosen for it on images that are not measured; as it comes unless said otherwise.
 
-    def __init__(self, iterations: int) -> None:
+    Attributes:
+        total_variation: weight of the images' total variation beside the angle.
+        step_size: of Adam, in grey values.
+        dtype: what it computes in.
+    """
+
+    total_variation: float = 0.2
+    step_size: float = 0.1
+    dtype: str = "float"
+
+
+class InvertingGradients:
+    """Its own Inverting Gradients as it is configured there, but for iterations and settings."""
+
+    def __init__(self, iterations: int, settings: Settings) -> None:
         import io
         from contextlib import redirect_stdout
 
@@ -64,7 +80,13 @@ class InvertingGradients:
         with redirect_stdout(io.StringIO()):
             self._configuration = breaching.get_attack_config(
                 "invertinggradients",
-                [f"optim.max_iterations={iterations}", f"optim.callback={iterations}"],
+                [
+                    f"optim.max_iterations={iterations}",
+                    f"optim.callback={iterations}",
+                    f"optim.step_size={settings.step_size}",
+                    f"regularization.total_variation.scale={settings.total_variation}",
+                    f"impl.dtype={settings.dtype}",
+                ],
             )
         self._prepare = breaching.attacks.prepare_attack
 
@@ -91,5 +113,5 @@ class InvertingGradients:
         }
         payload = {"parameters": weights, "buffers": [], "metadata": about}
         found, _ = attacker.reconstruct([payload], [shared], {})
-        result: Tensor = found["data"].detach()
+        result: Tensor = found["data"].detach().float()
         return result
