@@ -51,7 +51,7 @@ class SimulatorInversion(Attack):
         default=1.0, le=1e3, description="weight of means and covariances that differ"
     )
     adversarial: NonNegativeFloat = Field(
-        default=0.05, le=1e3, description="weight of the critic's verdict"
+        default=0.2, le=1e3, description="weight of the critic's verdict"
     )
     steps: PositiveInt = Field(default=200, le=1_000_000, description="decoder steps per target")
     channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
