@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from leakaudit.threat.view import View
 
 _MOST_BYTES = 512 << 20  # of one draw of all examples' messages
+_ENOUGH = 500  # images, beyond which a copy costs an original its turn
 _TURN = 0.3  # radians
 _STRETCH = 0.15  # of the size
 _SHIFT = 0.1  # of half a side
@@ -38,7 +39,9 @@ class Examples:
 
 
 def examples(view: View, victim: str, copies: int, rng: Generator) -> Examples:
-    """The auxiliary images in a victim's modalities with altered copies, as memory allows.
+    """The auxiliary images in a victim's modalities, with altered copies where images are few.
+
+    Memory, too, bounds how many.
 
     Args:
         view: grants auxiliary images and queries.
@@ -47,6 +50,7 @@ def examples(view: View, victim: str, copies: int, rng: Generator) -> Examples:
         rng: how they are altered.
     """
     images, patients = view.auxiliary_images(victim), view.auxiliary_patients
+    copies = min(copies, max(0, _ENOUGH // len(images) - 1))
     if copies:
         sent = view.query(victim, images[:1], view.last_epoch, rng)
         per_image = sum(features.nbytes for features in sent.values())

@@ -52,7 +52,11 @@ class DecoderInversion(Attack):
     )
 
     copies: int = Field(
-        default=4, ge=0, le=64, description="altered copies of each auxiliary image, to learn from"
+        default=4,
+        ge=0,
+        le=64,
+        description="altered copies of each auxiliary image, to learn from; fewer where 500 images "
+        "are there without",
     )
 
     patient_curve: bool = Field(

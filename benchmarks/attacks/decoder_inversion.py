@@ -33,6 +33,7 @@ from leakaudit.threat.view import Auxiliary
 
 AUXILIARY, ATTACKED = 512, 64
 TARGET_SSIM, TARGET_SECONDS = 0.98, 5.0
+STEPS, CHANNELS = 600, 32  # what those seconds allow
 EPOCHS, BATCH, RATE = 10, 32, 1e-3
 CLIENT = "client"
 SPLIT = SplitSpec(
@@ -85,7 +86,7 @@ def product(encoder: Encoder, known: Slices, attacked: Slices, seed: int) -> Ten
         SPLIT, {CLIENT: encoder}, {CLIENT: attacked.images}, attacked.patients, auxiliary,
         [(CLIENT, (1,))],
     )  # fmt: skip
-    (guess,) = DecoderInversion()(seen, seed).values()
+    (guess,) = DecoderInversion(steps=STEPS, channels=CHANNELS)(seen, seed).values()
     return guess.values
 
 
@@ -136,6 +137,8 @@ def main() -> int:
             "images": drawn.source,
             "auxiliary": len(known.images),
             "attacked": len(attacked.images),
+            "steps": STEPS,
+            "channels": CHANNELS,
             "threads": given.threads,
             "least_ssim_of_product": least,
             "processor_seconds_per_thread": round(longest, 2),

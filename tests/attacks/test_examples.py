@@ -68,3 +68,13 @@ def test_no_more_copies_than_memory_allows(
     for room, copies in ((once // 2, 0), (2 * once, 1), (3 * once, 2), (99 * once, 4)):
         monkeypatch.setattr(_examples, "_MOST_BYTES", room)
         assert len(examples(view, "south", 4, drawn()).images) == (1 + copies) * len(images)
+
+
+def test_copies_only_where_images_are_few(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = world().view(levels=[(0,)])
+    own = len(view.auxiliary_images("south"))
+    for enough, copies in ((own - 1, 0), (2 * own - 1, 0), (2 * own, 1), (99 * own, 4)):
+        monkeypatch.setattr(_examples, "_ENOUGH", enough)
+        assert len(examples(view, "south", 4, drawn()).images) == (1 + copies) * own
