@@ -176,6 +176,9 @@ def evidence(
         ),
         doubts=(
             *planned.doubts(question, candidates, able),
+            *_artefacts(
+                {key: figures[key] for key in figures if sound and key not in sound}, threshold
+            ),
             *effort_doubts(
                 {
                     attack: _efforts_flat(attack, figures, gathered)
@@ -184,6 +187,24 @@ def evidence(
                 }
             ),
         ),
+    )
+
+
+def _artefacts(unsound: Mapping[FindingId, Figure], threshold: float) -> tuple[str, ...]:
+    """What was set aside because the attack fails its shuffled control, where it may be a leak.
+
+    An artefact is no leak shown, but nor does it let the others' silence speak: behind it a leak
+    could stand.
+    """
+    loud = {
+        key.attack
+        for key, figure in unsound.items()
+        if figure.at_most is None or not figure.at_most <= threshold
+    }
+    return tuple(
+        f"{attack} also 'finds' patients in shuffled pairs, so what it finds here may be an "
+        "artefact or a leak"
+        for attack in sorted(loud)
     )
 
 

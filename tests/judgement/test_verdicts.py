@@ -125,11 +125,15 @@ def test_what_did_not_finish_is_not_silence(
     assert re.search(says, reason)
 
 
-def test_an_artefact_does_not_lift_the_bounds_of_a_finding_that_holds() -> None:
+def test_what_may_be_an_artefact_is_no_leak_and_no_silence() -> None:
     found = WITH_GAN | {replace(GAN, shuffled=True): series_of(0.8, seeds=1), DEFENDED: SILENT}
-    assert answer(found | {replace(DEFENDED, attack="gan"): series_of(0.8)}, "defended")[0] != (
-        "leak shown"
-    )
+    said, reason = answer(found | {replace(DEFENDED, attack="gan"): series_of(0.8)}, "defended")
+    assert said == "inconclusive"
+    assert "gan also 'finds' patients in shuffled pairs" in reason
+    silent, _ = answer(found | {replace(DEFENDED, attack="gan"): SILENT}, "defended")
+    assert silent == "none shown"
+    leaks = found | {DEFENDED: series_of(0.8), replace(DEFENDED, attack="gan"): SILENT}
+    assert answer(leaks, "defended")[0] == "leak shown"
 
 
 def test_a_leak_that_was_shown_stands_whatever_did_not_finish() -> None:
