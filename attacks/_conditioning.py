@@ -9,8 +9,9 @@ fixed pattern by taking out the typical message, after the squashing.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -132,16 +133,23 @@ class Chain:
     def __call__(self, features: Tensor) -> Tensor:
         return self.then(self.first(features))
 
+    @classmethod
+    def fit(
+        cls, features: Tensor, *, first: Callable[[Tensor], Ranking | Unsaturating], centred: bool
+    ) -> Chain:
+        """From auxiliary features, each step on what the one before it makes of them."""
+        undoing = first(features)
+        return cls(undoing, Scaling.fit(undoing(features), centred=centred))
 
-def _ways(features: Tensor, *, centring: bool) -> Iterator[Conditioning]:
-    """All that are tried; the first is the plain one."""
+
+def _ways(*, centring: bool) -> Iterator[Callable[[Tensor], Conditioning]]:
+    """How to fit each that is tried; the first is the plain one."""
     choices = (False, True) if centring else (False,)
     for centred in choices:
-        yield Scaling.fit(features, centred=centred)
-    for first in (Unsaturating.fit(features), Ranking.fit(features)):
-        changed = first(features)
+        yield functools.partial(Scaling.fit, centred=centred)
+    for first in (Unsaturating.fit, Ranking.fit):
         for centred in choices:
-            yield Chain(first, Scaling.fit(changed, centred=centred))
+            yield functools.partial(Chain.fit, first=first, centred=centred)
 
 
 def condition(
@@ -158,25 +166,32 @@ def condition(
         rng: which positions are compared.
         centring: whether ways that take out the typical sample are tried.
     """
-    grid = tuple(features.shape[2:])
-    blocks = space_to_depth(images, factor, grid)
-    where = torch.randperm(blocks[0, 0].numel(), generator=rng)[:_POSITIONS]
-    best, *others = _ways(features, centring=centring)
-    least = _WORTH * _error(best, features, blocks, where, folds)
-    for way in others:
-        error = _error(way, features, blocks, where, folds)
+    blocks = space_to_depth(images, factor, tuple(features.shape[2:])).flatten(2)
+    where = torch.randperm(blocks.shape[2], generator=rng)[:_POSITIONS]
+    few, pixels = features.flatten(2)[:, :, where], blocks[:, :, where]
+    best, *others = _ways(centring=centring)
+    least = _WORTH * _error(best(few), few, pixels, folds)
+    for fit in others:
+        error = _error(fit(few), few, pixels, folds)
         if error < least:
-            best, least = way, error
-    return best
+            best, least = fit, error
+    return best(features)
 
 
-def _error(
-    way: Conditioning, features: Tensor, blocks: Tensor, where: Tensor, folds: Sequence[Tensor]
-) -> float:
-    """Squared error on unseen patients of a linear map from single positions."""
-    wanted = blocks - blocks.mean(0) if way.centred else blocks
-    inputs = [_positions(way(features[fold]), where) for fold in folds]
-    outputs = [_positions(wanted[fold], where)[:, :-1] for fold in folds]
+def _error(way: Conditioning, features: Tensor, pixels: Tensor, folds: Sequence[Tensor]) -> float:
+    """Squared error on unseen patients of a linear map from single positions.
+
+    Args:
+        way: fitted on ``features``.
+        features: (n, channels, positions).
+        pixels: (n, values, positions), what belongs to each.
+        folds: rows of each fold.
+    """
+    wanted = pixels - pixels.mean(0) if way.centred else pixels
+    conditioned = way(features)
+    inputs = [_by_position(conditioned[fold]) for fold in folds]
+    inputs = [torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1) for rows in inputs]
+    outputs = [_by_position(wanted[fold]) for fold in folds]
     grams = [part.T @ part for part in inputs]
     moments = [part.T @ out for part, out in zip(inputs, outputs, strict=True)]
     total, moment = torch.stack(grams).sum(0), torch.stack(moments).sum(0)
@@ -191,10 +206,9 @@ def _error(
     return error
 
 
-def _positions(tensor: Tensor, where: Tensor) -> Tensor:
-    """Rows (n * positions, channels + 1): the channels at some positions, and one."""
-    rows = tensor.flatten(2)[:, :, where].movedim(1, 2).flatten(0, 1).double()
-    return torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1)
+def _by_position(tensor: Tensor) -> Tensor:
+    """(n, values, positions) as rows (n * positions, values), in double precision."""
+    return tensor.movedim(1, 2).flatten(0, 1).double()
 
 
 def by_patient(patients: Tensor, folds: int, rng: Generator) -> list[Tensor]:
