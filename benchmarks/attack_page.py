@@ -36,7 +36,7 @@ PANEL = (3.2, 2.4)  # inches
 NOTES = re.compile(r"<!-- notes -->\n.*?<!-- /notes -->\n", re.DOTALL)
 NO_NOTES = "<!-- notes -->\n<!-- /notes -->\n"
 
-Series = tuple[str, str, str]
+Series = tuple[str, str, str, str]
 
 
 def page(record: Record, picture: str, notes: str) -> Iterator[str]:
@@ -75,7 +75,8 @@ def _strongest(record: Record) -> Iterator[str]:
     yield "## What each attack got"
     yield ""
     yield (
-        "Of every attack the victim and levels that leaked most under each setting; the best guess "
+        "Of every attack the victim and levels that leaked most under each setting, by likeness "
+        "and by whose image it is where both were measured; the best guess "
         "without any message in square brackets. *Advantage*: 0 is that guess, 1 a perfect attack. "
         "The choice of victim and levels is not corrected for here: the verdicts of the report "
         "are. *Flat* says that more effort did not help; empty where that was not measured."
@@ -85,8 +86,9 @@ def _strongest(record: Record) -> Iterator[str]:
     yield "|---" * 9 + "|"
     groups: dict[Series, list[Finding]] = {}
     for finding in _leading(record):
-        groups.setdefault((finding.attack, finding.adversary, finding.defense), []).append(finding)
-    for (attack, adversary, setting), found in sorted(groups.items(), key=_listed(record)):
+        key = (finding.attack, finding.adversary, finding.defense, finding.asset)
+        groups.setdefault(key, []).append(finding)
+    for (attack, adversary, setting, _), found in sorted(groups.items(), key=_listed(record)):
         yield _row(attack, adversary, setting, max(found, key=_advantage))
     yield ""
 
@@ -169,6 +171,8 @@ def curves(
         for adversary in record.adversaries:
             mine = [f for f in _leading(record)
                     if (f.attack, f.adversary) == (attack.label, adversary.name)]  # fmt: skip
+            # Curves of what the attack goes for; whose image it is follows from that.
+            mine = [f for f in mine if len(f.curve) + len(f.curve_auxiliary) > 0]
             if not mine:
                 continue
             first = min((f.defense for f in mine), key=settings.index)
@@ -225,11 +229,13 @@ def _advantage(finding: Finding) -> float:
     return float("-inf") if finding.advantage is None else finding.advantage.mean
 
 
-def _listed(record: Record) -> Callable[[tuple[Series, list[Finding]]], tuple[int, str, int]]:
+def _listed(record: Record) -> Callable[[tuple[Series, object]], tuple[int, str, str, int]]:
     """As configured: attacks, then settings."""
     attacks = [attack.label for attack in record.attacks]
     settings = [defense.label for defense in record.defenses]
-    return lambda item: (attacks.index(item[0][0]), item[0][1], settings.index(item[0][2]))
+    return lambda item: (
+        attacks.index(item[0][0]), item[0][1], item[0][3], settings.index(item[0][2]),
+    )  # fmt: skip
 
 
 def _levels(finding: Finding) -> str:

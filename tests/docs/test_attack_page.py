@@ -47,19 +47,19 @@ def test_every_attack_that_found_something_has_a_row_per_setting(
     page, picture = command.write(record, tmp_path / "attacks.md")
     text = page.read_text(encoding="utf-8")
     found = {
-        (f.attack, f.adversary, f.defense)
+        (f.attack, f.adversary, f.defense, command.LABELS[f.metric])
         for f in record.findings
         if (f.asset, f.metric, f.region) in command.PRIMARY
     }
     rows = table(text, "What each attack got")
-    assert {tuple(row[:3]) for row in rows} == found
+    assert {(*row[:3], row[4]) for row in rows} == found
     assert len(rows) == len(found)
     for adversary in record.adversaries:
         for refused in adversary.not_mountable:
             assert f"- {refused.attack} by {adversary.name}: {refused.reason}" in text
     assert f"]({picture.name})" in text
     told = {(row[0].split(" by ")[0], row[1]) for row in table(text, "Effort")}
-    assert told == {(attack, setting) for attack, _, setting in found}
+    assert told == {(attack, setting) for attack, _, setting, _ in found}
 
 
 def test_the_strongest_victim_and_levels_stand_in_the_row(
@@ -70,7 +70,8 @@ def test_the_strongest_victim_and_levels_stand_in_the_row(
         rivals = [
             f
             for f in record.findings
-            if [f.attack, f.adversary, f.defense] == row[:3]
+            if [f.attack, f.adversary, f.defense, command.LABELS.get(f.metric)]
+            == [*row[:3], row[4]]
             and (f.asset, f.metric, f.region) in command.PRIMARY
             and f.advantage is not None
         ]
