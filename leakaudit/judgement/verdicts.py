@@ -69,9 +69,9 @@ def controls(
             mean = 0.0 if advantage is None or advantage.mean is None else advantage.mean
             passed = not leaks and (at_least is not None or mean <= 0)
             reason = (
-                "finds nothing when messages are handed to the wrong patients, as it must"
+                "finds nothing on shuffled pairs, as it must"
                 if passed
-                else "finds patients in other patients' messages: its findings are artefacts"
+                else "finds patients on shuffled pairs: its findings are artefacts"
             )
         else:
             passed = leaks

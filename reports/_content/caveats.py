@@ -25,8 +25,8 @@ def caveats(index: Index) -> list[tuple[str, Rich]]:
             (
                 "An attack finds what is not there",
                 say(
-                    f"{count(len(artefacts), 'control')} on shuffled pairs found patients in other "
-                    f"patients' messages ({joined(sorted({c.attack for c in artefacts}))}). What "
+                    f"{count(len(artefacts), 'control')} on shuffled pairs found patients "
+                    f"all the same ({joined(sorted({c.attack for c in artefacts}))}). What "
                     "these attacks find elsewhere may be artefacts."
                 ),
             )
