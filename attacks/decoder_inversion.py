@@ -55,8 +55,8 @@ class DecoderInversion(Attack):
         default=4,
         ge=0,
         le=64,
-        description="altered copies of each auxiliary image, to learn from; fewer where 500 images "
-        "are there without",
+        description="altered copies of each auxiliary image, to learn from; fewer where with them "
+        "there would be more than 500 images",
     )
 
     patient_curve: bool = Field(
