@@ -4,24 +4,26 @@ A fixed pattern laid over a channel, or a squashing of its values, removes nothi
 that must first learn to undo it looks weaker than it is. Several ways are tried on auxiliary
 patients, and the one from which most can be read is kept: squashing is undone by ranks or, because
 ranks also spoil the proportions of what was not squashed, as a saturating function would be; a
-fixed pattern by taking out the typical message, after the squashing.
+fixed pattern by taking out the message of a blank image before, or the typical message after.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
 
-from ._linear import space_to_depth
+from ._linear import enough_columns_for, space_to_depth
 
 _KNOTS = 257
-_POSITIONS = 64  # per sample, to compare the ways
+_ENTRIES = 1 << 14  # of a table between the knots
+_POSITIONS = 64  # per sample, to compare the ways; fewer where there are
+_ROWS = 16_384  # of all samples already
 _ALMOST = 1 - 2.0**-24  # nearer to a bound, single precision cannot tell values apart
 _WORTH = 0.8  # of the plain way's error: another, which costs detail, must leave less
 
@@ -33,8 +35,12 @@ class Conditioning(Protocol):
     def centred(self) -> bool:
         """Whether the typical sample is taken out, so that only differences are left."""
 
+    @property
+    def ways(self) -> int:
+        """How many times every channel is there, each time in another way."""
+
     def __call__(self, features: Tensor) -> Tensor:
-        """Features (n, channels, *grid), of about unit spread."""
+        """Features (n, ways * channels, *grid), of about unit spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,7 @@ class Scaling:
     centre: Tensor
     spread: Tensor
     centred: bool
+    ways: int = 1
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.centre) / self.spread
@@ -72,19 +79,22 @@ class Ranking:
     """Replace each value by the normal quantile of its rank: undoes any monotone change.
 
     Attributes:
-        knots: (channels, knots) rising values of each channel.
-        heights: (knots,) what they map to.
+        low: (channels, 1) least value of each channel.
+        step: (channels, 1) distance between neighbouring entries of the table.
+        table: (channels, entries) what evenly spaced values map to.
     """
 
-    knots: Tensor
-    heights: Tensor
+    low: Tensor
+    step: Tensor
+    table: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
-        rows = features.movedim(1, 0).flatten(1).contiguous()
-        right = torch.searchsorted(self.knots, rows).clamp(1, self.knots.shape[1] - 1)
-        low, high = self.knots.gather(1, right - 1), self.knots.gather(1, right)
-        within = ((rows - low) / (high - low).clamp_min(1e-30)).clamp(0, 1)
-        heights = self.heights[right - 1].lerp(self.heights[right], within)
+        rows = features.movedim(1, 0).flatten(1)
+        last = self.table.shape[1] - 1
+        at = ((rows - self.low) / self.step).clamp_(0, last)
+        left = at.long().clamp_(max=last - 1)
+        heights = self.table.gather(1, left)
+        heights = heights.lerp_(self.table.gather(1, left + 1), at - left)
         shape = (features.shape[1], features.shape[0], *features.shape[2:])
         return heights.reshape(shape).movedim(0, 1).contiguous()
 
@@ -93,8 +103,16 @@ class Ranking:
         """From auxiliary features."""
         rows = features.movedim(1, 0).flatten(1).sort(dim=1).values
         at = torch.linspace(0, rows.shape[1] - 1, _KNOTS).round().long()
-        share = (torch.arange(_KNOTS) + 0.5) / _KNOTS
-        return cls(rows[:, at].contiguous(), torch.special.ndtri(share))
+        knots = rows[:, at].contiguous()
+        heights = torch.special.ndtri((torch.arange(_KNOTS) + 0.5) / _KNOTS)
+        low, high = knots[:, :1], knots[:, -1:]
+        step = ((high - low) / (_ENTRIES - 1)).clamp_min(1e-30)
+        # A table of even steps is looked up many times faster than a place among uneven knots.
+        values = low + step * torch.arange(_ENTRIES)
+        right = torch.searchsorted(knots, values).clamp(1, _KNOTS - 1)
+        left, over = knots.gather(1, right - 1), knots.gather(1, right)
+        within = ((values - left) / (over - left).clamp_min(1e-30)).clamp(0, 1)
+        return cls(low, step, heights[right - 1].lerp(heights[right], within))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +142,7 @@ class Chain:
 
     first: Ranking | Unsaturating
     then: Scaling
+    ways: int = 1
 
     @property
     def centred(self) -> bool:
@@ -142,19 +161,71 @@ class Chain:
         return cls(undoing, Scaling.fit(undoing(features), centred=centred))
 
 
-def _ways(*, centring: bool) -> Iterator[Callable[[Tensor], Conditioning]]:
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """Take out what a blank image sends, then the rest.
+
+    Attributes:
+        blank: (1, channels, *grid).
+        then: fitted on what is left.
+    """
+
+    blank: Tensor
+    then: Conditioning
+
+    @property
+    def centred(self) -> bool:
+        """As in :class:`Conditioning`."""
+        return self.then.centred
+
+    @property
+    def ways(self) -> int:
+        """As in :class:`Conditioning`."""
+        return self.then.ways
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return self.then(features - self.blank)
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Several ways side by side: all channels in the first, then all in the next.
+
+    Attributes:
+        each: the ways, all centred or none.
+    """
+
+    each: tuple[Conditioning, ...]
+
+    @property
+    def centred(self) -> bool:
+        """As in :class:`Conditioning`."""
+        return self.each[0].centred
+
+    @property
+    def ways(self) -> int:
+        """As in :class:`Conditioning`."""
+        return len(self.each)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return torch.cat([way(features) for way in self.each], dim=1)
+
+
+Fit = Callable[[Tensor], Conditioning]
+
+
+def _ways(*, centred: bool) -> tuple[Fit, ...]:
     """How to fit each that is tried; the first is the plain one."""
-    choices = (False, True) if centring else (False,)
-    for centred in choices:
-        yield functools.partial(Scaling.fit, centred=centred)
-    for first in (Unsaturating.fit, Ranking.fit):
-        for centred in choices:
-            yield functools.partial(Chain.fit, first=first, centred=centred)
+    return (
+        functools.partial(Scaling.fit, centred=centred),
+        functools.partial(Chain.fit, first=Unsaturating.fit, centred=centred),
+        functools.partial(Chain.fit, first=Ranking.fit, centred=centred),
+    )
 
 
 def condition(
     features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator,
-    *, centring: bool = True,
+    *, blank: Tensor, centring: bool = True, beside: bool = False,
 ) -> Conditioning:  # fmt: skip
     """The way from which a position's own features predict its pixels best, on unseen patients.
 
@@ -164,18 +235,41 @@ def condition(
         factor: pixels per feature position along each axis.
         folds: rows of each fold; no patient in two.
         rng: which positions are compared.
+        blank: (1, channels, *grid), what is sent for an image of zeros.
         centring: whether ways that take out the typical sample are tried.
+        beside: whether all ways may stand side by side, for whoever can weigh them better than this
+            comparison of single positions does.
     """
     blocks = space_to_depth(images, factor, tuple(features.shape[2:])).flatten(2)
-    where = torch.randperm(blocks.shape[2], generator=rng)[:_POSITIONS]
-    few, pixels = features.flatten(2)[:, :, where], blocks[:, :, where]
-    best, *others = _ways(centring=centring)
-    least = _WORTH * _error(best(few), few, pixels, folds)
-    for fit in others:
-        error = _error(fit(few), few, pixels, folds)
-        if error < least:
-            best, least = fit, error
-    return best(features)
+    where = torch.randperm(blocks.shape[2], generator=rng)
+    where = where[: min(_POSITIONS, -(-_ROWS // len(images)))]
+    pixels = blocks[:, :, where]
+
+    def error(fit: Fit, sent: Tensor) -> float:
+        few = sent.flatten(2)[:, :, where]
+        return _error(fit(few), few, pixels, folds)
+
+    # A pattern laid over a message would spoil the ranks of what it hides: it goes first.
+    plain, *_ = _ways(centred=False)
+    cleared = features - blank
+    if error(plain, cleared) < _WORTH * error(plain, features):
+        return Cleared(blank, _best(cleared, error, centring, beside))
+    return _best(features, error, centring, beside)
+
+
+def _best(
+    features: Tensor, error: Callable[[Fit, Tensor], float], centring: bool, beside: bool
+) -> Conditioning:
+    """Plain scaling, unless another way leaves clearly less error; where asked for, all ways."""
+    left = {fit: error(fit, features) for fit in _ways(centred=False)}
+    centred = {fit: error(fit, features) for fit in _ways(centred=True)} if centring else left
+    if beside and enough_columns_for(len(left) * features.shape[1], features.ndim - 2):
+        chosen = min(left, centred, key=lambda each: next(iter(each.values())))
+        return Beside(tuple(fit(features) for fit in chosen))
+    left |= centred
+    plain, *others = left
+    other = min(others, key=left.__getitem__)
+    return (other if left[other] < _WORTH * left[plain] else plain)(features)
 
 
 def _error(way: Conditioning, features: Tensor, pixels: Tensor, folds: Sequence[Tensor]) -> float:

@@ -22,9 +22,10 @@ _FOLDS = 4
 _STRUCTURE = 0.5  # weight of lost structure beside absolute error
 _CHECKPOINTS = 5
 _HELD_OUT = 0.2
-_FURTHER = 0.3  # steps of a further task that shares a network, over those of one alone
-_BEGUN = 0.8  # of the steps, where the network of another victim is there to begin from
-_TOGETHER = 0.5  # of a task's steps that are taken in turn with the others'
+_CHECKED = 48  # held-out samples at most: enough to choose one of five shares
+_FURTHER = 0.25  # steps of a further task that shares a network, over those of one alone
+_BEGUN = 0.6  # of the steps, where the network of another victim is there to begin from
+_TOGETHER = 0.75  # of a task's steps that are taken in turn with the others'
 _AT_ONCE = 32
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -120,11 +121,15 @@ def decode_all(
     learn, held = hold_out(lesson.patients, rng)
     # What is attacked is unaltered: so is what the network is checked by.
     held = held[lesson.unaltered[held]]
+    held = held[torch.randperm(len(held), generator=rng)[:_CHECKED]]
     typical = lesson.images[learn[lesson.unaltered[learn]]].mean(0, keepdim=True)
     unit = (lesson.images - typical).std().clamp_min(1e-6)
     heads = [_Head.of(lesson, levels, fits, typical, unit) for levels in tasks]
     network = Decoder(
-        {each: features.shape[1] for each, features in lesson.known.received.items()},
+        {
+            each: features.shape[1] // lesson.known.ways.get(each, 1)
+            for each, features in lesson.known.received.items()
+        },
         tuple(lesson.images.shape[2:]),
         lesson.images.shape[1],
         budget.width,
@@ -262,9 +267,10 @@ class _Head:
         fit = fits[level]
         # Out of fold on the first draw: a linear decoder's own samples look easier than a victim's.
         first = [fit.unseen, *(fit.decoder(draw[level]) for draw in known.draws[1:])]
+        ways = {each: (fits[each].way, known.ways.get(each, 1)) for each in levels}
         return cls(
-            known.draws,
-            known.received,
+            tuple(_one_way(draw, ways) for draw in known.draws),
+            _one_way(known.received, ways),
             [(each - typical) / unit for each in first],
             (fit.decoder(known.received[level]) - typical) / unit,
         )
@@ -279,8 +285,14 @@ def _linear_fits(
     for level in sorted({level for levels in tasks for level in levels}):
         features = lesson.known.draws[0][level]
         base = typical if level in lesson.known.centred else torch.zeros_like(typical)
-        fits[level] = fit_linear(features, lesson.images, base, 2**level, folds, rng)
+        ways = lesson.known.ways.get(level, 1)
+        fits[level] = fit_linear(features, lesson.images, base, 2**level, folds, rng, ways)
     return fits
+
+
+def _one_way(features: Features, ways: Mapping[int, tuple[int, int]]) -> Features:
+    """The channels in one of several ways: level to (which, of how many)."""
+    return {level: features[level].chunk(many, dim=1)[way] for level, (way, many) in ways.items()}
 
 
 def _distance(guess: Tensor, truth: Tensor) -> float:
@@ -311,7 +323,7 @@ def _structure_lost(guess: Tensor, truth: Tensor) -> Tensor:
 
 
 def _optimiser(network: Decoder) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(network.parameters(), weight_decay=1e-2, betas=(0.9, 0.98))
+    return torch.optim.AdamW(network.parameters(), weight_decay=1e-2, betas=(0.9, 0.98), fused=True)
 
 
 def _schedule(progress: float) -> float:

@@ -12,7 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy import optimize
 from torch import Generator, Tensor, nn
 
 _MOST_COLUMNS = 1500  # beyond this the normal equations cost more than they recover
@@ -83,8 +85,9 @@ class LinearDecoder:
 
 def _summary(features: Tensor) -> Tensor:
     flat = features.flatten(2)
-    spread = flat.var(2, unbiased=False).clamp_min(1e-12).sqrt()
-    return torch.cat([flat.mean(2), spread, torch.ones_like(flat[:, :1, 0])], dim=1)
+    mean = flat.mean(2)
+    spread = (flat.square().mean(2) - mean.square()).clamp_min(1e-12).sqrt()
+    return torch.cat([mean, spread, torch.ones_like(flat[:, :1, 0])], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +98,13 @@ class LinearFit:
         decoder: fitted on all samples.
         unseen: (n, outputs, *space), each sample decoded by a fit that left its patient out.
         error: mean squared error of ``unseen`` clamped to [0, 1].
+        way: from which way of conditioning alone most can be read.
     """
 
     decoder: LinearDecoder
     unseen: Tensor
     error: float
+    way: int = 0
 
 
 def fit_linear(
@@ -109,8 +114,14 @@ def fit_linear(
     factor: int,
     folds: Sequence[Tensor],
     rng: Generator,
+    ways: int = 1,
 ) -> LinearFit:
     """Ridge regression, its penalty chosen by cross-validation over patients.
+
+    Where features are there in several ways, a regression from each and one from all are weighed
+    against each other by what they say of unseen patients (stacking; Breiman, "Stacked
+    regressions", Machine Learning 24, 1996): which way is best cannot be told from few patients,
+    and weighing loses little where choosing can lose much.
 
     Args:
         features: (n, channels, *grid), standardised.
@@ -119,31 +130,112 @@ def fit_linear(
         factor: pixels per feature position, 2**level.
         folds: rows of each fold; no patient in two. A single fold predicts itself.
         rng: draws the positions that enter where there are more than enough.
+        ways: how many times the same channels are there, each time conditioned otherwise.
     """
     sums = [
-        _sums(features[fold], images[fold] - base, factor, len(features), rng) for fold in folds
+        _sums(features[fold], images[fold] - base, factor, len(features), ways, rng)
+        for fold in folds
     ]
     everything = _Sums.total(sums)
-    best: LinearFit | None = None
-    for penalty in _PENALTIES:
-        unseen = torch.empty_like(images)
-        for fold, own in zip(folds, sums, strict=True):
-            rest = everything.without(own) if len(folds) > 1 else everything
-            unseen[fold] = rest.solve(penalty, factor, base)(features[fold])
-        error = (unseen.clamp(0, 1) - images).square().mean().item()
-        if best is None or error < best.error:
-            best = LinearFit(everything.solve(penalty, factor, base), unseen, error)
-    if best is None:
-        raise ValueError("no penalty to choose from")
-    return best
+    rests = [everything.without(own) if len(folds) > 1 else everything for own in sums]
+    parts = _parts(everything, ways)
+    chosen = [_Ridge.best(everything, rests, sums, part) for part in parts]
+    shares = _shares(chosen, sums)
+    unseen = torch.empty_like(images)
+    for number, fold in enumerate(folds):
+        weights = _weighed(shares, [ridge.left_out[number] for ridge in chosen])
+        unseen[fold] = everything.decoder(weights, factor, base)(features[fold])
+    weights = _weighed(shares, [ridge.weights for ridge in chosen])
+    error = (unseen.clamp(0, 1) - images).square().mean().item()
+    way = min(range(ways), key=lambda each: chosen[each].error)
+    return LinearFit(everything.decoder(weights, factor, base), unseen, error, way)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ridge:
+    """One regression: (columns, outputs) weights from all samples, and without each fold.
+
+    Attributes:
+        weights: from all samples.
+        left_out: without each fold.
+        error: summed square over the folds left out.
+    """
+
+    weights: Tensor
+    left_out: list[Tensor]
+    error: float
+
+    @classmethod
+    def best(
+        cls, everything: _Sums, rests: Sequence[_Sums], sums: Sequence[_Sums], part: Tensor
+    ) -> _Ridge:
+        """With the penalty under which the folds left out are predicted best."""
+        tried = []
+        for penalty in _PENALTIES:
+            left_out = [rest.solve(penalty, part) for rest in rests]
+            error = sum(
+                own.error(weights, weights) for own, weights in zip(sums, left_out, strict=True)
+            )
+            tried.append((error, penalty, left_out))
+        error, penalty, left_out = min(tried, key=lambda each: each[0])
+        return cls(everything.solve(penalty, part), left_out, error)
+
+
+def _shares(ridges: Sequence[_Ridge], sums: Sequence[_Sums]) -> list[float]:
+    """How much each regression counts: not negative, one together, of least error left out."""
+    if len(ridges) == 1:
+        return [1.0]
+    pairs = [
+        [
+            sum(
+                own.error(one.left_out[number], other.left_out[number])
+                for number, own in enumerate(sums)
+            )
+            for other in ridges
+        ]
+        for one in ridges
+    ]
+    errors = np.array(pairs) / max(np.trace(pairs), 1e-300)
+    root = np.linalg.cholesky(errors + 1e-9 * np.eye(len(errors)))
+    sum_to_one = 1e3 * np.ones((1, len(errors)))
+    aims = np.append(np.zeros(len(errors)), 1e3)
+    found, _ = optimize.nnls(np.concatenate([root.T, sum_to_one]), aims)
+    return list(found / found.sum())
+
+
+def _weighed(shares: Sequence[float], weights: Sequence[Tensor]) -> Tensor:
+    return torch.stack([share * each for share, each in zip(shares, weights, strict=True)]).sum(0)
+
+
+def _parts(sums: _Sums, ways: int) -> list[Tensor]:
+    """Columns of each way's regression, and of all ways together."""
+    every = torch.arange(len(sums.gram))
+    if ways == 1:
+        return [every]
+    channels = sums.kernel[0]
+    local = math.prod(sums.kernel)
+    owner = torch.arange(channels).div(channels // ways, rounding_mode="floor")
+    owners = torch.cat([owner.repeat_interleave(local // channels), owner, owner])
+    return [torch.cat([(owners == way).nonzero()[:, 0], every[-1:]]) for way in range(ways)] + [
+        every
+    ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """The normal equations of some samples; they add up."""
+    """The normal equations of some samples; they add up.
+
+    Attributes:
+        gram: (columns, columns); the last column is the constant.
+        moment: (columns, outputs).
+        square: summed square of what is predicted.
+        rows: how many positions were summed.
+        kernel: (channels, *sides) of the local part.
+    """
 
     gram: Tensor
     moment: Tensor
+    square: float
     rows: int
     kernel: tuple[int, ...]
 
@@ -152,6 +244,7 @@ class _Sums:
         return cls(
             torch.stack([part.gram for part in parts]).sum(0),
             torch.stack([part.moment for part in parts]).sum(0),
+            sum(part.square for part in parts),
             sum(part.rows for part in parts),
             parts[0].kernel,
         )
@@ -160,41 +253,64 @@ class _Sums:
         return _Sums(
             self.gram - other.gram,
             self.moment - other.moment,
+            self.square - other.square,
             self.rows - other.rows,
             self.kernel,
         )
 
-    def solve(self, penalty: float, factor: int, base: Tensor) -> LinearDecoder:
-        ridge = torch.full((len(self.gram),), penalty * self.rows, dtype=torch.float64)
+    def solve(self, penalty: float, part: Tensor) -> Tensor:
+        """(columns, outputs) of a ridge regression from some columns, the constant the last."""
+        ridge = torch.full((len(part),), penalty * self.rows, dtype=torch.float64)
         ridge[-1] = 1e-9 * self.rows  # the constant is not shrunk
-        weights = torch.cholesky_solve(
-            self.moment, torch.linalg.cholesky(self.gram + torch.diag(ridge))
-        ).float()
+        root = torch.linalg.cholesky(self.gram[part][:, part] + torch.diag(ridge))
+        weights = torch.zeros_like(self.moment)
+        weights[part] = torch.cholesky_solve(self.moment[part], root)
+        return weights
+
+    def error(self, one: Tensor, other: Tensor) -> float:
+        """Summed product of the errors that two sets of weights make on these samples."""
+        return (
+            self.square
+            + ((self.gram @ one - self.moment) * other).sum()
+            - (one * self.moment).sum()
+        ).item()
+
+    def decoder(self, weights: Tensor, factor: int, base: Tensor) -> LinearDecoder:
+        """The map with these weights."""
         local = math.prod(self.kernel)
+        each = weights.float()
         return LinearDecoder(
-            weights[:local].T.reshape(-1, *self.kernel).contiguous(),
-            weights[local:],
-            base,
-            factor,
+            each[:local].T.reshape(-1, *self.kernel).contiguous(), each[local:], base, factor
         )
 
 
-def _sums(features: Tensor, images: Tensor, factor: int, samples: int, rng: Generator) -> _Sums:
+def enough_columns_for(channels: int, dimensions: int) -> bool:
+    """Whether neighbours of so many channels can all enter a regression."""
+    columns: int = channels * 3**dimensions + 2 * channels
+    return columns <= _MOST_COLUMNS
+
+
+def _sums(
+    features: Tensor, images: Tensor, factor: int, samples: int, ways: int, rng: Generator
+) -> _Sums:
     channels, grid = features.shape[1], tuple(features.shape[2:])
     d = len(grid)
-    side = 3 if channels * 3**d + 2 * channels <= _MOST_COLUMNS else 1
+    side = 3 if enough_columns_for(channels, d) else 1
     columns = channels * side**d + 2 * channels + 1
     positions = math.prod(grid)
-    keep = min(positions, -(-_ROWS_PER_COLUMN * columns // samples) + 16)
+    keep = min(positions, -(-_ROWS_PER_COLUMN * columns // ways // samples) + 16)
     blocks = space_to_depth(images, factor, grid).flatten(2)
     gram = torch.zeros(columns, columns, dtype=torch.float64)
     moment = torch.zeros(columns, blocks.shape[1], dtype=torch.float64)
+    square = 0.0
     for part in torch.arange(len(features)).split(16):
         where = torch.randperm(positions, generator=rng)[:keep]
         rows = _neighbourhoods(features[part], side, where)
         gram += rows.T @ rows
-        moment += rows.T @ blocks[part][:, :, where].movedim(1, 2).flatten(0, 1)
-    return _Sums(gram, moment, keep * len(features), (channels, *(side,) * d))
+        wanted = blocks[part][:, :, where].movedim(1, 2).flatten(0, 1)
+        moment += rows.T @ wanted
+        square += wanted.double().square().sum().item()
+    return _Sums(gram, moment, square, keep * len(features), (channels, *(side,) * d))
 
 
 def _neighbourhoods(features: Tensor, side: int, where: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ averages out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,7 @@ from ._examples import Examples
 
 _POSITIONS = 48  # per sample, to fit how epochs are put together
 _PROBES = 4
+_BLANKS = 16  # images of zeros, over which a random defense is averaged
 _FOLDS = 3
 
 
@@ -34,12 +35,14 @@ class Releases:
         centred: levels whose typical message was taken out: they tell how a sample differs from
             the typical image, not what it looks like.
         others: level to (m, channels, *grid), the mean message for other images asked about.
+        ways: level to how many times its channels are there, each time conditioned otherwise.
     """
 
     draws: tuple[Features, ...]
     received: Features
     centred: frozenset[int] = frozenset()
     others: Features = field(default_factory=dict)
+    ways: Mapping[int, int] = field(default_factory=dict)
 
     def only(self, levels: Sequence[int]) -> Releases:
         """The same, of some levels."""
@@ -48,6 +51,7 @@ class Releases:
             {level: self.received[level] for level in levels},
             self.centred & frozenset(levels),
             {level: self.others[level] for level in levels if level in self.others},
+            {level: self.ways[level] for level in levels if level in self.ways},
         )
 
 
@@ -61,6 +65,7 @@ def gather(
     asked: Examples | None = None,
     *,
     centring: bool = True,
+    beside: bool = False,
 ) -> Releases:
     """Query the victim on the auxiliary images and read what it sent.
 
@@ -74,6 +79,7 @@ def gather(
         asked: images to learn from, the auxiliary ones first; None for these alone.
         centring: whether the typical message may be taken out. Whoever compares whole messages,
             and centres what it compares, leaves it in.
+        beside: whether channels may be there in two ways, for whoever weighs them.
     """
     own = view.auxiliary_images(victim)
     images = own if asked is None else asked.images
@@ -85,10 +91,15 @@ def gather(
     further = [] if others is None else [read.queried(others, levels, rng) for _ in times]
     received = read.received(levels)
     folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
-    centred = set()
+    blank = read.queried(torch.zeros_like(own[:_BLANKS]), levels, rng)
+    centred, ways = set(), {}
     for level in levels:
         # On the images as they are: the typical one of altered copies would be a blurred one.
-        way = condition(raw[0][level][: len(own)], own, 2**level, folds, rng, centring=centring)
+        way = condition(
+            raw[0][level][: len(own)], own, 2**level, folds, rng,
+            blank=blank[level].mean(0, keepdim=True), centring=centring, beside=beside,
+        )  # fmt: skip
+        ways[level] = way.ways
         for features in (*raw, *further, received):
             features[level] = way(features[level])
         if way.centred:
@@ -98,7 +109,7 @@ def gather(
         if further
         else {}
     )
-    return Releases(tuple(raw), received, frozenset(centred), mean)
+    return Releases(tuple(raw), received, frozenset(centred), mean, ways)
 
 
 def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:

@@ -25,7 +25,8 @@ class DecoderInversion(Attack):
 
     Knows: messages of the victim; query access, through the defense; auxiliary patients.
     Differs: one decoder reads all levels (the papers invert one layer); beside it a linear decoder
-    in closed form, so that no rescaling or rotation of the features can stall the attack; it also
+    in closed form, so that no rescaling or rotation of the features can stall the attack, which
+    weighs channels as they are, unsaturated and ranked by what each tells of unseen patients; it
     asks about altered copies of the auxiliary images; where a defense is random, it learns from
     several draws and puts the releases of all epochs together.
     Source: He, Zhang, Lee, "Model inversion attacks against collaborative inference", ACSAC 2019,
@@ -79,7 +80,7 @@ class DecoderInversion(Attack):
             targets = [target for target in view.targets if target.victim == victim]
             levels = sorted({level for target in targets for level in target.levels})
             asked = examples(view, victim, self.copies, rng)
-            known = gather(view, victim, levels, self.draws, rng, asked=asked)
+            known = gather(view, victim, levels, self.draws, rng, asked=asked, beside=True)
             lesson = Lesson(known, asked.images, asked.patients, asked.altered)
             tasks = [target.levels for target in targets]
             found, network = decode_all(lesson, tasks, budget, rng, network)

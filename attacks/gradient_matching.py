@@ -124,6 +124,15 @@ class GradientMatching(Attack):
         return _IMAGES | Knowledge.AUXILIARY_IMAGES if self.usual_features else _IMAGES
 
     @model_validator(mode="after")
+    def _priors_are_of_images(self) -> Self:
+        if self.target == "masks" and (self.usual_features or self.agreement):
+            raise ValueError(
+                'usual_features and agreement say what images are like: set target = "images", or '
+                "leave them at 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _somebody_to_agree_with(self) -> Self:
         if self.agreement and (self.restarts == 1 or self.method == "lbfgs"):
             raise ValueError(

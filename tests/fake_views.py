@@ -20,6 +20,7 @@ SPLIT = SplitSpec(
 @dataclass
 class FakeExchange:
     epochs: tuple[int, ...] = (0,)
+    message_size: int = 2
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         return torch.arange(5.0)[:, None, None, None].expand(5, 2, 4, 4)

@@ -71,6 +71,7 @@ class MemoryExchange:
 
     def __init__(self, samples: int) -> None:
         self._samples = samples
+        self.message_size = 1
         self._messages: dict[tuple[str, int, Direction, int], Tensor] = {}
         self._updates: dict[tuple[str, int], list[WeightUpdate]] = {}
 
@@ -80,6 +81,7 @@ class MemoryExchange:
 
     def __call__(self, message: Message) -> None:
         route = message.route
+        self.message_size = max(self.message_size, len(message.samples))
         key = (route.party, route.level, route.direction, message.epoch)
         shape = (self._samples, *message.tensor.shape[1:])
         self._messages.setdefault(key, torch.zeros(shape))[message.samples] = message.tensor

@@ -24,6 +24,7 @@ class Sent:
     encoders: Mapping[str, Encoder]
     features: Mapping[str, Features]
     epochs: tuple[int, ...] = (0,)
+    message_size: int = 16
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         if direction is not Direction.ACTIVATION or epoch not in self.epochs:

@@ -176,6 +176,7 @@ class _NothingYet:
     """Before a training: nothing was exchanged, and no network has learnt anything."""
 
     epochs: tuple[int, ...] = ()
+    message_size: int = 0
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> NoReturn:
         """Refuse."""

@@ -87,6 +87,10 @@ class Exchange(Protocol):
     def epochs(self) -> tuple[int, ...]:
         """Recorded epochs, rising."""
 
+    @property
+    def message_size(self) -> int:
+        """Samples that cross in one message, at most."""
+
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """(n, channels, *space) of one party's link."""
 
@@ -230,11 +234,14 @@ class View:
         return [each for each in self._recorded_updates(party, epoch) if not each.cut]
 
     def query(self, party: str, images: Tensor, epoch: int, rng: Generator) -> Features:
-        """What the party would send for these images: black-box, through its guards."""
+        """What the party would send for these images: black-box, through its guards.
+
+        In messages as large as the recorded ones: a guard may treat a message as a whole.
+        """
         self._require(Knowledge.QUERIES)
         endpoint = self._rebuilt.party(party, epoch)
         with torch.no_grad():
-            batches = [endpoint(batch, rng) for batch in torch.split(images, 64)]
+            batches = [endpoint(part, rng) for part in images.split(self._exchange.message_size)]
         return {
             level: torch.cat([batch[level] for batch in batches]) for level in self.split.crossing
         }

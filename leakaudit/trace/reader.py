@@ -82,6 +82,11 @@ class TraceReader:
         return tuple(self._routes)
 
     @property
+    def message_size(self) -> int:
+        """Samples that cross in one message, at most: the batch size of training."""
+        return max(len(place.samples) for place in self._index(self.epochs[-1]))
+
+    @property
     def content_sha256(self) -> str:
         """One digest of everything recorded: the same run, the same digest."""
         return content_sha256(self.description, self._log)

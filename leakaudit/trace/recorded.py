@@ -16,6 +16,9 @@ class _Reader(Protocol):
     @property
     def epochs(self) -> tuple[int, ...]: ...
 
+    @property
+    def message_size(self) -> int: ...
+
     def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor: ...
 
     def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]: ...
@@ -37,6 +40,11 @@ class RecordedExchange:
     def epochs(self) -> tuple[int, ...]:
         """Recorded epochs, rising."""
         return self._reader.epochs
+
+    @property
+    def message_size(self) -> int:
+        """Samples that cross in one message, at most."""
+        return self._reader.message_size
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """(n, channels, *space) of one party's link at the encoder cut."""

@@ -30,6 +30,7 @@ class LastEpoch:
     def __init__(self, whole: MemoryExchange) -> None:
         self._whole = whole
         self.epochs = whole.epochs[-1:]
+        self.message_size = whole.message_size
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         return self._whole.messages(party, level, direction, epoch)

@@ -93,6 +93,7 @@ class Broken(MemoryExchange):
 
     def __init__(self, whole: MemoryExchange, *broken: Direction | str) -> None:
         self._whole, self._broken = whole, broken
+        self.message_size = whole.message_size
 
     @property
     def epochs(self) -> tuple[int, ...]:

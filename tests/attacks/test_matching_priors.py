@@ -164,11 +164,18 @@ def test_agreement_is_refused_where_it_cannot_be(wrong: dict[str, object]) -> No
         build(Kind.ATTACK, "gradient-matching", {"target": "images", "agreement": 1.0, **wrong})
 
 
+@pytest.mark.parametrize("prior", ["usual_features", "agreement"])
+def test_what_images_are_like_is_refused_where_masks_are_recovered(prior: str) -> None:
+    with pytest.raises(ConfigurationError, match="target"):
+        build(Kind.ATTACK, "gradient-matching", {"restarts": 2, prior: 1.0})
+
+
 class InBatches(MemoryExchange):
     """The same exchange, its updates summed over batches."""
 
     def __init__(self, whole: MemoryExchange, size: int) -> None:
         self._whole, self._size = whole, size
+        self.message_size = whole.message_size
 
     @property
     def epochs(self) -> tuple[int, ...]:

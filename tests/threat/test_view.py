@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from fake_views import SPLIT, FakeExchange, FakeRebuilt
@@ -47,6 +49,24 @@ def test_every_accessor_checks_its_own_grant(needed: Knowledge) -> None:
     ACCESS[needed](view_of(PARTY, needed))
     with pytest.raises(NotMountableError):
         ACCESS[needed](view_of(PARTY, (~NOTHING) & ~needed))
+
+
+def test_an_encoder_is_asked_in_messages_as_large_as_the_recorded_ones() -> None:
+    sizes = []
+
+    class Counting(FakeRebuilt):
+        def party(self, name: str, epoch: int) -> object:
+            def send(images: torch.Tensor, rng: torch.Generator) -> dict[int, torch.Tensor]:
+                sizes.append(len(images))
+                return {0: images.repeat(1, 2, 1, 1)}
+
+            return send
+
+    view = dataclasses.replace(view_of(PARTY, Knowledge.QUERIES), _rebuilt=Counting())
+    images = torch.arange(5.0)[:, None, None, None].expand(5, 1, 4, 4)
+    sent = view.query("b", images, 0, torch.Generator())
+    assert sizes == [2, 2, 1]
+    assert torch.equal(sent[0][:, 0], images[:, 0])
 
 
 def test_a_party_reads_its_own_link_and_images_only() -> None:

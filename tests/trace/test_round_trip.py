@@ -63,6 +63,7 @@ def test_messages_come_back_ordered_by_sample(
 def test_an_exchange_follows_the_order_of_its_victims(run: Run, folder: Path) -> None:
     exchange = TraceReader(folder).exchange([20, 4])
     assert exchange.epochs == (0, 1)
+    assert exchange.message_size == max(len(message.samples) for message in run.sent)
     for direction, route in ((Direction.ACTIVATION, UP), (Direction.GRADIENT, DOWN)):
         rows = exchange.messages(route.party, route.level, direction, 1)
         assert len(rows) == 2
