@@ -225,7 +225,7 @@ def _ways(*, centred: bool) -> tuple[Fit, ...]:
 
 def condition(
     features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator,
-    *, blank: Tensor, centring: bool = True, beside: bool = False,
+    *, blank: Tensor | None = None, centring: bool = True, beside: bool = False,
 ) -> Conditioning:  # fmt: skip
     """The way from which a position's own features predict its pixels best, on unseen patients.
 
@@ -235,7 +235,7 @@ def condition(
         factor: pixels per feature position along each axis.
         folds: rows of each fold; no patient in two.
         rng: which positions are compared.
-        blank: (1, channels, *grid), what is sent for an image of zeros.
+        blank: (1, channels, *grid), what is sent for an image of zeros; None where it stays in.
         centring: whether ways that take out the typical sample are tried.
         beside: whether all ways may stand side by side, for whoever can weigh them better than this
             comparison of single positions does.
@@ -250,10 +250,11 @@ def condition(
         return _error(fit(few), few, pixels, folds)
 
     # A pattern laid over a message would spoil the ranks of what it hides: it goes first.
-    plain, *_ = _ways(centred=False)
-    cleared = features - blank
-    if error(plain, cleared) < _WORTH * error(plain, features):
-        return Cleared(blank, _best(cleared, error, centring, beside))
+    if blank is not None and bool(torch.isfinite(blank).all()):
+        plain, *_ = _ways(centred=False)
+        cleared = features - blank
+        if error(plain, cleared) < _WORTH * error(plain, features):
+            return Cleared(blank, _best(cleared, error, centring, beside))
     return _best(features, error, centring, beside)
 
 

@@ -79,7 +79,8 @@ def gather(
         asked: images to learn from, the auxiliary ones first; None for these alone.
         centring: whether the typical message may be taken out. Whoever compares whole messages,
             and centres what it compares, leaves it in.
-        beside: whether channels may be there in two ways, for whoever weighs them.
+        beside: whether channels may be there in several ways, for whoever weighs them, and without
+            what a blank image sends.
     """
     own = view.auxiliary_images(victim)
     images = own if asked is None else asked.images
@@ -91,13 +92,14 @@ def gather(
     further = [] if others is None else [read.queried(others, levels, rng) for _ in times]
     received = read.received(levels)
     folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
-    blank = read.queried(torch.zeros_like(own[:_BLANKS]), levels, rng)
+    blank = read.queried(torch.zeros_like(own[:_BLANKS]), levels, rng) if beside else {}
     centred, ways = set(), {}
     for level in levels:
         # On the images as they are: the typical one of altered copies would be a blurred one.
         way = condition(
             raw[0][level][: len(own)], own, 2**level, folds, rng,
-            blank=blank[level].mean(0, keepdim=True), centring=centring, beside=beside,
+            blank=blank[level].mean(0, keepdim=True) if beside else None,
+            centring=centring, beside=beside,
         )  # fmt: skip
         ways[level] = way.ways
         for features in (*raw, *further, received):
