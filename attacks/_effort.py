@@ -13,11 +13,29 @@ _FACTOR = {"quick": 0.3, "standard": 1.0, "thorough": 5.0}
 
 
 _SHARES = (0.25, 0.5)
+_COOLING = 0.25  # of the steps: the last ones, at a falling rate
 
 
 def scaled(amount: int, effort: Effort) -> int:
     """An amount of standard effort, scaled and never below one."""
     return max(1, round(amount * _FACTOR[effort]))
+
+
+def endings(steps: int) -> list[tuple[int, int]]:
+    """Where an attack that keeps its full rate can be brought to an end, for its effort curve.
+
+    An end on the way is a copy's, and stands where an attack of as few steps would have ended. A
+    guess from the middle of a longer one would stand lower, and the curve seem steeper than it is.
+
+    Args:
+        steps: of the whole attack, at least 1.
+
+    Returns:
+        A quarter, half and all of the steps, each with how many of them are at the full rate; those
+        from there on are at a falling one.
+    """
+    ends = sorted({round(share * steps) for share in (*_SHARES, 1.0)} - {0})
+    return [(end, int((1 - _COOLING) * end)) for end in ends]
 
 
 def fewer_patients(patients: Tensor, rng: Generator) -> list[tuple[int, Tensor]]:

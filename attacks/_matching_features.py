@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,9 @@ from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 from leakaudit.threat.view import Features
 
-Encode = Callable[[Tensor, Generator], Features]
+from ._effort import endings
 
-_CHECKPOINTS = 5
+Encode = Callable[[Tensor, Generator], Features]
 
 
 @dataclass(frozen=True)
@@ -90,52 +91,87 @@ def _match_rows(
     budget: MatchingBudget,
     rng: Generator,
 ) -> list[Checkpoint]:
-    restarts = starts.shape[1]
-    images = starts.flatten(0, 1).clone().requires_grad_()
-    owner = rows.repeat_interleave(restarts)
-    wanted = [
-        {level: tensor[owner] for level, tensor in release.sent.items()} for release in releases
-    ]
-    spreads = [
-        {level: _spread(tensor) for level, tensor in release.sent.items()} for release in releases
-    ]
-    optimiser = torch.optim.Adam([images], lr=budget.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
-    stops = {round(budget.steps * (part + 1) / _CHECKPOINTS) for part in range(_CHECKPOINTS)}
-    recent = torch.zeros(len(images))
-    points = []
-    for step in range(1, budget.steps + 1):
-        turn = step % len(releases)
-        features = releases[turn].encode(images, rng)
-        misfit = torch.zeros(len(images))
-        for level, target in wanted[turn].items():
-            gap = (features[level] - target) / spreads[turn][level]
+    descent, done, points = _Descent(releases, starts, rows, budget), 0, []
+    for end, until in endings(budget.steps):
+        for _ in range(done, until):
+            descent.step(1.0, rng)
+        done, whole = until, end == budget.steps
+        last = descent if whole else descent.copy()
+        # A curve must not change what it is a curve of: on the way, randomness is its own.
+        drawn = rng if whole else Generator().manual_seed(rng.initial_seed())
+        for step in range(until, end):
+            last.step(1 - (step - until) / (end - until), drawn)
+        points.append(Checkpoint(end, last.best()))
+    return points
+
+
+class _Descent:
+    """Images on their way to where their features match."""
+
+    def __init__(
+        self, releases: Sequence[Release], starts: Tensor, rows: Tensor, budget: MatchingBudget
+    ) -> None:
+        self._args = releases, starts, rows, budget
+        self.releases, self.budget, self.restarts = releases, budget, starts.shape[1]
+        self.images = starts.flatten(0, 1).clone().requires_grad_()
+        owner = rows.repeat_interleave(self.restarts)
+        self.wanted = [
+            {level: tensor[owner] for level, tensor in each.sent.items()} for each in releases
+        ]
+        self.spreads = [
+            {level: _spread(tensor) for level, tensor in each.sent.items()} for each in releases
+        ]
+        self.optimiser = torch.optim.Adam([self.images], lr=budget.learning_rate)
+        self.recent = torch.zeros(len(self.images))
+        self.taken = 0
+
+    def copy(self) -> _Descent:
+        """The same from here on, whatever becomes of this one."""
+        other = _Descent(*self._args)
+        with torch.no_grad():
+            other.images.copy_(self.images)
+        other.optimiser.load_state_dict(copy.deepcopy(self.optimiser.state_dict()))
+        other.recent, other.taken = self.recent.clone(), self.taken
+        return other
+
+    def step(self, rate: float, rng: Generator) -> None:
+        """Look at the next release, at a share of the learning rate."""
+        self.taken += 1
+        turn = self.taken % len(self.releases)
+        features = self.releases[turn].encode(self.images, rng)
+        misfit = torch.zeros(len(self.images))
+        for level, target in self.wanted[turn].items():
+            gap = (features[level] - target) / self.spreads[turn][level]
             misfit = misfit + gap.flatten(1).square().mean(1)
-        if step == 1 and not _pulls(misfit, images):
+        if self.taken == 1 and not _pulls(misfit, self.images):
             raise NotMountableError(
                 "matching features needs an encoder that can be differentiated",
                 found="a defense through which no gradient comes back",
                 remedy="mount decoder-inversion, which needs queries alone",
             )
-        loss = misfit.sum() + budget.total_variation * _roughness(images).sum()
-        optimiser.zero_grad()
+        loss = misfit.sum() + self.budget.total_variation * _roughness(self.images).sum()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.budget.learning_rate * rate
+        self.optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
-        schedule.step()
+        self.optimiser.step()
         with torch.no_grad():
-            images.clamp_(0, 1)
-        recent = misfit.detach() if step == 1 else recent.lerp(misfit.detach(), 0.3)
-        if step in stops:
-            if not bool(torch.isfinite(recent).all()):
-                raise AttackInvalidError(
-                    "features of a guess must stay finite",
-                    found=f"a distance of {recent.max().item()} after {step} steps",
-                    remedy="lower learning_rate",
-                )
-            best = recent.reshape(-1, restarts).argmin(1)
-            grouped = images.detach().unflatten(0, (-1, restarts))
-            points.append(Checkpoint(step, grouped[torch.arange(len(rows)), best].clone()))
-    return points
+            self.images.clamp_(0, 1)
+        now = misfit.detach()
+        self.recent = now if self.taken == 1 else self.recent.lerp(now, 0.3)
+
+    def best(self) -> Tensor:
+        """(rows, modalities, *space): of all restarts those whose features match best."""
+        if not bool(torch.isfinite(self.recent).all()):
+            raise AttackInvalidError(
+                "features of a guess must stay finite",
+                found=f"a distance of {self.recent.max().item()} after {self.taken} steps",
+                remedy="lower learning_rate",
+            )
+        best = self.recent.reshape(-1, self.restarts).argmin(1)
+        grouped: Tensor = self.images.detach().unflatten(0, (-1, self.restarts))
+        chosen: Tensor = grouped[torch.arange(len(best)), best]
+        return chosen.clone()
 
 
 def _pulls(misfit: Tensor, images: Tensor) -> bool:

@@ -36,7 +36,7 @@ class ActivationMatching(Attack):
     steps: PositiveInt = Field(default=150, le=1_000_000, description="optimiser steps per image")
     restarts: PositiveInt = Field(default=1, le=64, description="starting points per image")
     learning_rate: PositiveFloat = Field(
-        default=0.05, le=1.0, description="highest step size, in grey values of [0, 1]"
+        default=0.01, le=1.0, description="highest step size, in grey values of [0, 1]"
     )
     total_variation: NonNegativeFloat = Field(
         default=0.05, le=1e3, description="weight of the mean difference of neighbouring pixels"

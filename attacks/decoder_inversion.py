@@ -13,10 +13,11 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from ._course import Budget, Lesson
 from ._decoder import Decoder
 from ._effort import Effort, fewer_patients, scaled
 from ._examples import examples
-from ._learn import Budget, Lesson, decode_all
+from ._learn import decode_all
 from ._releases import gather
 
 

@@ -11,9 +11,10 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from ._course import Budget, Lesson
 from ._effort import Effort, scaled
 from ._hijack import Hijack, HijackBudget, pilot_of
-from ._learn import Budget, Lesson, decode
+from ._learn import decode
 from ._likeness import answers_anew, imitated, last_release
 
 

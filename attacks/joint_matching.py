@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,8 @@ from ._likeness import last_release
 from ._smoothness import total_variation
 from ._stand_in import stand_in
 
-_POINTS = 4
+_COOLING = 0.25  # of the steps with images: the last ones, at a falling rate
+_ENDS = (0.5, 1.0)  # of the steps: the earlier end is for the effort curve
 _RIDGE = 1e-3
 
 
@@ -58,7 +60,7 @@ class JointMatching(Attack):
         default=1e-2, le=1.0, description="highest step size of the encoder"
     )
     learning_rate: PositiveFloat = Field(
-        default=1e-2, le=1.0, description="highest step size, in grey values of [0, 1]"
+        default=3e-2, le=1.0, description="highest step size, in grey values of [0, 1]"
     )
     total_variation: NonNegativeFloat = Field(
         default=1.0, le=1e3, description="weight of the mean difference of neighbouring pixels"
@@ -106,54 +108,85 @@ class JointMatching(Attack):
         modalities, finest = view.modalities[target.victim], min(target.levels)
         structure = strongest_pattern(sent[finest], view.space)
         structure = structure.expand(-1, modalities, *view.space)
-        images = coloured(structure, known).clone().requires_grad_()
+        images = coloured(structure, known).clone()
         wanted = {level: _even(each) for level, each in sent.items()}
         encoder = _Encoder(
-            stand_in(view, target.victim, rng), wanted, images.detach(), rng, through=not random
+            stand_in(view, target.victim, rng), wanted, images, rng, through=not random
         )
-        weights = list(encoder.parameters())
-        alone, together = (scaled(each, self.effort) for each in (self.encoder_steps, self.steps))
-        by_weights = torch.optim.Adam(weights, lr=self.encoder_learning_rate)
-        by_images = torch.optim.Adam([images], lr=self.learning_rate)
-        schedules = [
-            torch.optim.lr_scheduler.CosineAnnealingLR(by_weights, alone + together),
-            torch.optim.lr_scheduler.CosineAnnealingLR(by_images, together),
-        ]
-        stops = {round(together * (part + 1) / _POINTS) for part in range(_POINTS)}
-        points = [Checkpoint(0, images.detach().clone())]
-        recent = 0.0
-        for step in range(1, alone + together + 1):
-            features = encoder(images, rng)
-            misfit = torch.stack(
-                [(features[level] - each).square().mean() for level, each in wanted.items()]
-            ).sum()
-            loss = misfit + self.total_variation * total_variation(images).mean()
-            by_weights.zero_grad()
-            by_images.zero_grad()
-            loss.backward()
-            by_weights.step()
-            schedules[0].step()
-            if step > alone:
-                by_images.step()
-                schedules[1].step()
-                with torch.no_grad():
-                    images.clamp_(0, 1)
-            recent = misfit.item() if step == 1 else 0.7 * recent + 0.3 * misfit.item()
-            if step - alone in stops:
-                points.append(Checkpoint(step, images.detach().clone()))
-        if not recent < float("inf"):
+        descent = _Descent(encoder, images, self)
+        points, done = [Checkpoint(0, images.clone())], 0
+        for share in _ENDS:
+            alone, together = (
+                max(1, round(share * scaled(each, self.effort)))
+                for each in (self.encoder_steps, self.steps)
+            )
+            for _ in range(done, alone):
+                descent.step(1.0, rng, move=False)
+            done = alone
+            last, drawn = descent, rng
+            if share < 1:
+                # A curve must not change what it is a curve of: its randomness is its own.
+                last, drawn = descent.copy(), Generator().manual_seed(rng.initial_seed())
+            for step in range(together):
+                left = (together - step) / (_COOLING * together)
+                last.step(min(1.0, left), drawn, move=True)
+            points.append(Checkpoint(alone + together, last.images.detach().clone()))
+        if not descent.misfit < float("inf"):
             raise AttackInvalidError(
                 "features of a guess must stay finite",
-                found=f"a distance of {recent}",
+                found=f"a distance of {descent.misfit}",
                 remedy="lower learning_rate or encoder_learning_rate",
             )
-        return _Match(points, recent)
+        return _Match(points, descent.misfit)
 
 
 @dataclass(frozen=True, eq=False)
 class _Match:
     points: list[Checkpoint]
     misfit: float
+
+
+class _Descent:
+    """Images and an encoder on their way to explain what was sent."""
+
+    def __init__(self, encoder: _Encoder, images: Tensor, attack: JointMatching) -> None:
+        self.encoder, self.attack = encoder, attack
+        self.images = images.clone().requires_grad_()
+        self.misfit, self.taken = float("inf"), 0
+        self._optimisers = (
+            torch.optim.Adam(list(encoder.parameters()), lr=attack.encoder_learning_rate),
+            torch.optim.Adam([self.images], lr=attack.learning_rate),
+        )
+
+    def copy(self) -> _Descent:
+        """The same from here on, whatever becomes of this one."""
+        other = _Descent(copy.deepcopy(self.encoder), self.images.detach(), self.attack)
+        for theirs, own in zip(other._optimisers, self._optimisers, strict=True):
+            theirs.load_state_dict(copy.deepcopy(own.state_dict()))
+        other.misfit, other.taken = self.misfit, self.taken
+        return other
+
+    def step(self, rate: float, rng: Generator, *, move: bool) -> None:
+        """Change the encoder, and where ``move`` the images, at a share of the learning rates."""
+        features = self.encoder(self.images, rng)
+        misfit = torch.stack(
+            [
+                (features[level] - each).square().mean()
+                for level, each in self.encoder.wanted.items()
+            ]
+        ).sum()
+        loss = misfit + self.attack.total_variation * total_variation(self.images).mean()
+        rates = (self.attack.encoder_learning_rate, self.attack.learning_rate)
+        for optimiser, most in zip(self._optimisers, rates, strict=True):
+            optimiser.param_groups[0]["lr"] = most * rate
+            optimiser.zero_grad()
+        loss.backward()
+        for optimiser in self._optimisers[: 2 if move else 1]:
+            optimiser.step()
+        with torch.no_grad():
+            self.images.clamp_(0, 1)
+        self.misfit = 0.7 * self.misfit + 0.3 * misfit.item() if self.taken else misfit.item()
+        self.taken += 1
 
 
 class _Encoder(nn.Module):

@@ -9,9 +9,10 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from ._course import Budget, Lesson
 from ._decoder import Decoder
 from ._effort import Effort, scaled
-from ._learn import Budget, Lesson, decode_all
+from ._learn import decode_all
 from ._simulator import SimulatorBudget, Simulators
 
 

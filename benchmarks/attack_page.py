@@ -143,8 +143,8 @@ def _effort(record: Record, picture: str) -> Iterator[str]:
     yield ""
     yield (
         "Quality by optimiser steps, or by auxiliary patients where the attack learns from them in "
-        "closed form: a curve that is flat at its end has converged. Dashed: the blind guess. The "
-        "band is the 95 % interval."
+        "closed form: an attack has converged where twice the effort gained next to nothing. "
+        "Dashed: the blind guess. The band is the 95 % interval."
     )
     yield ""
     yield f"![Effort curves of every attack]({picture})"

@@ -25,9 +25,10 @@ from leakaudit.record.estimates import (
 from leakaudit.statistics import Direction
 from leakaudit.statistics import Estimate as Figure
 
-# The end of an effort curve is flat when its last stretch gained less than this share of the way
-# from blind to a total leak.
+# An effort curve is flat when twice the effort gained less than this share of the way from blind to
+# a total leak.
 FLAT_GAIN = 0.02
+_HALF = 0.52  # of the effort at most: half of it, whatever whole steps make of that
 
 
 @dataclass(frozen=True, order=True)
@@ -148,7 +149,11 @@ def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Fig
 
 
 def converged(key: FindingId, series: Series) -> bool | None:
-    """Whether every effort curve is flat at its end; None where none was measured."""
+    """Whether twice the effort gained next to nothing on every curve; None where none was measured.
+
+    Between the two last points of a curve little may change because they are close, or because an
+    attack takes small steps near its end.
+    """
     curves = [curve for curve in (series.curve, series.curve_auxiliary) if len(curve) > 1]
     ceiling = ceiling_of(key.metric, len(series.patients))
     if ceiling is None or not curves:
@@ -161,8 +166,9 @@ def converged(key: FindingId, series: Series) -> bool | None:
         return None
     gains = []
     for curve in curves:
-        before, last = list(curve.values())[-2:]
-        gains.append(float(np.nanmean(last - before)) / span)
+        most = max(curve)
+        half = max((spent for spent in curve if spent <= _HALF * most), default=min(curve))
+        gains.append(float(np.nanmean(curve[most] - curve[half])) / span)
     return max(gains) < FLAT_GAIN
 
 

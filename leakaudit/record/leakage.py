@@ -56,7 +56,8 @@ class Finding(Part):
     )
     converged: bool | None = Field(
         default=None,
-        description="are the ends of the measured effort curves flat; null where none was measured",
+        description="did twice the effort gain next to nothing, on each effort curve; null where "
+        "none was measured",
     )
     match_curve: tuple[Number, ...] = Field(
         default=(),

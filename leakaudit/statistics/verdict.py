@@ -146,8 +146,8 @@ def effort_doubts(flat: Mapping[str, bool | None]) -> list[str]:
     The strongest alone is not enough: one a little lower that still rises may pass it.
 
     Args:
-        flat: what each is called ("" where there is one) to whether its effort curve is flat at
-            its end; None where none was measured.
+        flat: what each is called ("" where there is one) to whether twice the effort gained next to
+            nothing; None where that was not measured.
     """
     return [
         (f"{name}: " if name else "")

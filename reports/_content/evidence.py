@@ -200,8 +200,8 @@ def _efforts(index: Index, question: Question, key: str) -> list[Block]:
     """One row of panels by steps, one by auxiliary patients, where they were measured."""
     told = {
         "effort": "Effort: quality of the attack by the steps it spent (messages it read, where it "
-        "optimises nothing), one panel per victim. A curve that is flat at its end has converged; "
-        "bands are 95 % intervals, cut at the frame.",
+        "optimises nothing), one panel per victim. An attack has converged where twice the effort "
+        "gained next to nothing; bands are 95 % intervals, cut at the frame.",
         "patients-learnt": "Auxiliary patients: quality of the attack by how many it learnt from, "
         "one panel per victim. Where a curve still rises, somebody with more patients would read "
         "more.",

@@ -41,7 +41,7 @@ def limits(index: Index) -> Section:
             blocks.append(Paragraph(say(f"and {len(rising) - SHOWN:,} more, in the record.")))
     else:
         unknown = [f for v in record.verdicts if (f := index.finding(v)) and f.converged is None]
-        text = "Every effort curve behind a verdict was flat at its end."
+        text = "Every attack behind a verdict had found almost as much with half its effort."
         if unknown:
             text = f"For {count(len(unknown), 'verdict')} convergence was not measured."
         blocks.append(Paragraph(say(text)))

@@ -257,6 +257,23 @@ def test_effort_curves() -> None:
     assert converged(IMAGES, replace(series_of(0.8), curve={})) is None
 
 
+@pytest.mark.parametrize(
+    ("curve", "flat"),
+    [
+        ({10: 0.3, 50: 0.795, 100: 0.8}, True),
+        ({10: 0.3, 50: 0.7, 90: 0.8, 100: 0.8}, False),  # little happens between 90 and 100
+        ({10: 0.8, 50: 0.8, 100: 0.79}, True),
+        ({49: 0.795, 99: 0.7, 100: 0.8}, True),
+        ({51: 0.795, 99: 0.7, 100: 0.8}, True),  # half of what whole steps make of 100
+        ({80: 0.7, 90: 0.8, 100: 0.8}, False),  # nothing at half: the least there is
+    ],
+)
+def test_flat_means_that_half_the_effort_found_as_much(curve: dict[int, float], flat: bool) -> None:
+    series = series_of(0.8)
+    tables = {effort: np.full_like(series.values, value) for effort, value in curve.items()}
+    assert converged(IMAGES, replace(series, curve=tables)) is flat
+
+
 def test_missing_values_stay_missing_in_the_record() -> None:
     series = series_of(0.8)
     values = series.values.copy()
