@@ -7,6 +7,7 @@ A small network learns to undo them; nothing in it has seen a victim.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,11 +19,13 @@ from leakaudit.split.spec import level_size
 from leakaudit.training.loss import segmentation_loss
 
 from ._clues import clues
+from ._effort import endings
 from ._tail import normalised
 
 _RATE = 1e-2
 _STATE_WEIGHT = 0.1  # of the state's squared error, in units of its variance, beside the mask's
 _AT_ONCE = 32
+_WARMING = 0.1  # of the steps: the first ones, at a rising rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,9 +165,9 @@ def teach(
     steps: int,
     batch_size: int,
     rng: Generator,
-    halfway: Callable[[int], None],
+    earlier: Callable[[int, MaskReader], None] | None = None,
 ) -> None:
-    """Train a reader in place, for some steps of one cosine cycle.
+    """Train a reader in place.
 
     Args:
         reader: untrained.
@@ -172,31 +175,56 @@ def teach(
         steps: of the optimiser.
         batch_size: samples per step.
         rng: order of the samples.
-        halfway: told the step once half of them are done.
+        earlier: given readers that end with fewer steps, for an effort curve, and their steps.
 
     Raises:
         AttackInvalidError: the loss is not finite.
     """
-    optimiser = torch.optim.AdamW(reader.parameters(), lr=_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps + 1)
-    for step in range(steps):
-        rows = torch.randint(len(lesson.masks), (batch_size,), generator=rng)
-        seen = lesson.seen[rows]
-        logits, states = reader(seen.clues, seen.images)
-        loss = segmentation_loss(logits, lesson.masks[rows])
-        loss = loss + _STATE_WEIGHT * (states - lesson.states[rows]).square().mean()
-        if not bool(torch.isfinite(loss)):
-            raise AttackInvalidError(
-                "the loss of a network that learns must stay finite",
-                found=f"{loss.item()} after {step} steps",
-                remedy="look at the recorded gradients: a few may be too large to compute with",
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step + 1 == steps // 2:
-            halfway(step + 1)
+    optimiser, done = torch.optim.AdamW(reader.parameters(), lr=_RATE), 0
+    for end, until in endings(steps):
+        whole = end == steps
+        if not whole and earlier is None:
+            continue
+        for step in range(done, until):
+            rate = min(1.0, (step + 1) / (_WARMING * steps))
+            _learn(reader, optimiser, rate, lesson, batch_size, rng)
+        done, last, drawn = until, reader, rng
+        if not whole:
+            # A curve must not change what it is a curve of: on the way, randomness is its own.
+            last, drawn = copy.deepcopy(reader), Generator().manual_seed(rng.initial_seed())
+        ending = torch.optim.AdamW(last.parameters(), lr=_RATE)
+        ending.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+        for step in range(until, end):
+            rate = 1 - (step - until) / (end - until)
+            _learn(last, ending, rate, lesson, batch_size, drawn)
+        if earlier is not None and not whole:
+            earlier(end, last)
+
+
+def _learn(
+    reader: MaskReader,
+    optimiser: torch.optim.Optimizer,
+    rate: float,
+    lesson: Lesson,
+    batch_size: int,
+    rng: Generator,
+) -> None:
+    """One step, at a share of the learning rate."""
+    rows = torch.randint(len(lesson.masks), (batch_size,), generator=rng)
+    seen = lesson.seen[rows]
+    logits, states = reader(seen.clues, seen.images)
+    loss = segmentation_loss(logits, lesson.masks[rows])
+    loss = loss + _STATE_WEIGHT * (states - lesson.states[rows]).square().mean()
+    if not bool(torch.isfinite(loss)):
+        raise AttackInvalidError(
+            "the loss of a network that learns must stay finite",
+            found=loss.item(),
+            remedy="look at the recorded gradients: a few may be too large to compute with",
+        )
+    optimiser.param_groups[0]["lr"] = _RATE * rate
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
 
 
 def _fitted(tensor: Tensor, size: tuple[int, ...]) -> Tensor:

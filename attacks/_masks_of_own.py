@@ -62,7 +62,7 @@ def masks_of_own(
         lesson = rehearsal.lesson(learn)
         outputs = (lesson.masks.shape[1], lesson.states.shape[1])
         reader = MaskReader(lesson.seen[learn[:1] * 0], rehearsal.level, outputs, _WIDTH)
-        teach(reader, lesson, reader_steps, batch_size, rng, lambda _: None)
+        teach(reader, lesson, reader_steps, batch_size, rng)
         tested, _, _ = rehearsal.test(fold)
         known[fold] = reader.read(tested)[0].sigmoid()
         seen += reader.read(evidence)[0].sigmoid() / len(folds)

@@ -74,13 +74,12 @@ def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
     outputs = (lesson.masks.shape[1], lesson.states.shape[1])
     reader = MaskReader(lesson.seen[learn[:1] * 0], rehearsal.level, outputs, budget.width)
     seen, received = rehearsal.victims()
-    start = budget.stand_in_steps * len(rehearsal.epochs)
     trail: list[Checkpoint] = []
 
-    def halfway(step: int) -> None:
-        trail.append(Checkpoint(start + step, reader.read(seen)[0].sigmoid()))
+    def earlier(steps: int, some: MaskReader) -> None:
+        trail.append(Checkpoint(steps, some.read(seen)[0].sigmoid()))
 
-    teach(reader, lesson, budget.reader_steps, budget.batch_size, rng, halfway)
+    teach(reader, lesson, budget.reader_steps, budget.batch_size, rng, earlier)
     tested, played, masks = rehearsal.test(held)
     wanted = [torch.cat(pair) for pair in zip(received, played, strict=True)]
     read = [reader.read(each) for each in (seen, tested)]
@@ -92,7 +91,7 @@ def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
         errors = _errors(found[len(view) :], masks)
         if _surely_less(errors, least):
             best, least = found[: len(view)], errors
-        trail.append(Checkpoint(start + budget.reader_steps + step, best.sigmoid()))
+        trail.append(Checkpoint(budget.reader_steps + step, best.sigmoid()))
     return Guess(trail[-1].values, trail[-1].effort, tuple(trail[:-1]))
 
 

@@ -41,7 +41,8 @@ class GradientMatching(Attack):
     Differs: for masks the other parties' part is unknown, so guess and optimisation start from a
     network that learned on a simulated exchange with stand-ins for the others; it reads several
     recorded epochs and the adversary's own images together. The sum of the others' features is
-    optimised along with the mask, and kept where that surely helps on auxiliary patients. For
+    optimised along with the mask, and kept where that surely helps on auxiliary patients; the
+    effort curve counts steps of the network and of the match, not of the stand-ins before them. For
     images activations are smoothed, because the derivative of a ReLU jumps; the distance's
     logarithm is what is lowered, by plain Adam or by L-BFGS in double precision, in which every
     update has its own curvature and step length. Which image of a batch is whose is never guessed:
