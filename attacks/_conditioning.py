@@ -18,13 +18,12 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from ._linear import enough_columns_for, space_to_depth
+from ._blocks import space_to_depth
+from ._linear import enough_columns_for
+from ._squashing import Ranking, Unsaturating
 
-_KNOTS = 257
-_ENTRIES = 1 << 14  # of a table between the knots
 _POSITIONS = 64  # per sample, to compare the ways; fewer where there are
 _ROWS = 16_384  # of all samples already
-_ALMOST = 1 - 2.0**-24  # nearer to a bound, single precision cannot tell values apart
 _WORTH = 0.8  # of the plain way's error: another, which costs detail, must leave less
 
 
@@ -72,68 +71,6 @@ class Scaling:
         size = wide.abs().amax((0, *space), keepdim=True)
         spread = torch.where(spread <= 1e-7 * size, 1.0, spread)
         return cls(centre.float(), spread.float(), centred)
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Replace each value by the normal quantile of its rank: undoes any monotone change.
-
-    Attributes:
-        low: (channels, 1) least value of each channel.
-        step: (channels, 1) distance between neighbouring entries of the table.
-        table: (channels, entries) what evenly spaced values map to.
-    """
-
-    low: Tensor
-    step: Tensor
-    table: Tensor
-
-    def __call__(self, features: Tensor) -> Tensor:
-        rows = features.movedim(1, 0).flatten(1)
-        last = self.table.shape[1] - 1
-        at = ((rows - self.low) / self.step).clamp_(0, last)
-        left = at.long().clamp_(max=last - 1)
-        heights = self.table.gather(1, left)
-        heights = heights.lerp_(self.table.gather(1, left + 1), at - left)
-        shape = (features.shape[1], features.shape[0], *features.shape[2:])
-        return heights.reshape(shape).movedim(0, 1).contiguous()
-
-    @classmethod
-    def fit(cls, features: Tensor) -> Ranking:
-        """From auxiliary features."""
-        rows = features.movedim(1, 0).flatten(1).sort(dim=1).values
-        at = torch.linspace(0, rows.shape[1] - 1, _KNOTS).round().long()
-        knots = rows[:, at].contiguous()
-        heights = torch.special.ndtri((torch.arange(_KNOTS) + 0.5) / _KNOTS)
-        low, high = knots[:, :1], knots[:, -1:]
-        step = ((high - low) / (_ENTRIES - 1)).clamp_min(1e-30)
-        # A table of even steps is looked up many times faster than a place among uneven knots.
-        values = low + step * torch.arange(_ENTRIES)
-        right = torch.searchsorted(knots, values).clamp(1, _KNOTS - 1)
-        left, over = knots.gather(1, right - 1), knots.gather(1, right)
-        within = ((values - left) / (over - left).clamp_min(1e-30)).clamp(0, 1)
-        return cls(low, step, heights[right - 1].lerp(heights[right], within))
-
-
-@dataclass(frozen=True, eq=False)
-class Unsaturating:
-    """Stretch what a saturating function pressed against a bound, the same for all channels.
-
-    As if by the hyperbolic tangent; other such functions look alike towards their bounds.
-
-    Attributes:
-        bound: the largest size seen.
-    """
-
-    bound: float
-
-    def __call__(self, features: Tensor) -> Tensor:
-        return (features.double() / self.bound).clamp(-_ALMOST, _ALMOST).atanh().float()
-
-    @classmethod
-    def fit(cls, features: Tensor) -> Unsaturating:
-        """From auxiliary features."""
-        return cls(max(features.abs().max().item(), 1e-30))
 
 
 @dataclass(frozen=True, eq=False)

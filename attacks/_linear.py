@@ -13,48 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import optimize
 from torch import Generator, Tensor, nn
 
+from ._blocks import depth_to_space, space_to_depth
+
 _MOST_COLUMNS = 1500  # beyond this the normal equations cost more than they recover
+_Doubles = npt.NDArray[np.float64]
 _ROWS_PER_COLUMN = 40
 _PENALTIES = (1e-2, 1e-1, 1.0)  # relative to the variance of one standardised feature
-
-
-def space_to_depth(images: Tensor, factor: int, grid: tuple[int, ...]) -> Tensor:
-    """Cut images into blocks: (n, c, *grid * factor) to (n, c * factor**d, *grid); crops the rest.
-
-    The inverse of :func:`depth_to_space` on what is not cropped.
-    """
-    n, channels = images.shape[:2]
-    d = len(grid)
-    cropped = images
-    for axis, side in enumerate(grid, start=2):
-        cropped = cropped.narrow(axis, 0, side * factor)
-    blocks = cropped.reshape(n, channels, *itertools.chain(*((side, factor) for side in grid)))
-    order = (0, 1, *(3 + 2 * axis for axis in range(d)), *(2 + 2 * axis for axis in range(d)))
-    return blocks.permute(order).reshape(n, channels * factor**d, *grid)
-
-
-def depth_to_space(blocks: Tensor, factor: int, space: tuple[int, ...]) -> Tensor:
-    """Put blocks back: (n, c * factor**d, *grid) to (n, c, *space), edges repeated where short."""
-    n, grid = blocks.shape[0], tuple(blocks.shape[2:])
-    d = len(grid)
-    split = blocks.reshape(n, -1, *(factor,) * d, *grid)
-    pairs = itertools.chain(*((2 + d + axis, 2 + axis) for axis in range(d)))
-    images = split.permute(0, 1, *pairs).reshape(n, -1, *(side * factor for side in grid))
-    return stretch(images, space)
-
-
-def stretch(images: Tensor, space: tuple[int, ...]) -> Tensor:
-    """Repeat the last row, column and slice until the size fits: odd sizes halve rounding down."""
-    missing = [side - have for side, have in zip(space, images.shape[2:], strict=True)]
-    if not any(missing):
-        return images
-    return nn.functional.pad(
-        images, [end for side in reversed(missing) for end in (0, side)], "replicate"
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,16 +138,30 @@ class _Ridge:
     def best(
         cls, everything: _Sums, rests: Sequence[_Sums], sums: Sequence[_Sums], part: Tensor
     ) -> _Ridge:
-        """With the penalty under which the folds left out are predicted best."""
+        """With the largest penalty under which folds left out are predicted as well as with any.
+
+        As well: worse by no more than the standard error of the difference. Few patients cannot
+        tell nearer, and a penalty too small costs more on other patients than one too large
+        (Breiman et al., "Classification and regression trees", 1984, section 3.4.3).
+        """
         tried = []
-        for penalty in _PENALTIES:
+        for penalty in sorted(_PENALTIES, reverse=True):
             left_out = [rest.solve(penalty, part) for rest in rests]
-            error = sum(
-                own.error(weights, weights) for own, weights in zip(sums, left_out, strict=True)
+            errors = np.array(
+                [own.error(each, each) for own, each in zip(sums, left_out, strict=True)]
             )
-            tried.append((error, penalty, left_out))
-        error, penalty, left_out = min(tried, key=lambda each: each[0])
-        return cls(everything.solve(penalty, part), left_out, error)
+            tried.append((errors, penalty, left_out))
+        least, *_ = min(tried, key=lambda each: float(each[0].sum()))
+        errors, penalty, left_out = next(each for each in tried if _as_well(each[0] - least))
+        return cls(everything.solve(penalty, part), left_out, float(errors.sum()))
+
+
+def _as_well(worse_by: _Doubles) -> bool:
+    """Whether errors, fold by fold, exceed others by no more than chance would have them."""
+    if len(worse_by) < 2:
+        return not worse_by.any()
+    spread = float(worse_by.std(ddof=1)) / math.sqrt(len(worse_by))
+    return float(worse_by.mean()) <= spread
 
 
 def _shares(ridges: Sequence[_Ridge], sums: Sequence[_Sums]) -> list[float]:
@@ -196,7 +179,9 @@ def _shares(ridges: Sequence[_Ridge], sums: Sequence[_Sums]) -> list[float]:
         for one in ridges
     ]
     errors = np.array(pairs) / max(np.trace(pairs), 1e-300)
-    root = np.linalg.cholesky(errors + 1e-9 * np.eye(len(errors)))
+    # Between regressions that say nearly the same, differences of large sums can fall below zero.
+    strengths, directions = np.linalg.eigh((errors + errors.T) / 2)
+    root = directions * np.sqrt(strengths.clip(1e-9))
     sum_to_one = 1e3 * np.ones((1, len(errors)))
     aims = np.append(np.zeros(len(errors)), 1e3)
     found, _ = optimize.nnls(np.concatenate([root.T, sum_to_one]), aims)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
+from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features, View
 
 from ._conditioning import by_patient, condition
@@ -90,6 +91,7 @@ def gather(
     times = range(draws if random else 1)
     raw = [read.queried(images, levels, rng) for _ in times]
     further = [] if others is None else [read.queried(others, levels, rng) for _ in times]
+    _require_finite((*raw, *further), victim)
     received = read.received(levels)
     folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
     blank = read.queried(torch.zeros_like(own[:_BLANKS]), levels, rng) if beside else {}
@@ -112,6 +114,17 @@ def gather(
         else {}
     )
     return Releases(tuple(raw), received, frozenset(centred), mean, ways)
+
+
+def _require_finite(answers: Sequence[Features], victim: str) -> None:
+    for features in answers:
+        for level, each in features.items():
+            if not bool(torch.isfinite(each).all()):
+                raise AttackInvalidError(
+                    "what a party answers to queries must be finite",
+                    found=f"values of {victim} at level {level} that are not",
+                    remedy="look at its defense: some auxiliary image is too much for it",
+                )
 
 
 def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:

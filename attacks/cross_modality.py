@@ -15,12 +15,12 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View, derangement
 
+from ._blocks import space_to_depth
 from ._conditioning import by_patient
 from ._course import Budget, Lesson
 from ._effort import Effort, scaled
 from ._examples import Examples, altered
 from ._learn import decode
-from ._linear import space_to_depth
 from ._masks_of_own import masks_of_own
 from ._releases import Releases, gather
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -16,6 +17,9 @@ from leakaudit.plugins import Plugin
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property
 from leakaudit.threat.view import Asset, Target, View
+
+# Both name the same failure; neither knows the other's.
+_UNSOLVABLE = (torch.linalg.LinAlgError, np.linalg.LinAlgError)  # type: ignore[attr-defined]
 
 Criterion = Literal["singling out", "linkability", "inference"]
 
@@ -151,7 +155,7 @@ class Attack(Plugin):
             torch.manual_seed(seed)
             try:
                 guesses = self.guess(view, torch.Generator().manual_seed(seed))
-            except torch.linalg.LinAlgError as problem:  # type: ignore[attr-defined]
+            except _UNSOLVABLE as problem:
                 raise AttackInvalidError(
                     "an attack's equations must have a solution",
                     found=str(problem).splitlines()[0],

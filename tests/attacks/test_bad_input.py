@@ -65,6 +65,21 @@ class _BatchNorms(Guard):
         return normed
 
 
+class Sour:
+    """A party that answers with what is no number where an image is brightest."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def party(self, name: str, epoch: int) -> Callable[[Tensor, Generator], dict[int, Tensor]]:
+        def answer(images: Tensor, rng: Generator) -> dict[int, Tensor]:
+            sent = images.repeat(1, 4, *(1,) * (images.ndim - 2))
+            sour = sent.masked_fill(sent >= 0.99 * sent.max(), self.value)
+            return dict.fromkeys(range(4), sour)
+
+        return answer
+
+
 class Unsolvable(Attack):
     """Meets equations without a solution."""
 
@@ -168,6 +183,18 @@ def test_what_was_recorded_must_be_finite(
     view = given.view(asset=attack.goal, position=Position.SERVER)
     view = replace(view, _exchange=Broken(given.exchange, broken))
     with pytest.raises(AttackInvalidError, match="must be finite"):
+        attack(view, 0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["decoder-inversion", "re-identification"])
+def test_what_is_answered_to_queries_must_be_finite(
+    name: str, value: float, world: Callable[..., World]
+) -> None:
+    attack, given = cheap(name), world()
+    view = given.view(asset=attack.goal, position=Position.SERVER, levels=[(0,)])
+    view = replace(view, _rebuilt=Sour(value))
+    with pytest.raises(AttackInvalidError, match="answers to queries must be finite"):
         attack(view, 0)
 
 

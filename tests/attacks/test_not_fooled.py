@@ -26,7 +26,7 @@ UNASKING = {
 }
 Kind = Literal[
     "scaled down", "scaled up", "flipped", "permuted", "rotated", "fixed noise", "saturated",
-    "quantized", "offset", "silent gradients", "erased",
+    "quantized", "offset", "silent gradients", "erased", "cubed", "spread",
 ]  # fmt: skip
 
 
@@ -85,6 +85,10 @@ class _DisguiseGuard(Guard):
                 )
             case "offset":
                 return features + key["offset"].reshape(lined)
+            case "cubed":
+                return features**3
+            case "spread":
+                return torch.exp(2 * features)
             case "erased":
                 return features * 0
             case _:
@@ -132,6 +136,22 @@ def test_a_secret_rotation_is_undone_with_the_steps_an_audit_takes(
     rotated = world(defenses=(Disguise(kind="rotated"),), planted=True, seed=seed)
     usual = DecoderInversion()
     assert recovered(rotated, usual) / undefended(seed, usual) >= 0.95
+
+
+@pytest.mark.parametrize("kind", ["cubed", "spread"])
+def test_a_function_that_spreads_values_costs_little(
+    kind: Kind, world: Callable[..., World], undefended: Callable[..., float]
+) -> None:
+    disguised = world(defenses=(Disguise(kind=kind),), planted=True)
+    assert recovered(disguised) / undefended(0) >= 0.85
+
+
+@pytest.mark.parametrize("seed", WORLDS)
+def test_what_disguises_are_measured_by_is_no_weak_attack(
+    seed: int, undefended: Callable[..., float]
+) -> None:
+    assert undefended(seed) > 0.8
+    assert undefended(seed, DecoderInversion()) > 0.83
 
 
 @pytest.mark.parametrize("seed", WORLDS)
@@ -182,4 +202,4 @@ def test_a_map_of_noise_that_is_the_same_for_all_is_not_taken_for_anatomy(
     world: Callable[..., World],
 ) -> None:
     masked = world(defenses=(Disguise(kind="fixed noise"),), planted=True)
-    assert recovered(masked, UNASKING["joint-matching"]) > 0
+    assert recovered(masked, JointMatching()) > 0
