@@ -20,8 +20,8 @@ _FOLDS = 4
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate
 _HELD_OUT = 0.2
 _CHECKED = 48  # held-out samples at most: enough to choose one of five shares
-_FURTHER = 0.3  # steps of a further task that shares a network, over those of one alone
-_BEGUN = 0.7  # of the steps, where the network of another victim is there to begin from
+_FURTHER = 0.25  # steps of a further task that shares a network, over those of one alone
+_BEGUN = 0.65  # of the steps, where the network of another victim is there to begin from
 
 
 def hold_out(patients: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
