@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from frugal import frugal
@@ -91,6 +92,14 @@ class Unsolvable(Attack):
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         torch.linalg.solve(torch.zeros(2, 2), torch.ones(2))
+        return {}
+
+
+class UnsolvableElsewhere(Unsolvable):
+    """The same, in another library."""
+
+    def guess(self, view: View, rng: Generator) -> Guesses:
+        np.linalg.cholesky(-np.eye(2))
         return {}
 
 
@@ -205,7 +214,12 @@ def test_a_message_that_is_not_read_may_be_broken(world: Callable[..., World]) -
 
 
 @pytest.mark.parametrize(
-    ("attack", "says"), [(Unsolvable(), "must have a solution"), (Wandering(), "must be finite")]
+    ("attack", "says"),
+    [
+        (Unsolvable(), "must have a solution"),
+        (UnsolvableElsewhere(), "must have a solution"),
+        (Wandering(), "must be finite"),
+    ],
 )
 def test_an_attack_that_breaks_down_is_invalid(
     attack: Attack, says: str, world: Callable[..., World]
