@@ -22,7 +22,7 @@ from ._clues import clues
 from ._effort import endings
 from ._tail import normalised
 
-_RATE = 1e-2
+_RATE = 5e-3
 _STATE_WEIGHT = 0.1  # of the state's squared error, in units of its variance, beside the mask's
 _AT_ONCE = 32
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate

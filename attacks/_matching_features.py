@@ -14,6 +14,9 @@ from leakaudit.threat.attack import Checkpoint
 from leakaudit.threat.view import Features
 
 from ._effort import endings
+from ._usual_images import UsualImages
+
+_LEAST_NOISE = 1e-5  # variance: where nothing is drawn, only what no feature shows is made usual
 
 Encode = Callable[[Tensor, Generator], Features]
 
@@ -27,6 +30,7 @@ class MatchingBudget:
         restarts: starting points per image; the one whose features match best is kept.
         learning_rate: highest step, in grey values.
         total_variation: weight of the mean difference between neighbouring pixels.
+        usual_images: weight of how unusual an image is, beside what the defense's noise warrants.
         at_once: images optimised in one batch, restarts included.
     """
 
@@ -34,6 +38,7 @@ class MatchingBudget:
     restarts: int
     learning_rate: float
     total_variation: float
+    usual_images: float
     at_once: int
 
 
@@ -55,6 +60,7 @@ def match(
     start: Callable[[int], Tensor],
     budget: MatchingBudget,
     rng: Generator,
+    usual: UsualImages | None = None,
 ) -> list[Checkpoint]:
     """Images of all samples, on the way and at the end.
 
@@ -66,6 +72,7 @@ def match(
         start: restart number to (n, modalities, *space) in [0, 1].
         budget: what it may cost.
         rng: the defenses' randomness as the adversary redraws it.
+        usual: what images are usually like; None where the adversary knows none.
 
     Raises:
         NotMountableError: no gradient comes back through the encoder.
@@ -74,8 +81,12 @@ def match(
     samples = len(next(iter(releases[0].sent.values())))
     starts = torch.stack([start(number) for number in range(budget.restarts)], dim=1)
     size = max(1, budget.at_once // budget.restarts)
+    prior = None
+    if usual is not None:
+        noise = _noise(releases, starts[: budget.at_once, 0], rng)
+        prior = _Prior(usual, budget.usual_images * max(noise, _LEAST_NOISE))
     parts = [
-        _match_rows(releases, starts[rows], rows, budget, rng)
+        _match_rows(releases, starts[rows], rows, budget, prior, rng)
         for rows in torch.arange(samples).split(size)
     ]
     return [
@@ -89,9 +100,10 @@ def _match_rows(
     starts: Tensor,
     rows: Tensor,
     budget: MatchingBudget,
+    prior: _Prior | None,
     rng: Generator,
 ) -> list[Checkpoint]:
-    descent, done, points = _Descent(releases, starts, rows, budget), 0, []
+    descent, done, points = _Descent(releases, starts, rows, budget, prior), 0, []
     for end, until in endings(budget.steps):
         for _ in range(done, until):
             descent.step(1.0, rng)
@@ -105,13 +117,27 @@ def _match_rows(
     return points
 
 
+@dataclass(frozen=True, eq=False)
+class _Prior:
+    """What to believe of an image, and how much against features of unit spread."""
+
+    usual: UsualImages
+    weight: float
+
+
 class _Descent:
     """Images on their way to where their features match."""
 
     def __init__(
-        self, releases: Sequence[Release], starts: Tensor, rows: Tensor, budget: MatchingBudget
+        self,
+        releases: Sequence[Release],
+        starts: Tensor,
+        rows: Tensor,
+        budget: MatchingBudget,
+        prior: _Prior | None,
     ) -> None:
-        self._args = releases, starts, rows, budget
+        self._args = releases, starts, rows, budget, prior
+        self.prior = prior
         self.releases, self.budget, self.restarts = releases, budget, starts.shape[1]
         self.images = starts.flatten(0, 1).clone().requires_grad_()
         owner = rows.repeat_interleave(self.restarts)
@@ -150,6 +176,8 @@ class _Descent:
                 remedy="mount decoder-inversion, which needs queries alone",
             )
         loss = misfit.sum() + self.budget.total_variation * _roughness(self.images).sum()
+        if self.prior is not None:
+            loss = loss + self.prior.weight * self.prior.usual(self.images).sum()
         for group in self.optimiser.param_groups:
             group["lr"] = self.budget.learning_rate * rate
         self.optimiser.zero_grad()
@@ -180,6 +208,26 @@ def _pulls(misfit: Tensor, images: Tensor) -> bool:
         return False
     (pull,) = torch.autograd.grad(misfit.sum(), images, retain_graph=True, allow_unused=True)
     return pull is not None and (bool(pull.any()) or not bool(misfit.any()))
+
+
+def _noise(releases: Sequence[Release], images: Tensor, rng: Generator) -> float:
+    """Variance of what a defense draws, per value of an image that all releases together show.
+
+    In units of the features' spread. It is what makes one step towards better matching features
+    worth one step away from usual images, were both normally distributed.
+    """
+    total = 0.0
+    with torch.no_grad():
+        for release in releases:
+            first, second = release.encode(images, rng), release.encode(images, rng)
+            gaps = [
+                (first[level] - second[level]) / _spread(sent)
+                for level, sent in release.sent.items()
+            ]
+            variance = sum(gap.square().mean().item() for gap in gaps) / (2 * len(gaps))
+            values = sum(gap[0].numel() for gap in gaps)
+            total += variance * images[0].numel() / values
+    return total / len(releases) ** 2
 
 
 def _spread(features: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ class ImageBudget:
         learning_rate: highest step of Adam, in grey values.
         total_variation: weight of the images' total variation, against the distance's logarithm.
         usual_features: weight of how unusual their features are, against the same.
+        usual_images: weight of how unusual they are themselves, against the same.
         agreement: weight of the restarts' distance from their mean, against the same; Adam only,
             because the others' steps would mislead a line search.
     """
@@ -46,6 +47,7 @@ class ImageBudget:
     learning_rate: float
     total_variation: float
     usual_features: float = 0.0
+    usual_images: float = 0.0
     agreement: float = 0.0
 
     @property
@@ -69,7 +71,8 @@ def matched(
         wanted: (rows, values), the gradients that were seen, restarts of one update in a row.
         start: (rows, batch, modalities, *space) in [0, 1].
         budget: what it may cost.
-        unusual: images to (rows,), how unusual their features are; None where nobody knows.
+        unusual: images to (rows,), how unusual they and their features are, weighted; None where
+            nobody knows.
 
     Returns:
         Checkpoints of images (rows / restarts, batch, modalities, *space) in [0, 1]: of all
@@ -101,7 +104,7 @@ def matched(
         varies = total_variation(images.flatten(1, 2))
         loss = (apart + least).log() + budget.total_variation * varies
         if unusual is not None:
-            loss = loss + budget.usual_features * unusual(images)
+            loss = loss + unusual(images)
         if budget.agreement:
             loss = loss + budget.agreement * disagreement(images, budget.restarts)
         (slope,) = torch.autograd.grad(loss.sum(), images)

@@ -17,6 +17,7 @@ from leakaudit.threat.view import Target, View, WeightUpdate
 from ._matching_gradients import ImageBudget, matched
 from ._matching_priors import FeatureStatistics
 from ._smoothness import smoothed
+from ._usual_images import UsualImages
 
 Weights = dict[str, Tensor]
 Update = Callable[[Tensor, Mapping[str, Tensor], Tensor], Weights]
@@ -29,7 +30,8 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
     """Images of those samples whose weight updates the adversary has.
 
     Args:
-        view: grants the victim's weight updates and encoder; auxiliary images give the start.
+        view: grants the victim's weight updates and encoder; auxiliary images give the start, and
+            what images are usually like.
         target: whose images.
         budget: effort.
         rng: starting points, and the defenses' randomness as the adversary redraws it.
@@ -58,9 +60,9 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
         )
     network = smoothed(endpoint).to(budget.precision)
     unusual = None
-    if budget.usual_features:
+    if Knowledge.AUXILIARY_IMAGES in view.knowledge:
         known = view.auxiliary_images(target.victim).to(budget.precision)
-        unusual = FeatureStatistics(network.encoder, known)
+        unusual = _unusual(network.encoder, known, budget)
     caused = _caused_by(network, updates[0].weights, rng)
     rows, points = [], []
     size = max(1, _AT_ONCE // budget.restarts)
@@ -76,6 +78,33 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
     ]
     last = trail.pop()
     return Guess(last.values, last.effort, tuple(trail), torch.cat(rows))
+
+
+def _unusual(
+    encoder: nn.Module, known: Tensor, budget: ImageBudget
+) -> Callable[[Tensor], Tensor] | None:
+    """How unlike known ones images (rows, batch, modalities, *space) and their features are.
+
+    Args:
+        encoder: images to level to features.
+        known: (n, modalities, *space).
+        budget: weights of both.
+    """
+    terms: list[Callable[[Tensor], Tensor]] = []
+    if budget.usual_features:
+        features = FeatureStatistics(encoder, known)
+        terms.append(lambda images: budget.usual_features * features(images))
+    if budget.usual_images:
+        usual = UsualImages(known)
+
+        def apart(images: Tensor) -> Tensor:
+            each: Tensor = usual(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+            return budget.usual_images * each.mean(1)
+
+        terms.append(apart)
+    if not terms:
+        return None
+    return lambda images: torch.stack([term(images) for term in terms]).sum(0)
 
 
 def _alike(updates: Sequence[WeightUpdate]) -> list[list[WeightUpdate]]:
@@ -143,7 +172,7 @@ def _recovered(
     start: Tensor,
     caused: Update,
     budget: ImageBudget,
-    unusual: FeatureStatistics | None,
+    unusual: Callable[[Tensor], Tensor] | None,
 ) -> list[Checkpoint]:
     """Images of some updates, (all their rows, modalities, *space), on the way and at the end."""
     restarts = start.shape[1]

@@ -12,13 +12,14 @@ from leakaudit.threat.view import Target, View
 
 from ._effort import Effort, scaled
 from ._matching_features import MatchingBudget, Release, match
+from ._usual_images import UsualImages
 
 
 class ActivationMatching(Attack):
     """Optimise images until the victim's own encoder turns them into what it sent.
 
-    Knows: messages of the victim; its encoder's weights. Auxiliary images, where granted, only
-    give the starting point.
+    Knows: messages of the victim; its encoder's weights. Auxiliary images, where granted,
+    give the starting point, and what to believe of an image as far as noise hides it.
     Differs: images of all samples and restarts are optimised in one batch; each step draws the
     defense's randomness anew and takes the recorded epochs in turn, so that fresh noise averages
     out; distances are judged channel by channel, so that no rescaling blinds the optimiser.
@@ -41,6 +42,11 @@ class ActivationMatching(Attack):
     total_variation: NonNegativeFloat = Field(
         default=0.05, le=1e3, description="weight of the mean difference of neighbouring pixels"
     )
+    usual_images: NonNegativeFloat = Field(
+        default=5.0, le=1e3,
+        description="weight of how unlike auxiliary images a guess is, in units of what the "
+        "defense's noise warrants; without such images it does nothing",
+    )  # fmt: skip
     at_once: PositiveInt = Field(default=32, le=65_536, description="images per batch")
     releases: PositiveInt = Field(
         default=20, le=10_000, description="most recent recorded epochs to match"
@@ -53,6 +59,7 @@ class ActivationMatching(Attack):
             restarts=self.restarts * (3 if self.effort == "thorough" else 1),
             learning_rate=self.learning_rate,
             total_variation=self.total_variation,
+            usual_images=self.usual_images,
             at_once=self.at_once,
         )
         return {target: self._guess(view, target, budget, rng) for target in view.targets}
@@ -65,7 +72,12 @@ class ActivationMatching(Attack):
             )
             for epoch in view.epochs[-self.releases :]
         ]
-        *trail, last = match(releases, lambda number: start(view, target, number, rng), budget, rng)
+        usual = None
+        if Knowledge.AUXILIARY_IMAGES in view.knowledge and budget.usual_images:
+            usual = UsualImages(view.auxiliary_images(target.victim))
+        *trail, last = match(
+            releases, lambda number: start(view, target, number, rng), budget, rng, usual
+        )
         return Guess(last.values, last.effort, tuple(trail))
 
 

@@ -47,7 +47,8 @@ class GradientMatching(Attack):
     logarithm is what is lowered, by plain Adam or by L-BFGS in double precision, in which every
     update has its own curvature and step length. Which image of a batch is whose is never guessed:
     each sample's own gradient at the cut is matched through. What features are usual comes from
-    auxiliary images, because no encoder here keeps a running mean of patients' features.
+    auxiliary images, because no encoder here keeps a running mean of patients' features; where
+    granted, they also say what an image is like that the gradients leave open.
     Source: Zhu, Liu, Han, "Deep leakage from gradients", NeurIPS 2019 (L-BFGS); Geiping et al.,
     "Inverting gradients", NeurIPS 2020 (cosine); Yin et al., "See through gradients", CVPR 2021
     (feature statistics, group consistency).
@@ -67,7 +68,7 @@ class GradientMatching(Attack):
     effort: Effort = Field(default="standard", description="scales all steps")
     steps: NonNegativeInt | None = Field(
         default=None, le=1_000_000,
-        description="optimiser steps of matching; unset: 20 for masks, 200 for images",
+        description="optimiser steps of matching; unset: 20 for masks, 400 for images",
     )  # fmt: skip
     restarts: PositiveInt = Field(
         default=1, le=64, description="images: starting points; the nearest match is kept"
@@ -86,6 +87,11 @@ class GradientMatching(Attack):
         default=0.0, le=1e3,
         description="images: weight of how far the features' mean and variance are from those of "
         "auxiliary images, against the logarithm of the distance",
+    )  # fmt: skip
+    usual_images: NonNegativeFloat = Field(
+        default=1.0, le=1e3,
+        description="images: weight of how unlike auxiliary images they are, against the logarithm "
+        "of the distance; without such images it does nothing",
     )  # fmt: skip
     agreement: NonNegativeFloat = Field(
         default=0.0, le=1e3,
@@ -166,11 +172,12 @@ class GradientMatching(Attack):
     def _image_budget(self) -> ImageBudget:
         return ImageBudget(
             method=self.method,
-            steps=self._steps(200),
+            steps=self._steps(400),
             restarts=self.restarts,
             learning_rate=0.03 if self.learning_rate is None else self.learning_rate,
             total_variation=10.0 if self.total_variation is None else self.total_variation,
             usual_features=self.usual_features,
+            usual_images=self.usual_images,
             agreement=self.agreement,
         )
 

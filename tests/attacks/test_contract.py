@@ -36,6 +36,14 @@ def of_strangers(world: World, view: View, seed: int) -> View:
     return replace(view, _candidates=line_up(world, strangers=True))
 
 
+def of_nobody(world: World, view: View, seed: int) -> View:
+    """A party's own images tell of the masks whatever the messages: they are of others as well."""
+    mixing = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(world.patients), generator=mixing)
+    own = {name: images[order] for name, images in view._own_images.items()}
+    return replace(view.shuffled(mixing), _own_images=own)
+
+
 @dataclass(frozen=True)
 class Row:
     """How an attack is put to the test.
@@ -90,6 +98,7 @@ ROWS: dict[str, Row] = {
         {"steps": 4, "stand_in_steps": 15, "reader_steps": 80, "channels": 16},
         {"position": Position.PARTY, "members": ("north",), "victims": ("server",)},
         leaks=0.7,
+        silence=of_nobody,
     ),
     "mask-inference": Row({}, {"position": Position.WIRE, "members": ("south",),
                                "victims": ("server",)}, leaks=0.2, measure=overlap_advantage),

@@ -10,7 +10,10 @@ import pytest
 import torch
 from leakaudit.attacks._matching_gradients import ImageBudget, matched
 from leakaudit.attacks._matching_priors import FeatureStatistics, disagreement
+from leakaudit.attacks._usual_images import UsualImages
+from leakaudit.attacks.activation_matching import ActivationMatching
 from leakaudit.attacks.gradient_matching import GradientMatching
+from leakaudit.defenses.gaussian_noise import GaussianNoise
 from memory_exchange import MemoryExchange, World, advantage
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
@@ -106,8 +109,10 @@ def test_what_no_gradient_tells_is_made_usual(method: str) -> None:
         return (images - 0.3).square().flatten(1).sum(1)
 
     def furthest(weight: float) -> float:
-        budget = ImageBudget(method, 80, 1, 0.05, 0.0, usual_features=weight)
-        (*_, last) = matched(seen_in_part, seen_in_part(truth), start, budget, unusual)
+        budget = ImageBudget(method, 80, 1, 0.05, 0.0)
+        (*_, last) = matched(
+            seen_in_part, seen_in_part(truth), start, budget, lambda each: weight * unusual(each)
+        )
         return (last.values[..., 1:] - 0.3).abs().amax().item()
 
     assert furthest(1.0) < 0.05
@@ -208,3 +213,77 @@ def test_images_of_a_batch_come_in_the_order_of_its_samples(world: Callable[...,
     for alike in found @ truth.mT:
         _, best = linear_sum_assignment(alike.numpy(), maximize=True)
         assert best.tolist() == [0, 1]
+
+
+def fields(count: int, seed: int, width: float = 1.0) -> Tensor:
+    """(count, 2, 12, 10): smooth deviations from a mean, in the second modality twice as large."""
+    each = drawn(count, 2, 12, 10, seed=seed) - 0.5
+    smooth = each + each.roll(1, 2) + each.roll(1, 3) + each.roll((1, 1), (2, 3))
+    return 0.5 + width * smooth / 8 * torch.tensor([1.0, 2.0])[:, None, None]
+
+
+def test_images_are_as_unusual_as_their_spectrum_by_hand() -> None:
+    known, guess = fields(4000, 0), fields(3, 1)
+    found = UsualImages(known)(guess)
+    # Of so many, neither the pooled spread nor neighbouring frequencies of a smooth spectrum weigh.
+    apart = (guess - known.mean(0)).numpy() / (known - known.mean(0)).numpy().std((0, 2, 3))[
+        :, None, None
+    ]
+    power = np.abs(np.fft.fft2(apart)) ** 2 / 120
+    waves = 2 * np.pi * np.fft.fftfreq(12)[:, None], 2 * np.pi * np.fft.fftfreq(10)
+    # A sum of two neighbours passes a frequency by 2 + 2 cos, along either axis.
+    usual = (2 + 2 * np.cos(waves[0])) * (2 + 2 * np.cos(waves[1])) / 4
+    for axis in (0, 1):
+        usual = (np.roll(usual, 1, axis) + usual + np.roll(usual, -1, axis)) / 3
+    np.testing.assert_allclose(found, (power / usual).mean((1, 2, 3)), rtol=0.03)
+
+
+def test_images_like_those_known_have_an_energy_of_about_one_and_others_more() -> None:
+    usual = UsualImages(fields(60, 0))
+    like = usual(fields(60, 1)).mean().item()
+    assert 0.7 < like < 1.1  # below one where neighbouring frequencies have more power
+    assert usual(fields(60, 1, width=2.0)).mean().item() == pytest.approx(4 * like, rel=0.1)
+    rough = 0.5 + (drawn(60, 2, 12, 10, seed=2) - 0.5) / 4
+    assert usual(rough).mean() > 3 * like
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_images_that_are_all_alike_say_nothing(count: int) -> None:
+    usual = UsualImages(drawn(1, 1, 5, 7).expand(count, -1, -1, -1))
+    assert usual(drawn(3, 1, 5, 7, seed=1)).tolist() == [0, 0, 0]
+
+
+def test_three_dimensions_and_odd_sizes() -> None:
+    usual = UsualImages(drawn(6, 1, 5, 7, 3))
+    assert usual(drawn(2, 1, 5, 7, 3, seed=1)).shape == (2,)
+
+
+def test_usual_images_help_where_noise_hides_most(world: Callable[..., World]) -> None:
+    """And do no harm where there is none."""
+
+    def reached(noise: float, weight: float) -> float:
+        given = world(defenses=(GaussianNoise(noise_multiplier=noise, clip_norm=60.0),))
+        attack = ActivationMatching(steps=60, usual_images=weight)
+        (found,) = advantage(given, attack(given.view(levels=[(0,)]), 0)).values()
+        return found
+
+    assert reached(0.3, 5.0) > reached(0.3, 0.0) + 0.1
+    assert reached(1e-6, 5.0) > reached(1e-6, 0.0) - 0.02
+
+
+def test_usual_images_help_gradients_that_few_steps_match(world: Callable[..., World]) -> None:
+    def reached(weight: float) -> float:
+        attack = GradientMatching.model_validate(IMAGES | {"usual_images": weight})
+        (found,) = advantage(world(), attack(world().view(), 0)).values()
+        return found
+
+    assert reached(1.0) > reached(0.0) + 0.15
+
+
+def test_without_auxiliary_images_none_are_usual(world: Callable[..., World]) -> None:
+    view = world().view(grants=Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS)
+    with_it, without = (
+        GradientMatching.model_validate(IMAGES | {"steps": 3, "usual_images": weight})(view, 0)
+        for weight in (1.0, 0.0)
+    )
+    assert all(bool((with_it[each].values == without[each].values).all()) for each in with_it)
