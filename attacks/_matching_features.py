@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from leakaudit.threat.view import Features
 from ._effort import endings
 from ._usual_images import UsualImages
 
-_LEAST_NOISE = 1e-5  # variance: where nothing is drawn, only what no feature shows is made usual
+_LEAST_WARRANTED = 1e-5  # where nothing is drawn, only what no feature shows is made usual
 
 Encode = Callable[[Tensor, Generator], Features]
 
@@ -30,7 +31,7 @@ class MatchingBudget:
         restarts: starting points per image; the one whose features match best is kept.
         learning_rate: highest step, in grey values.
         total_variation: weight of the mean difference between neighbouring pixels.
-        usual_images: weight of how unusual an image is, beside what the defense's noise warrants.
+        usual_images: weight of how unusual an image is, in units of what noise warrants.
         at_once: images optimised in one batch, restarts included.
     """
 
@@ -83,8 +84,8 @@ def match(
     size = max(1, budget.at_once // budget.restarts)
     prior = None
     if usual is not None:
-        noise = _noise(releases, starts[: budget.at_once, 0], rng)
-        prior = _Prior(usual, budget.usual_images * max(noise, _LEAST_NOISE))
+        warranted = max(_warranted(releases, starts[: budget.at_once, 0], rng), _LEAST_WARRANTED)
+        prior = _Prior(usual, budget.usual_images * warranted)
     parts = [
         _match_rows(releases, starts[rows], rows, budget, prior, rng)
         for rows in torch.arange(samples).split(size)
@@ -210,23 +211,33 @@ def _pulls(misfit: Tensor, images: Tensor) -> bool:
     return pull is not None and (bool(pull.any()) or not bool(misfit.any()))
 
 
-def _noise(releases: Sequence[Release], images: Tensor, rng: Generator) -> float:
-    """Variance of what a defense draws, per value of an image that all releases together show.
+def _warranted(releases: Sequence[Release], images: Tensor, rng: Generator) -> float:
+    """Weight of the prior's energy beside the features' distance.
 
-    In units of the features' spread. It is what makes one step towards better matching features
-    worth one step away from usual images, were both normally distributed.
+    Were features linear in the image and everything normally distributed, the two together would be
+    the posterior's logarithm: per release, the variance of what a defense draws, in units of the
+    features' spread, times values of an image per value of a feature. Levels count alike in the
+    distance, so they do here.
+
+    Raises:
+        AttackInvalidError: what would be sent is not finite.
     """
     total = 0.0
     with torch.no_grad():
         for release in releases:
             first, second = release.encode(images, rng), release.encode(images, rng)
-            gaps = [
-                (first[level] - second[level]) / _spread(sent)
-                for level, sent in release.sent.items()
-            ]
-            variance = sum(gap.square().mean().item() for gap in gaps) / (2 * len(gaps))
-            values = sum(gap[0].numel() for gap in gaps)
-            total += variance * images[0].numel() / values
+            for level, sent in release.sent.items():
+                gap = (first[level] - second[level]) / _spread(sent)
+                # Of a channel that varied more than what was sent, nothing is left but noise.
+                drawn = gap.square().mean((0, *range(2, gap.ndim))).div(2).clamp_max(1).mean()
+                share = images[0].numel() / gap[0].numel()
+                total += drawn.item() * share / len(release.sent)
+    if not math.isfinite(total):
+        raise AttackInvalidError(
+            "what an encoder would send must be finite",
+            found="infinite or undefined values for an image to start from",
+            remedy="attack another epoch, or mount decoder-inversion, which needs queries alone",
+        )
     return total / len(releases) ** 2
 
 

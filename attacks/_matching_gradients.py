@@ -27,7 +27,7 @@ _LEAST_DOUBLE = 1e-16
 
 @dataclass(frozen=True)
 class ImageBudget:
-    """Settings of :func:`matched`.
+    """What it may cost, and what is believed of images.
 
     Attributes:
         method: distance and optimiser.
@@ -35,8 +35,9 @@ class ImageBudget:
         restarts: starting points per update.
         learning_rate: highest step of Adam, in grey values.
         total_variation: weight of the images' total variation, against the distance's logarithm.
-        usual_features: weight of how unusual their features are, against the same.
-        usual_images: weight of how unusual they are themselves, against the same.
+        usual_features: weight of how unusual their features are, against the same; whoever calls
+            :func:`matched` passes the term, weighted.
+        usual_images: likewise of how unusual they are themselves.
         agreement: weight of the restarts' distance from their mean, against the same; Adam only,
             because the others' steps would mislead a line search.
     """

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_LEAST_SPREAD = 0.05  # of the mean over pixels: where known images are all alike, as off the head
 _LEAST_POWER = 1e-4  # of the mean: a frequency that few images do not show is not forbidden
-_ALIKE = 1e-10  # variance in grey values: rounding makes as much of images that are the same
-_POOLED = 5.0  # images' worth of belief that every pixel varies as much as any
+_ALIKE = 1e-10  # variance in grey values, far above what rounding makes of images that are the same
+_POOLED = 5.0  # images' worth of belief that a pixel varies as any does, off the head too
 
 
 class UsualImages:
@@ -30,15 +29,17 @@ class UsualImages:
         pooled = variance.mean(self._axes, keepdim=True)
         variance = (len(images) * variance + _POOLED * pooled) / (len(images) + _POOLED)
         differ = pooled > _ALIKE
-        self._spread = variance.maximum(_LEAST_SPREAD**2 * pooled).sqrt().where(differ, 1.0)
+        self._spread = variance.sqrt().where(differ, 1.0)
         power = self._power(images).mean(0, keepdim=True)
         for axis in self._axes:
             power = (power.roll(-1, axis) + power + power.roll(1, axis)) / 3
         least = _LEAST_POWER * power.mean(self._axes, keepdim=True)
-        self._usual = power.maximum(least).where(differ, torch.inf)
+        # The mean was fitted to these images, and lies off that of all.
+        wider = (len(images) + 1) / max(1, len(images) - 1)
+        self._usual = (wider * power.maximum(least)).where(differ, torch.inf)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(n,) of images (n, modalities, *space): about one for those known, at least zero."""
+        """(n,) of images (n, modalities, *space): about one, or less, for those like known ones."""
         return (self._power(images) / self._usual).flatten(1).mean(1)
 
     def _power(self, images: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class ActivationMatching(Attack):
         default=0.05, le=1e3, description="weight of the mean difference of neighbouring pixels"
     )
     usual_images: NonNegativeFloat = Field(
-        default=5.0, le=1e3,
+        default=2.0, le=1e3,
         description="weight of how unlike auxiliary images a guess is, in units of what the "
         "defense's noise warrants; without such images it does nothing",
     )  # fmt: skip

@@ -88,10 +88,10 @@ class GradientMatching(Attack):
         description="images: weight of how far the features' mean and variance are from those of "
         "auxiliary images, against the logarithm of the distance",
     )  # fmt: skip
-    usual_images: NonNegativeFloat = Field(
-        default=1.0, le=1e3,
+    usual_images: NonNegativeFloat | None = Field(
+        default=None, le=1e3,
         description="images: weight of how unlike auxiliary images they are, against the logarithm "
-        "of the distance; without such images it does nothing",
+        "of the distance; unset: 1 where there are such images",
     )  # fmt: skip
     agreement: NonNegativeFloat = Field(
         default=0.0, le=1e3,
@@ -132,10 +132,10 @@ class GradientMatching(Attack):
 
     @model_validator(mode="after")
     def _priors_are_of_images(self) -> Self:
-        if self.target == "masks" and (self.usual_features or self.agreement):
+        if self.target == "masks" and (self.usual_features or self.usual_images or self.agreement):
             raise ValueError(
-                'usual_features and agreement say what images are like: set target = "images", or '
-                "leave them at 0"
+                "usual_features, usual_images and agreement say what images are like: set "
+                'target = "images", or leave them out'
             )
         return self
 
@@ -177,7 +177,7 @@ class GradientMatching(Attack):
             learning_rate=0.03 if self.learning_rate is None else self.learning_rate,
             total_variation=10.0 if self.total_variation is None else self.total_variation,
             usual_features=self.usual_features,
-            usual_images=self.usual_images,
+            usual_images=1.0 if self.usual_images is None else self.usual_images,
             agreement=self.agreement,
         )
 

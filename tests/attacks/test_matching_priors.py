@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from leakaudit.attacks._matching_features import Release, _warranted
 from leakaudit.attacks._matching_gradients import ImageBudget, matched
+from leakaudit.attacks._matching_images import _unusual
 from leakaudit.attacks._matching_priors import FeatureStatistics, disagreement
 from leakaudit.attacks._usual_images import UsualImages
 from leakaudit.attacks.activation_matching import ActivationMatching
@@ -18,7 +20,7 @@ from memory_exchange import MemoryExchange, World, advantage
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from leakaudit.errors import ConfigurationError, NotMountableError
+from leakaudit.errors import AttackInvalidError, ConfigurationError, NotMountableError
 from leakaudit.plugins import Kind, build
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import WeightUpdate
@@ -169,7 +171,7 @@ def test_agreement_is_refused_where_it_cannot_be(wrong: dict[str, object]) -> No
         build(Kind.ATTACK, "gradient-matching", {"target": "images", "agreement": 1.0, **wrong})
 
 
-@pytest.mark.parametrize("prior", ["usual_features", "agreement"])
+@pytest.mark.parametrize("prior", ["usual_features", "usual_images", "agreement"])
 def test_what_images_are_like_is_refused_where_masks_are_recovered(prior: str) -> None:
     with pytest.raises(ConfigurationError, match="target"):
         build(Kind.ATTACK, "gradient-matching", {"restarts": 2, prior: 1.0})
@@ -267,8 +269,8 @@ def test_usual_images_help_where_noise_hides_most(world: Callable[..., World]) -
         (found,) = advantage(given, attack(given.view(levels=[(0,)]), 0)).values()
         return found
 
-    assert reached(0.3, 5.0) > reached(0.3, 0.0) + 0.1
-    assert reached(1e-6, 5.0) > reached(1e-6, 0.0) - 0.02
+    assert reached(0.03, 2.0) > max(0.4, reached(0.03, 0.0) + 0.1)
+    assert reached(1e-6, 2.0) > reached(1e-6, 0.0) - 0.02
 
 
 def test_usual_images_help_gradients_that_few_steps_match(world: Callable[..., World]) -> None:
@@ -287,3 +289,94 @@ def test_without_auxiliary_images_none_are_usual(world: Callable[..., World]) ->
         for weight in (1.0, 0.0)
     )
     assert all(bool((with_it[each].values == without[each].values).all()) for each in with_it)
+
+
+class Drawing:
+    """An encoder of two levels that adds noise of a known spread to features that it was told."""
+
+    def __init__(self, spreads: dict[int, float]) -> None:
+        self._spreads = spreads
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> dict[int, Tensor]:
+        sizes = {0: (4, 8, 8), 1: (2, 4, 4)}
+        return {
+            level: spread * torch.randn((len(images), *sizes[level]), generator=rng)
+            for level, spread in self._spreads.items()
+        }
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("spreads", [{0: 0.2}, {1: 0.5}, {0: 0.2, 1: 0.5}])
+def test_a_prior_weighs_as_much_as_noise_warrants(spreads: dict[int, float], epochs: int) -> None:
+    rng = torch.Generator().manual_seed(3)
+    encode, images = Drawing(spreads), torch.rand(40, 1, 8, 8)
+    sent = {
+        level: 2 * torch.randn(each.shape, generator=rng)
+        for level, each in Drawing(dict.fromkeys(spreads, 1.0))(images, rng).items()
+    }
+    found = _warranted([Release(encode, sent)] * epochs, images, rng)
+    # Noise in units of the features' spread, and an image's values over the features'.
+    values = {0: 4 * 64, 1: 2 * 16}
+    each = [(spread / 2) ** 2 * 64 / values[level] for level, spread in spreads.items()]
+    assert found == pytest.approx(np.mean(each) / epochs, rel=0.08)
+
+
+def test_a_channel_that_was_silent_by_chance_does_not_decide_what_a_prior_weighs() -> None:
+    rng = torch.Generator().manual_seed(3)
+    images = torch.rand(4, 1, 8, 8)
+    sent = Drawing({0: 1.0})(images, rng)
+    sent[0][:, 1] = 0
+    assert _warranted([Release(Drawing({0: 0.1}), sent)], images, rng) < 0.1
+
+
+def test_an_encoder_whose_noise_is_not_finite_is_named() -> None:
+    images = torch.rand(4, 1, 8, 8)
+    sent = Drawing({0: 1.0})(images, torch.Generator())
+    with pytest.raises(AttackInvalidError, match="finite"):
+        _warranted([Release(Drawing({0: torch.inf}), sent)], images, torch.Generator())
+
+
+def test_a_modality_that_is_always_the_same_says_nothing_and_harms_no_other() -> None:
+    known, guess = fields(20, 0), fields(3, 1)
+    alone = UsualImages(known[:, :1])(guess[:, :1])
+    known[:, 1] = 0.25
+    torch.testing.assert_close(UsualImages(known)(guess), alone / 2)
+
+
+def test_a_pixel_that_few_images_never_show_is_not_forbidden() -> None:
+    known, guess = fields(4, 0), fields(3, 1)
+    known[..., :4, :] = 0.5
+    assert UsualImages(known)(guess).max() < 10
+
+
+@pytest.mark.parametrize("few", [2, 3, 5])
+def test_new_images_are_no_more_unusual_than_few_known_ones_can_say(few: int) -> None:
+    energies = [
+        UsualImages(fields(few, seed))(fields(20, 100 + seed)).mean().item() for seed in range(20)
+    ]
+    assert np.mean(energies) < 1.3
+
+
+def test_both_terms_of_unusual_images_are_weighed() -> None:
+    known, guess = fields(20, 0), fields(6, 1).unflatten(0, (3, 2))
+    encoder = nn.Conv2d(2, 3, 1).double()
+    found = _unusual(Named(encoder), known, replace(BUDGET, usual_features=0.5, usual_images=2.0))
+    assert found is not None
+    features = FeatureStatistics(Named(encoder), known)(guess)
+    images = torch.stack([UsualImages(known)(batch).mean() for batch in guess])
+    torch.testing.assert_close(found(guess), 0.5 * features + 2 * images)
+    assert _unusual(Named(encoder), known, BUDGET) is None
+
+
+class Named(nn.Module):
+    """A network as an encoder: its output is level 0."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        return {0: self.network(images)}
+
+
+BUDGET = ImageBudget("cosine", 80, 1, 0.05, 0.0)
