@@ -343,6 +343,11 @@ def test_a_modality_that_is_always_the_same_says_nothing_and_harms_no_other() ->
     torch.testing.assert_close(UsualImages(known)(guess), alone / 2)
 
 
+def test_images_that_differ_in_brightness_alone_forbid_no_detail() -> None:
+    known = drawn(6, 1, 1, 1).expand(-1, -1, 9, 8)
+    assert torch.isfinite(UsualImages(known)(drawn(3, 1, 9, 8, seed=1))).all()
+
+
 def test_a_pixel_that_few_images_never_show_is_not_forbidden() -> None:
     known, guess = fields(4, 0), fields(3, 1)
     known[..., :4, :] = 0.5
