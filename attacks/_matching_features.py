@@ -15,6 +15,7 @@ from leakaudit.threat.attack import Checkpoint
 from leakaudit.threat.view import Features
 
 from ._effort import endings
+from ._smoothness import total_variation
 from ._usual_images import UsualImages
 
 _LEAST_WARRANTED = 1e-5  # where nothing is drawn, only what no feature shows is made usual
@@ -176,7 +177,7 @@ class _Descent:
                 found="a defense through which no gradient comes back",
                 remedy="mount decoder-inversion, which needs queries alone",
             )
-        loss = misfit.sum() + self.budget.total_variation * _roughness(self.images).sum()
+        loss = misfit.sum() + self.budget.total_variation * total_variation(self.images).sum()
         if self.prior is not None:
             loss = loss + self.prior.weight * self.prior.usual(self.images).sum()
         for group in self.optimiser.param_groups:
@@ -245,11 +246,3 @@ def _spread(features: Tensor) -> Tensor:
     """(1, channels, *ones): differences are judged channel by channel, however it was scaled."""
     axes = (0, *range(2, features.ndim))
     return features.std(axes, keepdim=True).clamp_min(1e-3 * features.std() + 1e-30)
-
-
-def _roughness(images: Tensor) -> Tensor:
-    """(n,) mean absolute difference between neighbours along every axis."""
-    total = torch.zeros(len(images))
-    for axis in range(2, images.ndim):
-        total = total + images.diff(dim=axis).abs().flatten(1).mean(1)
-    return total
