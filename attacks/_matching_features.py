@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -229,16 +228,16 @@ def _warranted(releases: Sequence[Release], images: Tensor, rng: Generator) -> f
             first, second = release.encode(images, rng), release.encode(images, rng)
             for level, sent in release.sent.items():
                 gap = (first[level] - second[level]) / _spread(sent)
+                if not bool(torch.isfinite(gap).all()):
+                    raise AttackInvalidError(
+                        "what an encoder would send must be finite",
+                        found=f"infinite or undefined values at level {level}",
+                        remedy="attack another epoch, or mount decoder-inversion",
+                    )
                 # Of a channel that varied more than what was sent, nothing is left but noise.
                 drawn = gap.square().mean((0, *range(2, gap.ndim))).div(2).clamp_max(1).mean()
                 share = images[0].numel() / gap[0].numel()
                 total += drawn.item() * share / len(release.sent)
-    if not math.isfinite(total):
-        raise AttackInvalidError(
-            "what an encoder would send must be finite",
-            found="infinite or undefined values for an image to start from",
-            remedy="attack another epoch, or mount decoder-inversion, which needs queries alone",
-        )
     return total / len(releases) ** 2
 
 

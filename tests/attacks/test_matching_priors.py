@@ -329,11 +329,19 @@ def test_a_channel_that_was_silent_by_chance_does_not_decide_what_a_prior_weighs
     assert _warranted([Release(Drawing({0: 0.1}), sent)], images, rng) < 0.1
 
 
-def test_an_encoder_whose_noise_is_not_finite_is_named() -> None:
+@pytest.mark.parametrize("broken", [torch.inf, torch.nan])
+def test_an_encoder_that_sends_something_not_finite_is_named(broken: float) -> None:
     images = torch.rand(4, 1, 8, 8)
     sent = Drawing({0: 1.0})(images, torch.Generator())
+    answers = iter([broken, 1.0])
+
+    def once(images: Tensor, rng: torch.Generator) -> dict[int, Tensor]:
+        found = Drawing({0: 1.0})(images, rng)
+        found[0][0, 0, 0, 0] = next(answers)
+        return found
+
     with pytest.raises(AttackInvalidError, match="finite"):
-        _warranted([Release(Drawing({0: torch.inf}), sent)], images, torch.Generator())
+        _warranted([Release(once, sent)], images, torch.Generator())
 
 
 def test_a_modality_that_is_always_the_same_says_nothing_and_harms_no_other() -> None:
