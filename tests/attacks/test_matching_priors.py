@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from leakaudit.errors import AttackInvalidError, ConfigurationError, NotMountableError
 from leakaudit.plugins import Kind, build
+from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import WeightUpdate
 
@@ -256,8 +257,11 @@ def test_images_that_are_all_alike_say_nothing(count: int) -> None:
 
 
 def test_three_dimensions_and_odd_sizes() -> None:
-    usual = UsualImages(drawn(6, 1, 5, 7, 3))
-    assert usual(drawn(2, 1, 5, 7, 3, seed=1)).shape == (2,)
+    known, guess = drawn(6, 1, 5, 7, 3), drawn(2, 1, 5, 7, 3, seed=1)
+    turned = UsualImages(known.permute(0, 1, 4, 2, 3))(guess.permute(0, 1, 4, 2, 3))
+    torch.testing.assert_close(UsualImages(known)(guess), turned)
+    flat = UsualImages(known[..., 0])(guess[..., 0])
+    torch.testing.assert_close(UsualImages(known[..., :1])(guess[..., :1]), flat)
 
 
 def test_usual_images_help_where_noise_hides_most(world: Callable[..., World]) -> None:
@@ -282,11 +286,29 @@ def test_usual_images_help_gradients_that_few_steps_match(world: Callable[..., W
     assert reached(1.0) > reached(0.0) + 0.15
 
 
-def test_without_auxiliary_images_none_are_usual(world: Callable[..., World]) -> None:
-    view = world().view(grants=Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS)
+def test_where_updates_determine_an_image_a_smaller_weight_gets_closer(
+    world: Callable[..., World],
+) -> None:
+    def reached(weight: float) -> float:
+        attack = GradientMatching(target="images", steps=400, usual_images=weight)
+        (found,) = advantage(world(), attack(world().view(), 0)).values()
+        return found
+
+    assert reached(0.1) > reached(1.0) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("attack", "settings"),
+    [(GradientMatching, IMAGES | {"steps": 3}), (ActivationMatching, {"steps": 3})],
+)
+def test_without_auxiliary_images_none_are_usual(
+    attack: type[Attack], settings: dict[str, object], world: Callable[..., World]
+) -> None:
+    view = world().view(
+        grants=Knowledge.ACTIVATIONS | Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS
+    )
     with_it, without = (
-        GradientMatching.model_validate(IMAGES | {"steps": 3, "usual_images": weight})(view, 0)
-        for weight in (1.0, 0.0)
+        attack.model_validate(settings | {"usual_images": weight})(view, 0) for weight in (1.0, 0.0)
     )
     assert all(bool((with_it[each].values == without[each].values).all()) for each in with_it)
 
