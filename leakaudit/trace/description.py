@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,10 +21,16 @@ from pydantic import (
 
 from leakaudit.errors import TraceError
 from leakaudit.split.spec import SplitSpec
+from leakaudit.trace.regular import read_bytes
 
 SCHEMA_VERSION = "1.0"
 DESCRIPTION_FILE = "trace.json"
 LOG_FILE = "shards.jsonl"
+
+
+# A number of an epoch or a sample: a whole one (JSON's -0.0 is none), and one that fits an index.
+_Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
+_MOST_AXES = 4  # channels and three axes of space
 
 
 class _Part(BaseModel):
@@ -41,7 +47,7 @@ class AppliedDefense(_Part):
 class TracedSample(_Part):
     """One training sample and the patient that owns it."""
 
-    sample: NonNegativeInt = Field(description="index into the cohort")
+    sample: _Count = Field(description="index into the cohort")
     patient: str = Field(description="pseudonym of the patient")
     party: str | None = Field(
         default=None, description="who holds it in a horizontal split; null: every party"
@@ -58,8 +64,13 @@ class RecordedRoute(_Part):
         description="after the parties' encoders, or before a label holder's last layers"
     )
     level: NonNegativeInt = Field(description="encoder level; 0 at the head")
-    shape: tuple[int, ...] = Field(description="(channels, *space) of one sample")
-    dtype: str = Field(description="such as float32")
+    shape: tuple[PositiveInt, ...] = Field(
+        max_length=_MOST_AXES, description="(channels, *space) of one sample"
+    )
+    dtype: Literal[
+        "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
+        "bool",
+    ] = Field(description="as it crossed, such as float32")  # fmt: skip
 
 
 class TraceDescription(_Part):
@@ -84,7 +95,7 @@ class TraceDescription(_Part):
     cohort_fingerprint: str = Field(description="SHA-256 of the cohort the samples index into")
     training: dict[str, Any] = Field(default_factory=dict, description="training settings")
     epochs_trained: PositiveInt = Field(description="epochs the run was to train")
-    epochs_recorded: tuple[NonNegativeInt, ...] = Field(
+    epochs_recorded: tuple[_Count, ...] = Field(
         min_length=1, description="epochs the run was to record, rising, counted from 0"
     )
     samples: tuple[TracedSample, ...] = Field(
@@ -116,10 +127,24 @@ class LogEntry(_Part):
     kind: Literal["messages", "updates", "snapshot", "epoch"] = Field(
         description="`epoch`: everything of that epoch is recorded"
     )
-    epoch: NonNegativeInt = Field(description="epoch of training, from 0")
-    file: str | None = Field(default=None, description="file name; null for kind `epoch`")
-    sha256: str | None = Field(default=None, description="of the whole file, hexadecimal")
+    epoch: _Count = Field(description="epoch of training, from 0")
+    file: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        max_length=200,
+        description="name of a file in the trace's own folder; null for kind `epoch`",
+    )
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="of the whole file, hexadecimal"
+    )
     bytes: NonNegativeInt = Field(default=0, description="size of the file")
+
+    @model_validator(mode="after")
+    def _names_its_file(self) -> Self:
+        named = self.file is not None and self.sha256 is not None
+        if named == (self.kind == "epoch"):
+            raise ValueError("a file is named with its SHA-256, and an epoch names none")
+        return self
 
 
 def write_description(folder: Path, description: TraceDescription) -> None:
@@ -143,14 +168,14 @@ def read_description(folder: Path) -> TraceDescription:
     """
     file = folder / DESCRIPTION_FILE
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = json.loads(read_bytes(file).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise TraceError(
             f"a trace is a folder that holds {DESCRIPTION_FILE}",
             found=str(folder),
             remedy="name the folder that `leakaudit run` or a TraceWriter wrote",
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise TraceError(
             f"{DESCRIPTION_FILE} must be whole JSON ({problem})",
             found=str(file),
@@ -183,9 +208,9 @@ def read_log(folder: Path) -> tuple[LogEntry, ...]:
         TraceError: a line before the last is damaged.
     """
     file = folder / LOG_FILE
-    if not file.exists():
+    if not file.exists() and not file.is_symlink():
         return ()
-    whole, _, _ = file.read_bytes().rpartition(b"\n")
+    whole, _, _ = read_bytes(file).rpartition(b"\n")
     entries = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from leakaudit.errors import TraceError
 from leakaudit.trace.description import LogEntry
+from leakaudit.trace.regular import opened
 
 
 class CheckedFiles:
@@ -34,7 +36,7 @@ class CheckedFiles:
         try:
             return safe_open(path, framework="pt")
         except SafetensorError as problem:
-            raise _damaged(path, f"it is no safetensors file: {problem}") from None
+            raise damaged(path.name, f"it is no safetensors file: {problem}") from None
 
     def load(self, entry: LogEntry) -> dict[str, Tensor]:
         """All tensors of a shard."""
@@ -47,22 +49,25 @@ class CheckedFiles:
         if path.name in self._checked:
             return path
         try:
-            size = path.stat().st_size
-            if size != entry.bytes:
-                raise _damaged(path, f"{size} bytes where {entry.bytes} were written")
-            with path.open("rb") as stream:
+            with opened(path) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                if size != entry.bytes:
+                    raise damaged(path.name, f"{size} bytes where {entry.bytes} were written")
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
-            raise _damaged(path, "the file is missing") from None
+            raise damaged(path.name, "the file is missing") from None
         if digest != entry.sha256:
-            raise _damaged(path, f"SHA-256 {digest[:12]} where {str(entry.sha256)[:12]} was logged")
+            raise damaged(
+                path.name, f"SHA-256 {digest[:12]} where {str(entry.sha256)[:12]} was logged"
+            )
         self._checked.add(path.name)
         return path
 
 
-def _damaged(path: Path, found: str) -> TraceError:
+def damaged(name: str, found: str) -> TraceError:
+    """What is said of a shard that is not as it was written."""
     return TraceError(
-        f"shard {path.name} must be as it was recorded",
+        f"shard {name} must be as it was recorded",
         found=found,
-        remedy=f"restore {path} from a copy, or record the trace again",
+        remedy=f"restore {name} from a copy, or record the trace again",
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,20 +22,10 @@ from leakaudit.trace.description import (
     read_description,
     read_log,
 )
-from leakaudit.trace.files import CheckedFiles
+from leakaudit.trace.files import CheckedFiles, damaged
+from leakaudit.trace.places import Place, places_in, under, updates_in, widened
 from leakaudit.trace.rebuilt import RebuiltNetworks
 from leakaudit.trace.recorded import RecordedExchange
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """Where one message stands."""
-
-    entry: LogEntry
-    name: str
-    step: int
-    route: int
-    samples: Tensor
 
 
 class TraceReader:
@@ -68,7 +59,7 @@ class TraceReader:
             for number, r in enumerate(self.description.routes)
         }
         self._files = CheckedFiles(folder)
-        self._places: dict[int, tuple[_Place, ...]] = {}
+        self._places: dict[int, tuple[Place, ...]] = {}
         self._check_epochs()
 
     @property
@@ -110,7 +101,7 @@ class TraceReader:
             samples: cohort indices, in the order wanted; unset: all of :attr:`samples`.
 
         Returns:
-            (n, channels, *space), one row per sample.
+            (n, channels, *space), one row per sample; half precision is widened to float32.
 
         Raises:
             TraceError: the route or epoch was not recorded; a sample did not cross exactly once;
@@ -121,26 +112,17 @@ class TraceReader:
         wanted = self.samples if samples is None else tuple(samples)
         rows = {sample: row for row, sample in enumerate(wanted)}
         recorded = self.description.routes[number]
-        result = torch.empty(len(wanted), *recorded.shape, dtype=getattr(torch, recorded.dtype))
-        crossed = [0] * len(wanted)
         places = [place for place in self._index(epoch) if place.route == number]
+        self._check_held(route, epoch, wanted, places)
+        result = torch.empty(len(wanted), *recorded.shape, dtype=getattr(torch, recorded.dtype))
         for place, tensor in self._tensors(places, rows):
+            found = (tensor.dtype, *tensor.shape)
+            if found != (result.dtype, len(place.samples), *recorded.shape):
+                raise damaged(str(place.entry.file), f"{place.name} is {found}")
             batch = place.samples.tolist()
             here = [at for at, sample in enumerate(batch) if sample in rows]
-            targets = [rows[batch[at]] for at in here]
-            result[targets] = tensor[here]
-            for target in targets:
-                crossed[target] += 1
-        wrong = [sample for sample, times in zip(wanted, crossed, strict=True) if times != 1]
-        if wrong:
-            raise TraceError(
-                f"each sample asked for must cross once in epoch {epoch} "
-                f"from {route.sender} to {route.receiver}",
-                found=f"sample {wrong[0]} crossed {crossed[wanted.index(wrong[0])]} times "
-                f"({len(wrong)} of {len(wanted)} samples did not cross once)",
-                remedy="train on every sample once per epoch, or ask for other samples",
-            )
-        return result
+            result[[rows[batch[at]] for at in here]] = tensor[here]
+        return widened(result)
 
     def held_by(self, party: str) -> frozenset[int]:
         """The training samples that a party holds, as cohort indices; all in a vertical split."""
@@ -161,12 +143,11 @@ class TraceReader:
         rows = {sample: row for row, sample in enumerate(samples)}
         found = []
         for entry in self._entries("updates", epoch):
-            for (_, owner), parts in _grouped(self._files.load(entry)):
-                batch = parts["samples"].tolist()
-                if int(owner) == number and all(each in rows for each in batch):
+            for owner, batch, parts in updates_in(self._files, entry):
+                if owner == number and all(each in rows for each in batch):
                     positions = torch.tensor([rows[each] for each in batch])
-                    cut = {int(level): each for level, each in _under("cut/", parts).items()}
-                    found.append(WeightUpdate(positions, _under("weights/", parts), cut))
+                    cut = {int(level): each for level, each in under("cut/", parts).items()}
+                    found.append(WeightUpdate(positions, under("weights/", parts), cut))
         return found
 
     def exchange(self, samples: Sequence[int]) -> RecordedExchange:
@@ -220,23 +201,42 @@ class TraceReader:
     def _entries(self, kind: str, epoch: int) -> list[LogEntry]:
         return [entry for entry in self._log if (entry.kind, entry.epoch) == (kind, epoch)]
 
-    def _index(self, epoch: int) -> tuple[_Place, ...]:
+    def _check_held(
+        self, route: Route, epoch: int, wanted: Sequence[int], places: Iterable[Place]
+    ) -> None:
+        """Before anything is allocated: a shape that a stranger wrote down could be any size."""
+        crossed = Counter(sample for place in places for sample in place.samples.tolist())
+        wrong = [sample for sample in wanted if crossed[sample] != 1]
+        if wrong:
+            raise TraceError(
+                f"each sample asked for must cross once in epoch {epoch} "
+                f"from {route.sender} to {route.receiver}",
+                found=f"sample {wrong[0]} crossed {crossed[wrong[0]]} times "
+                f"({len(wrong)} of {len(wanted)} samples did not cross once)",
+                remedy="train on every sample once per epoch, or ask for other samples",
+            )
+        recorded = self.description.routes[self._number(route)]
+        size = getattr(torch, recorded.dtype).itemsize * math.prod(recorded.shape) * len(wanted)
+        on_disk = sum(entry.bytes for entry in self._entries("messages", epoch))
+        if size > on_disk:
+            raise TraceError(
+                "the messages of a route fit into the shards that hold them",
+                found=f"{size} bytes of shape {recorded.shape} in {on_disk} bytes of shards",
+                remedy="trace.json was edited or damaged; record the trace again",
+            )
+
+    def _index(self, epoch: int) -> tuple[Place, ...]:
         if epoch not in self._places:
-            places = []
-            for entry in self._entries("messages", epoch):
-                with self._files.opened(entry) as shard:
-                    for name in sorted(shard.keys()):
-                        _, step, route, part = name.split("/")
-                        if part != "tensor":
-                            continue
-                        owners = shard.get_tensor(name.replace("/tensor", "/samples")).clone()
-                        places.append(_Place(entry, name, int(step), int(route), owners))
-            self._places[epoch] = tuple(places)
+            self._places[epoch] = tuple(
+                place
+                for entry in self._entries("messages", epoch)
+                for place in places_in(self._files, entry, len(self.description.routes))
+            )
         return self._places[epoch]
 
     def _tensors(
-        self, places: Iterable[_Place], wanted: Container[int] | None = None
-    ) -> Iterator[tuple[_Place, Tensor]]:
+        self, places: Iterable[Place], wanted: Container[int] | None = None
+    ) -> Iterator[tuple[Place, Tensor]]:
         """The tensors of some places, each shard opened once."""
         for entry, group in itertools.groupby(places, key=lambda place: place.entry):
             with self._files.opened(entry) as shard:
@@ -281,20 +281,3 @@ class TraceReader:
 def replay(folder: Path) -> Iterator[Message]:
     """Every recorded message in the order it crossed, so that a tap can be run over a trace."""
     return TraceReader(folder).replay()
-
-
-def _grouped(
-    tensors: Mapping[str, Tensor],
-) -> Iterator[tuple[tuple[str, str], dict[str, Tensor]]]:
-    """Updates of one shard: (order, party number), and its tensors without that prefix."""
-    parts: dict[tuple[str, str], dict[str, Tensor]] = {}
-    for name in sorted(tensors):
-        order, owner, rest = name.split("/", 2)
-        parts.setdefault((order, owner), {})[rest] = tensors[name]
-    yield from parts.items()
-
-
-def _under(prefix: str, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): each for name, each in parts.items() if name.startswith(prefix)
-    }
