@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the three options."""
+    """Declare the options."""
     group = parser.getgroup("leakaudit", "what split learning leaks")
     group.addoption("--leakaudit-run", metavar="DIR", help="run folder of `leakaudit run`")
     group.addoption("--leakage-policy", metavar="FILE", help="the policy to hold it against")
     group.addoption("--leakage-baseline", metavar="FILE", help="what [[regression]] compares with")
+    group.addoption(
+        "--leakage-allowed-signers", metavar="FILE", help="who may sign, where the policy asks"
+    )
 
 
 class LeakageAudit:
@@ -84,20 +87,19 @@ def leakage_audit(pytestconfig: pytest.Config) -> LeakageAudit:
             "`addopts`, or deselect this test",
             pytrace=False,
         )
-    import datetime
-
     from leakaudit.errors import LeakauditError
-    from leakaudit.policy import evaluate, read_baseline, read_policy
-    from leakaudit.record import read_record
+    from leakaudit.policy.gate import gate
 
-    baseline = pytestconfig.getoption("--leakage-baseline")
+    baseline, signers = (
+        pytestconfig.getoption("--leakage-baseline"),
+        pytestconfig.getoption("--leakage-allowed-signers"),
+    )
     try:
-        record = read_record(Path(run))
-        evaluation = evaluate(
-            read_policy(Path(policy)),
-            record,
-            today=datetime.datetime.now(datetime.UTC).date(),
-            baseline=read_baseline(Path(baseline)) if baseline else None,
+        record, evaluation = gate(
+            Path(run),
+            Path(policy),
+            baseline=Path(baseline) if baseline else None,
+            allowed_signers=Path(signers) if signers else None,
         )
     except LeakauditError as problem:
         pytest.fail(str(problem), pytrace=False)

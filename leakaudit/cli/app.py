@@ -11,6 +11,12 @@ import typer
 
 import leakaudit
 from leakaudit.cli.failure import report_failure, usage_failure
+from leakaudit.cli.gate_commands import (
+    baseline_command,
+    check_command,
+    sign_command,
+    verify_command,
+)
 from leakaudit.errors import EXIT_OK
 
 # Without markup: descriptions hold brackets, and `--help` needs no second to answer.
@@ -187,66 +193,10 @@ def report_command(
     return report(run, tuple(only or ()), Beside(before, policy, baseline))
 
 
-@app.command("check")
-def check_command(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Run folder, or the audit.json in it.")
-    ],
-    policy: Annotated[
-        Path, typer.Option(metavar="FILE", help="The policy, such as leakage-policy.toml.")
-    ],
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Baseline that [[regression]] rules compare with."),
-    ] = None,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, one case per rule.")
-    ] = None,
-    sarif: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
-    ] = None,
-    summary: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Add markdown to it, such as a CI step summary."),
-    ] = None,
-    selftest: Annotated[
-        bool,
-        typer.Option(
-            "--selftest",
-            help="Instead: compare the system with itself many times, and print how often the gate "
-            "raises a false alarm.",
-        ),
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the self-test.")] = 0,
-) -> int:
-    """Hold an audit against a policy.
-
-    Exits with 0 where every rule is kept, 1 where one is violated, 2 where one cannot be judged.
-    """
-    from leakaudit.cli.checking import Outputs, check, self_test
-
-    outputs = Outputs(junit=junit, sarif=sarif, summary=summary)
-    if selftest:
-        return self_test(run, policy, seed, baseline, outputs)
-    return check(run, policy, baseline, outputs)
-
-
-@app.command("baseline")
-def baseline_command(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Run folder, or the audit.json in it.")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the baseline.")
-    ] = Path("privacy-baseline.json"),
-) -> None:
-    """Keep what leaks today, to compare later audits with.
-
-    Commit the file: `leakaudit check --baseline` compares the same patients under the same seeds.
-    """
-    from leakaudit.cli.checking import baseline
-
-    baseline(run, out)
+app.command("check")(check_command)
+app.command("baseline")(baseline_command)
+app.command("sign")(sign_command)
+app.command("verify")(verify_command)
 
 
 @app.command("compare")

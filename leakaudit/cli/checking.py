@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,18 +17,16 @@ from leakaudit.policy import (
     Measured,
     Result,
     Status,
-    evaluate,
     false_alarms,
     junit,
     markdown,
-    read_baseline,
     read_policy,
     sarif,
     write_baseline,
 )
+from leakaudit.policy.gate import gate, record_file
 from leakaudit.policy.selftest import ALLOWED
 from leakaudit.record import read_record
-from leakaudit.record.store import RECORD_FILE
 
 _LONGEST = 1200
 _MARKS = {
@@ -84,7 +81,11 @@ class Outputs:
 
 
 def check(
-    run: Path, policy: Path, baseline: Path | None = None, outputs: Outputs | None = None
+    run: Path,
+    policy: Path,
+    baseline: Path | None = None,
+    outputs: Outputs | None = None,
+    allowed_signers: Path | None = None,
 ) -> int:
     """Hold a run against a policy, say how it came out, and write what was asked for.
 
@@ -92,16 +93,12 @@ def check(
         The exit code.
     """
     outputs = outputs or Outputs()
-    inputs = [("the record", _record_file(run)), ("the policy", policy)]
+    inputs = [("the record", record_file(run)), ("the policy", policy)]
     if baseline is not None:
         inputs.append(("the baseline", baseline))
     _keep_apart(inputs, outputs.given())
     outputs.clear()
-    file = read_policy(policy)
-    earlier = None if baseline is None else read_baseline(baseline)
-    evaluation = evaluate(
-        file, read_record(run), today=datetime.datetime.now(datetime.UTC).date(), baseline=earlier
-    )
+    _, evaluation = gate(run, policy, baseline=baseline, allowed_signers=allowed_signers)
     _show(evaluation)
     outputs.write(evaluation)
     return evaluation.exit_code
@@ -109,7 +106,7 @@ def check(
 
 def baseline(run: Path, out: Path) -> None:
     """Write a run's baseline."""
-    _keep_apart([("the record", _record_file(run))], [("--out", out)])
+    _keep_apart([("the record", record_file(run))], [("--out", out)])
     say(f"Wrote {printable(write_baseline(read_record(run), out))}")
 
 
@@ -148,10 +145,6 @@ def self_test(
         f"{100 * ALLOWED:.0f} % is promised."
     )
     return EXIT_OK if all(rate.sound for rate in rates) else EXIT_NO_VALID_VERDICT
-
-
-def _record_file(run: Path) -> Path:
-    return run / RECORD_FILE if run.is_dir() else run
 
 
 def _keep_apart(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]) -> None:

@@ -37,16 +37,16 @@ def evaluate(
         baseline: an earlier audit, where the policy has regression rules.
 
     Raises:
-        NothingToEvaluateError: the policy has no rule, or the audit no finding.
+        NothingToEvaluateError: the policy has no rule on leakage, or the audit no finding.
         ConfigurationError: a name the audit does not know, a bound on the wrong side, a
             waiver that has expired or ends in more than two years, regression rules without a
             baseline or a baseline without them.
         NoValidVerdictError: the baseline is of another environment, cohort or attack.
     """
-    if not file.rules:
+    if all(isinstance(placed.rule, UtilityFloor) for placed in file.rules):
         raise NothingToEvaluateError(
-            "a policy needs at least one rule",
-            found=str(file.path),
+            "a policy needs at least one rule on leakage: a [[budget]] or a [[regression]]",
+            found=f"{len(file.rules)} rules, none of them on leakage, in {file.path}",
             remedy="write a [[budget]]: see docs/gate.md",
         )
     if not record.findings:

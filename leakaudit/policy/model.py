@@ -158,6 +158,11 @@ class Policy(Table):
     inconclusive: Literal["warning", "error"] = Field(
         default="warning", description="what a rule comes to that the evidence cannot decide"
     )
+    signed_by: tuple[Text, ...] = Field(
+        default=(),
+        description="whose signature on the record counts, by their names in the file of allowed "
+        "signers; unset: a record needs none",
+    )
     budget: tuple[Budget, ...] = ()
     regression: tuple[Regression, ...] = ()
     utility: tuple[UtilityFloor, ...] = ()

@@ -43,7 +43,9 @@ def repeat(index: Index) -> Section:
                 say(
                     "The record, audit.json, is attached to the PDF and lies beside this file. It "
                     "holds every per-patient value and both configurations, as given and as "
-                    "resolved; leakaudit report renders it again."
+                    "resolved; leakaudit report renders it again. Its SHA-256 tells of damage and "
+                    "is no signature: whoever edits a record can compute it anew. Who vouches for "
+                    "it is told by leakaudit sign and leakaudit verify."
                 )
             ),
             Table(

@@ -17,7 +17,8 @@ from leakaudit.cli.app import app
 from leakaudit.errors import EXIT_USAGE
 
 COMMANDS = (
-    "run", "attack", "report", "check", "baseline", "compare", "list", "explain", "schema",
+    "run", "attack", "report", "check", "baseline", "sign", "verify", "compare", "list",
+    "explain", "schema",
     "doctor", "init",
 )  # fmt: skip
 HEAVY = {"torch", "monai", "pandas", "matplotlib", "distributed", "opacus", "lpips"}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakaudit.errors import EXIT_USAGE, ConfigurationError, NothingToEvaluateError
-from leakaudit.policy import Status, evaluate, junit, markdown, read_policy, sarif
+from leakaudit.policy import Result, Status, evaluate, junit, markdown, read_policy, sarif
 from leakaudit.policy.positions import table_lines
 from leakaudit.record import Record
 
@@ -178,7 +178,13 @@ def test_a_waiver_without_need_is_said(tmp_path: Path, record: Record) -> None:
 
 # Utility floors.
 
-FLOOR = "setting = 'none'\n[[utility]]\nsource = 'clinical lead'\nmin = {}\n"
+FLOOR = budget() + "[[utility]]\nsetting = 'none'\nsource = 'clinical lead'\nmin = {}\n"
+
+
+def floor(folder: Path, record: Record, text: str) -> Result:
+    """How the floor came out, of a policy that has a budget too: without one it is none."""
+    results = held(folder, record, text).results
+    return next(each for each in results if each.placed.kind == "utility")
 
 
 @pytest.mark.parametrize(
@@ -196,23 +202,34 @@ def test_a_floor_is_kept_in_every_region(
     tmp_path: Path, record: Record, least: float, region: str | None, status: Status
 ) -> None:
     text = FLOOR.format(least) + (f'region = "{region}"\n' if region else "")
-    assert only(tmp_path, record, text).status is status
+    assert floor(tmp_path, record, text).status is status
 
 
 def test_a_floor_is_never_passed_from_one_seed(tmp_path: Path) -> None:
-    assert only(tmp_path, gate_record(seeds=1), FLOOR.format(0.1)).status is Status.INVALID
+    assert floor(tmp_path, gate_record(seeds=1), FLOOR.format(0.1)).status is Status.INVALID
 
 
 def test_a_setting_without_utility_is_invalid(tmp_path: Path, record: Record) -> None:
     bare = record.model_copy(update={"utility": ()})
-    assert only(tmp_path, bare, FLOOR.format(0.1)).status is Status.INVALID
+    assert floor(tmp_path, bare, FLOOR.format(0.1)).status is Status.INVALID
 
 
 def test_a_region_that_was_not_measured_is_no_pass(tmp_path: Path, record: Record) -> None:
     less = tuple(u for u in record.utility if (u.region, u.metric) != ("ET", "dice"))
-    result = only(tmp_path, record.model_copy(update={"utility": less}), FLOOR.format(0.1))
+    result = floor(tmp_path, record.model_copy(update={"utility": less}), FLOOR.format(0.1))
     assert result.status is Status.INVALID
     assert "dice of ET was not measured under `none`" in result.reason
+
+
+@pytest.mark.parametrize("waived", [False, True])
+def test_a_floor_alone_is_no_policy_on_leakage(
+    tmp_path: Path, record: Record, waived: bool
+) -> None:
+    text = "setting = 'none'\n[[utility]]\nname = 'f'\nsource = 'x'\nmin = 0.99\n"
+    if waived:
+        text += "[[waiver]]\nrule = 'f'\nreason = 'until June'\nexpires = 2027-01-01\n"
+    with pytest.raises(NothingToEvaluateError, match="at least one rule on leakage"):
+        held(tmp_path, record, text)
 
 
 def test_a_setting_that_no_floor_speaks_of_is_told_with_its_dice(

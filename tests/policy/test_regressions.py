@@ -12,6 +12,7 @@ from command_line import Typed
 from gate_records import (
     NONE,
     WITHHELD,
+    budget,
     controls_of,
     findings_of,
     gate_record,
@@ -259,9 +260,8 @@ def test_a_commit_or_a_split_may_differ(tmp_path: Path, record: Record) -> None:
 def test_rules_and_baseline_go_together(tmp_path: Path, record: Record) -> None:
     with pytest.raises(ConfigurationError, match="pass --baseline"):
         held(tmp_path, record, rule())
-    floor = 'setting = "none"\n[[utility]]\nmin = 0.1\nsource = "x"\n'
     with pytest.raises(ConfigurationError, match="regression"):
-        held(tmp_path, record, floor, baseline=baseline_of(record))
+        held(tmp_path, record, budget(NONE), baseline=baseline_of(record))
 
 
 # The file.
