@@ -183,8 +183,16 @@ class Defense(Plugin):
 
         Raises:
             UnknownNameError: it names a party that does not exist.
-            ConfigurationError: it names a level that does not cross, or one thing twice.
+            ConfigurationError: it names a level that does not cross, or one thing twice; it
+                rewrites weight updates, and the split averages encoders.
         """
+        rewrites = type(self).update_rule is not Defense.update_rule
+        if rewrites and split.orientation == "horizontal":
+            raise ConfigurationError(
+                "a defense of weight updates stands in a vertical split",
+                found=f"{type(self).__name__} in a horizontal one, where encoders are averaged",
+                remedy="use a defense of the messages",
+            )
         for party in self.parties or ():
             if party not in split.party_names:
                 raise UnknownNameError.of("party of a defense", party, split.party_names)

@@ -32,11 +32,6 @@ class WeightUpdates:
                 if rule is not None:
                     self._rules.append((owner, rule))
 
-    @property
-    def rewrites(self) -> bool:
-        """Whether any network's gradients are rewritten at all."""
-        return bool(self._rules)
-
     def rewrite(self, rngs: Mapping[str, Generator]) -> None:
         """Rewrite every gradient; call after backward and before any optimiser steps.
 

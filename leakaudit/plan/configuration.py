@@ -224,7 +224,7 @@ def _expanded(entry: Any) -> Any:
     if not isinstance(entry, Mapping) or "preset" not in entry:
         return entry
     name = entry["preset"]
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise UnknownNameError.of("adversary preset", str(name), PRESETS)
     changes = {key: value for key, value in entry.items() if key != "preset"}
     return PRESETS[name] | changes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leakaudit.record.part import Asset, Direction, Estimate, Number, Part, Region
 
@@ -64,6 +64,14 @@ class Finding(Part):
         description="re-identification: share of patients found among the first 1, 2, ... "
         "candidates, mean over patients and seeds; the chance of k places is k times `chance`",
     )
+
+    @model_validator(mode="after")
+    def _of_one_shape(self) -> Self:
+        tables = [self.values, *([self.blind_values] if self.blind_values else [])]
+        shapes = {(len(table), len(row)) for table in tables for row in table}
+        if len(shapes) > 1:
+            raise ValueError("values and blind_values have one row a seed, one column a victim")
+        return self
 
 
 class Control(Part):

@@ -85,6 +85,19 @@ class Record(Part):
             raise ValueError("each seed stands once")
         return seeds
 
+    @field_validator("findings")
+    @classmethod
+    def _of_the_victims(
+        cls, findings: tuple[Finding, ...], info: ValidationInfo
+    ) -> tuple[Finding, ...]:
+        """Values stand in the order of the victims: a table of another width names the wrong."""
+        cohort = info.data.get("cohort")
+        if cohort is not None:
+            widths = {len(row) for finding in findings for row in finding.values}
+            if widths - {len(cohort.victims)}:
+                raise ValueError("values have one column for each of cohort.victims")
+        return findings
+
     @field_validator("verdicts")
     @classmethod
     def _judged(cls, verdicts: tuple[Verdict, ...], info: ValidationInfo) -> tuple[Verdict, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 SERVER = "server"
+MOST_CHANNELS = 4096
+"""No U-Net has as many; a slip of the pen beyond it would ask for terabytes of weights."""
+MOST_LEVELS = 16
 
 
 class PartySpec(BaseModel):
@@ -37,8 +40,11 @@ class SplitSpec(BaseModel):
         default="vertical",
         description="vertical: other modalities, same patients; horizontal: the reverse",
     )
-    channels: tuple[PositiveInt, ...] = Field(
-        default=(16, 32, 64, 128), min_length=2, description="feature channels per level"
+    channels: tuple[Annotated[int, Field(gt=0, le=MOST_CHANNELS)], ...] = Field(
+        default=(16, 32, 64, 128),
+        min_length=2,
+        max_length=MOST_LEVELS,
+        description="feature channels per level",
     )
     party_levels: PositiveInt = Field(default=3, description="encoder levels that run at parties")
     skips: tuple[int, ...] | None = Field(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.errors import ConfigurationError, EnvironmentProblemError
+from leakaudit.errors import EnvironmentProblemError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.interference import Interference
@@ -138,12 +138,6 @@ def train(
     ]
     losses, clock = [], []
     with WeightUpdates(network, defenses) as updates:
-        if dealt is not None and updates.rewrites:
-            raise ConfigurationError(
-                "a defense of weight updates stands in a vertical split",
-                found="a horizontal split, where encoders are averaged",
-                remedy="use a defense of the messages",
-            )
         for epoch in range(settings.epochs):
             keeps = recorder is not None and recorder.records(epoch)
             link = Link([recorder] if recorder is not None and keeps else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def newer(text: str) -> str:
     return text.replace(f'"schema_version": "{SCHEMA_VERSION}"', '"schema_version": "1.999"')
+
+
+def uneven(text: str, *tables: str) -> str:
+    """A finding's rows cut short, and a hash that fits: whoever edits can make it anew."""
+    raw = json.loads(text)
+    for table in tables:
+        raw["findings"][0][table] = [row[:-1] for row in raw["findings"][0][table]]
+    del raw["content_sha256"]
+    content = {key: value for key, value in raw.items() if key != "volatile"}
+    digest = hashlib.sha256(canonical(content).encode()).hexdigest()
+    return canonical({**raw, "content_sha256": digest})
 
 
 RECORDS = {
@@ -56,6 +68,9 @@ RECORDS = {
         lambda text: canonical({**json.loads(text), "verdicts": []}),
         "has verdicts",
     ),
+    "uneven blind values": (lambda text: uneven(text, "blind_values"), "one column a victim"),
+    "uneven values": (lambda text: uneven(text, "values"), "one column a victim"),
+    "too narrow": (lambda text: uneven(text, "values", "blind_values"), "each of cohort.victims"),
     "endless": (lambda text: "[" * 100_000, "whole JSON"),
 }
 

@@ -264,3 +264,21 @@ def test_training_under_it_is_reproducible_and_leaves_messages_as_they_are() -> 
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not all(torch.equal(first[key], plain[key]) for key in first)
+
+
+def test_a_horizontal_split_is_refused_before_it_trains(flat_split: SplitSpec) -> None:
+    class Rewriting(Defense):
+        """Somebody's own rule for weight updates."""
+
+        def update_rule(self, owner: str, network: nn.Module) -> None:
+            return None
+
+    parties = tuple(party.model_copy(update={"modalities": ("a",)}) for party in flat_split.parties)
+    horizontal = flat_split.model_copy(update={"orientation": "horizontal", "parties": parties})
+    exposure = Exposure(
+        epochs=2, samples_per_patient=1, patients=8, steps_per_epoch=2, batch_size=4
+    )
+    for defense in (QUIET, Rewriting()):
+        with pytest.raises(ConfigurationError, match="stands in a vertical split"):
+            resolve([defense], horizontal, exposure)
+        resolve([defense], flat_split, exposure)
