@@ -5,13 +5,13 @@ All lengths are millimetres, sizes after adult averages; signed depths are posit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 
 import numpy as np
 
-from leakaudit.cohorts._phantom_fields import Lattice, RandomWaves, spline_field
+from leakaudit.cohorts._phantom_fields import Lattice, Pose, RandomWaves, spline_field
 from leakaudit.cohorts._phantom_lesion import Lesion
 from leakaudit.cohorts.cohort import ByteArray, FloatArray
 
@@ -102,6 +102,14 @@ class Person:
             scalp_mm=float(rng.uniform(4.0, 7.0)),
             lesion=Lesion.draw(rng, hull),
         )
+
+    def later(self, rng: np.random.Generator) -> tuple[Person, Pose]:
+        """The same head at the next study: the lesion has grown, and it lies otherwise."""
+        pose = Pose(
+            rotation=_rotation(rng.normal(0, np.radians([3.0, 3.0, 4.0]))),
+            shift=rng.normal(0, [2.0, 2.5, 2.0]).astype(np.float32),
+        )
+        return replace(self, lesion=self.lesion.grown(rng)), pose
 
     def anatomy(self, lattice: Lattice) -> Anatomy:
         """Sample this head.

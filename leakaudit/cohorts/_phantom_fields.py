@@ -18,6 +18,33 @@ _SPLINE_GAIN = np.float32(0.4793**-1.5)
 
 
 @dataclass(frozen=True)
+class Pose:
+    """How a head lies in a later study, relative to the first.
+
+    Attributes:
+        rotation: (3, 3).
+        shift: (3,) mm.
+    """
+
+    rotation: FloatArray
+    shift: FloatArray
+
+    def into_head(
+        self, x: FloatArray, y: FloatArray, z: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Where points of the scanner lay in the first study."""
+        moved = [axis - shift for axis, shift in zip((x, y, z), self.shift, strict=True)]
+        first, second, third = (
+            sum(self.rotation[row, axis] * moved[axis] for axis in range(3)) for row in range(3)
+        )
+        return first, second, third
+
+    def height_of(self, point: FloatArray) -> float:
+        """In which plane of the scanner a point of the first study lies now, mm."""
+        return float((self.rotation.T @ point + self.shift)[2])
+
+
+@dataclass(frozen=True)
 class Lattice:
     """Points of a rectangular grid in millimetres, x to the right, y anterior, z superior.
 
@@ -25,11 +52,13 @@ class Lattice:
         z: (d,) heights.
         y: (h,) from anterior to posterior, so that row 0 is the forehead.
         x: (w,) from the patient's right to left, as radiologists look at it.
+        pose: where the head is read instead of at the grid's own points; None: there.
     """
 
     z: FloatArray
     y: FloatArray
     x: FloatArray
+    pose: Pose | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -44,7 +73,7 @@ class Lattice:
     def points(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(x, y, z), each broadcast to (d, h, w)."""
         z, y, x = np.meshgrid(self.z, self.y, self.x, indexing="ij", copy=False)
-        return x, y, z
+        return (x, y, z) if self.pose is None else self.pose.into_head(x, y, z)
 
 
 def spline_field(
@@ -66,6 +95,13 @@ def spline_field(
     """
     knots = int(np.ceil(2 * extent_mm / scale_mm)) + 4
     field: FloatArray = rng.standard_normal((knots, knots, knots), dtype=np.float32)
+    if lattice.pose is not None:
+        from scipy import ndimage
+
+        x, y, z = lattice.points()
+        at_knots = [(axis + extent_mm) / scale_mm + 1 for axis in (z, y, x)]
+        turned = ndimage.map_coordinates(field, at_knots, order=3, prefilter=False, mode="constant")
+        return np.ascontiguousarray(turned * _SPLINE_GAIN, dtype=np.float32)
     for axis, at in enumerate((lattice.z, lattice.y, lattice.x)):
         basis = _spline_basis((at + extent_mm) / scale_mm, knots)
         field = np.moveaxis(np.tensordot(basis, field, axes=(1, axis)), 0, axis)

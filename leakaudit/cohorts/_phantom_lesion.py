@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,6 +87,13 @@ class Lesion:
             roughness=float(rng.uniform(0.10, 0.24)),
             rim_mm=min(rim, 0.7 * core) if enhancing else 0.0,
             mass_effect=float(rng.uniform(0.1, 0.45)),
+        )
+
+    def grown(self, rng: np.random.Generator) -> Lesion:
+        """The same tumour months later: core and oedema by 5 to 35 percent wider."""
+        core, oedema = rng.uniform(1.05, 1.35, 2)
+        return replace(
+            self, core_mm=self.core_mm * float(core), oedema_mm=self.oedema_mm * float(oedema)
         )
 
     @property

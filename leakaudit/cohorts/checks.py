@@ -141,6 +141,20 @@ def copied_pairs(images: npt.NDArray[np.generic]) -> list[tuple[int, int]]:
     ]
 
 
+def check_studies(study: npt.NDArray[np.int64]) -> None:
+    """Studies are numbered by whole numbers, in order of date within each patient.
+
+    Raises:
+        DataError: they are dates, names or negative.
+    """
+    if study.dtype != np.int64 or bool((study < 0).any()):
+        raise DataError(
+            "studies must be numbered 0, 1, ... in order of date within each patient",
+            found=f"type {study.dtype}" if study.dtype != np.int64 else f"{study.min()}",
+            remedy="sort each patient's scan dates and give their places, as int64",
+        )
+
+
 def check_cohort(cohort: Cohort) -> None:
     """A cohort must keep the promises of its fields; for sources that somebody else wrote.
 
@@ -162,8 +176,9 @@ def check_cohort(cohort: Cohort) -> None:
             found=f"{cohort.labels.shape} for images {cohort.images.shape}",
             remedy="one label map per sample, without a channel axis",
         )
-    for field, owners in (("patients", cohort.patients), ("positions", cohort.positions)):
-        if owners.shape != (samples,):
+    for field in ("patients", "positions", "study", "site"):
+        owners = getattr(cohort, field)
+        if owners is not None and owners.shape != (samples,):
             raise DataError(
                 f"{field} must have one entry per sample",
                 found=f"{owners.shape} for {samples} samples",
@@ -175,6 +190,8 @@ def check_cohort(cohort: Cohort) -> None:
             found=f"{cohort.images.dtype} and {cohort.labels.dtype}",
             remedy="convert with .astype(...)",
         )
+    if cohort.study is not None:
+        check_studies(cohort.study)
     for channel, modality in enumerate(cohort.modalities):
         check_voxels(cohort.images[:, channel], f"modality {modality}")
     low, high = float(cohort.images.min()), float(cohort.images.max())

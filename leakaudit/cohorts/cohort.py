@@ -42,6 +42,9 @@ class Cohort:
         scaling: the rule that brought the voxels to [0, 1], as a sentence.
         shareable: whether pictures of these patients may appear in a report.
         warnings: what was odd about the data without being an error.
+        study: (n,) scan session of each sample, numbered from 0 in order of date within its
+            patient; None where the data does not say.
+        site: (n,) where each sample was scanned; None where the data does not say.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Cohort:
     scaling: str
     shareable: bool = False
     warnings: tuple[str, ...] = field(default=())
+    study: npt.NDArray[np.int64] | None = None
+    site: npt.NDArray[np.str_] | None = None
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -72,12 +77,19 @@ class Cohort:
         ).astype(np.uint8)
 
     def fingerprint(self) -> str:
-        """SHA-256 over voxels, labels, owners and modalities: the same data, the same digest."""
+        """SHA-256 over voxels, labels, owners, studies, sites and modalities.
+
+        The same data, the same digest; what a cohort does not say adds nothing to it.
+        """
         digest = hashlib.sha256()
         digest.update(repr((self.modalities, dict(self.regions), self.images.shape)).encode())
         for array in (self.images, self.labels, self.positions):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\0".join(self.patients.tolist()).encode())
+        if self.study is not None:
+            digest.update(b"study" + np.ascontiguousarray(self.study, dtype=np.int64).tobytes())
+        if self.site is not None:
+            digest.update(("site" + "\0".join(self.site.tolist())).encode())
         return digest.hexdigest()
 
 

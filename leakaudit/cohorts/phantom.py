@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -24,7 +25,9 @@ class Phantom(CohortSource):
 
     Each patient has an own head: folds, ventricles, asymmetry, pose, tumour, coil shading and
     noise. A 2-D cohort holds axial planes through the anatomy that the 3-D cohort holds whole.
-    Patient k depends on the seed and on k alone, so a cohort of 100 begins with that of 50.
+    Patient k depends on the seed and on k alone, so a cohort of 100 begins with that of 50. Later
+    studies of a patient show the same head in another pose, with a grown lesion, measured with
+    other scanner constants.
 
     Differs from real data: the cerebrum only (no cerebellum, face or vessels but the sagittal
     sinus), one lesion per patient, modalities perfectly registered.
@@ -49,6 +52,11 @@ class Phantom(CohortSource):
     modalities: tuple[str, ...] = Field(
         default=MODALITIES, description="which of T1, T1Gd, T2, FLAIR, in channel order"
     )
+    studies_per_patient: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=1,
+        description="scans of each patient at different times: other pose and scanner, grown "
+        "lesion; the first is the same however many follow",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="which population is drawn")
 
     @field_validator("modalities")
@@ -62,17 +70,18 @@ class Phantom(CohortSource):
 
     def load(self) -> Cohort:
         """Generate the cohort; about 40 ms per patient of 6 x 64 x 64 on one core."""
-        per_patient = self.slices_per_patient if self.dimensions == 2 else 1
+        per_study = self.slices_per_patient if self.dimensions == 2 else 1
         shape: tuple[int, ...] = (self.size, self.size)
         if self.dimensions == 3:
             shape = (self.depth, *shape)
-        count = self.patients * per_patient
+        studies = self.patients * self.studies_per_patient
+        count = studies * per_study
         images = np.empty((count, len(self.modalities), *shape), dtype=np.float32)
         labels = np.empty((count, *shape), dtype=np.uint8)
         positions = np.empty(count, dtype=np.int64)
-        for patient in range(self.patients):
-            rows = slice(patient * per_patient, (patient + 1) * per_patient)
-            heights, signal, truth = self._patient(patient)
+        for number in range(studies):
+            rows = slice(number * per_study, (number + 1) * per_study)
+            heights, signal, truth = self._study(*divmod(number, self.studies_per_patient))
             if self.dimensions == 2:
                 images[rows], labels[rows] = signal.swapaxes(0, 1), truth
                 positions[rows] = np.round(heights).astype(np.int64)
@@ -86,33 +95,44 @@ class Phantom(CohortSource):
             images=images,
             labels=labels,
             regions=dict(GLIOMA_REGIONS),
-            patients=np.repeat(np.array(names), per_patient),
+            patients=np.repeat(np.array(names), self.studies_per_patient * per_study),
             positions=positions,
             scaling="relative signal times the patient's receiver gain, clipped to [0, 1]",
             shareable=self.shareable,
+            study=np.tile(np.repeat(np.arange(self.studies_per_patient), per_study), self.patients)
+            if self.studies_per_patient > 1
+            else None,
         )
 
-    def _patient(self, patient: int) -> tuple[FloatArray, FloatArray, ByteArray]:
-        """Heights (d,) in mm, images (m, d, h, w) and labels (d, h, w) of one patient."""
+    def _study(self, patient: int, study: int) -> tuple[FloatArray, FloatArray, ByteArray]:
+        """Heights (d,) in mm, images (m, d, h, w) and labels (d, h, w) of one scan."""
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(patient,)))
-        person = Person.draw(rng)
+        person, pose = Person.draw(rng), None
+        for later in range(study):
+            rng = np.random.default_rng(
+                np.random.SeedSequence(self.seed, spawn_key=(patient, later + 1))
+            )
+            person, pose = person.later(rng)
         scanner = Scanner.draw(rng, enhancing=person.lesion.rim_mm > 0)
         step = _FIELD_OF_VIEW_MM / self.size
         axis = (np.arange(self.size) - (self.size - 1) / 2) * step
-        heights = self._volume_heights() if self.dimensions == 3 else self._slice_heights(person)
+        middle = person.lesion.centre
+        height = float(middle[2]) if pose is None else pose.height_of(middle)
+        heights = (
+            self._volume_heights() if self.dimensions == 3 else self._slice_heights(person, height)
+        )
         # Rows run from the forehead back, columns from the patient's right to left.
         lattice = Lattice(z=heights, y=(-axis).astype(np.float32), x=(-axis).astype(np.float32))
-        anatomy = person.anatomy(lattice)
+        anatomy = person.anatomy(replace(lattice, pose=pose))
         return heights, scanner.image(anatomy, lattice, self.modalities), anatomy.labels
 
     def _volume_heights(self) -> FloatArray:
         step = (_HIGHEST_MM - _LOWEST_MM) / self.depth
         return (_LOWEST_MM + step * (np.arange(self.depth) + 0.5)).astype(np.float32)
 
-    def _slice_heights(self, person: Person) -> FloatArray:
+    def _slice_heights(self, person: Person, middle: float) -> FloatArray:
         """Whole millimetres, evenly spread from just below the lesion to just above."""
         half = max(1.15 * person.lesion.half_height_mm, 0.75 * self.slices_per_patient)
-        middle = float(person.lesion.centre[2])
         low, high = max(middle - half, _LOWEST_MM), min(middle + half, _HIGHEST_MM)
         steps = np.arange(self.slices_per_patient) + 0.5
         heights: FloatArray = np.round(low + (high - low) * steps / self.slices_per_patient).astype(

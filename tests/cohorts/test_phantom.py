@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from leakaudit.cohorts import Cohort
+from leakaudit.cohorts import Cohort, GroupSettings, split_patients
 from leakaudit.cohorts._phantom_anatomy import Anatomy, Person, Tissue
 from leakaudit.cohorts._phantom_contrast import Scanner
-from leakaudit.cohorts._phantom_fields import Lattice, spline_field
+from leakaudit.cohorts._phantom_fields import Lattice, Pose, spline_field
 from leakaudit.cohorts.checks import check_cohort, copied_pairs
 from leakaudit.cohorts.phantom import Phantom
 from leakaudit.errors import ConfigurationError
@@ -199,3 +200,69 @@ def test_spline_field_is_standard_normal_and_smooth() -> None:
     assert abs(field.mean()) < 0.05
     neighbours = np.corrcoef(field[:-1].ravel(), field[1:].ravel())[0, 1]
     assert neighbours > 0.75
+
+
+def test_a_field_read_through_a_pose_is_the_same_field() -> None:
+    still = lattice(24)
+    unmoved = replace(still, pose=Pose(np.eye(3, dtype=np.float32), np.zeros(3, np.float32)))
+    step = float(still.y[0] - still.y[1])
+    shifted = replace(still, pose=Pose(np.eye(3, dtype=np.float32), np.float32([0, -step, 0])))
+    quarter = np.float32([[0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    turned = replace(still, pose=Pose(quarter, np.zeros(3, np.float32)))
+    field = spline_field(np.random.default_rng(3), still, 20.0)
+
+    def read(through: Lattice) -> np.ndarray:
+        return spline_field(np.random.default_rng(3), through, 20.0)
+
+    np.testing.assert_allclose(read(unmoved), field, atol=1e-5)
+    np.testing.assert_allclose(read(shifted)[:, 1:], field[:, :-1], atol=1e-4)
+    # A point at (x, y) is read at (-y, x).
+    np.testing.assert_allclose(read(turned), field.transpose(0, 2, 1)[:, ::-1], atol=1e-4)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_second_study_shows_the_same_head_otherwise(dimensions: int) -> None:
+    settings = {"patients": 4, "size": 32, "dimensions": dimensions, "depth": 8, "seed": 5}
+    first, both = Phantom(**settings).load(), Phantom(**settings, studies_per_patient=2).load()
+    check_cohort(both)
+    assert first.study is None
+    assert both.study is not None
+    earlier, later = both.study == 0, both.study == 1
+    np.testing.assert_array_equal(both.images[earlier], first.images)
+    np.testing.assert_array_equal(both.positions[earlier], first.positions)
+    for name in both.patient_ids:
+        mine = both.patients == name
+        assert both.study[mine].tolist() == sorted(both.study[mine])
+        before, after = ((both.labels[mine & when] > 0).sum() for when in (earlier, later))
+        if dimensions == 3:
+            assert after > before
+        assert not np.array_equal(both.images[mine & earlier], both.images[mine & later])
+    if dimensions == 3:
+        # Another pose and scanner, and still nearer to oneself than to anybody else.
+        flat = (both.images - both.images[earlier].mean(0)).reshape(8, -1)
+        alike = np.corrcoef(flat[earlier], flat[later])[:4, 4:]
+        assert (alike.argmax(1) == np.arange(4)).all()
+        assert np.diag(alike).max() < 0.99
+
+
+def test_all_studies_of_a_patient_are_in_one_group() -> None:
+    cohort = Phantom(patients=6, size=16, slices_per_patient=2, studies_per_patient=3).load()
+    groups = split_patients(cohort, GroupSettings())
+    for name in cohort.patient_ids:
+        group = groups.group_of(name)
+        assert group is not None
+        assert set(np.flatnonzero(cohort.patients == name)) <= set(groups.indices[group])
+        assert cohort.study is not None
+        assert set(cohort.study[cohort.patients == name].tolist()) == {0, 1, 2}
+
+
+def test_studies_and_sites_are_part_of_the_fingerprint() -> None:
+    cohort = Phantom(patients=2, size=16, slices_per_patient=2).load()
+    digests = {
+        cohort.fingerprint(),
+        replace(cohort, study=np.array([0, 0, 0, 1])).fingerprint(),
+        replace(cohort, study=np.array([0, 1, 0, 1])).fingerprint(),
+        replace(cohort, site=np.array(["a", "a", "b", "b"])).fingerprint(),
+        replace(cohort, site=np.array(["a", "a", "a", "b"])).fingerprint(),
+    }
+    assert len(digests) == 5
