@@ -10,12 +10,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
+from leakaudit.accounting import Spent
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength
 from leakaudit.exchange.stack import MOST_EPSILON
 from leakaudit.split.spec import SplitSpec
 
-from ._accountant import LEAST_SCALE, MOST_SCALE, Spent, require_small_delta
+from ._accountant import LEAST_SCALE, MOST_SCALE, require_small_delta
 from ._message_claim import Neighbouring, Releases, message_claim, required_releases, sensitivity
 from ._message_guard import MessageDefense
 from ._sample_norms import clip_samples, root_mean_square

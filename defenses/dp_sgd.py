@@ -17,8 +17,8 @@ from leakaudit.split.spec import SERVER, SplitSpec
 from ._accountant import (
     LEAST_SCALE,
     MOST_SCALE,
-    gaussian_epsilon,
     gaussian_multiplier,
+    gaussian_spent,
     require_small_delta,
 )
 from ._message_claim import Neighbouring, sensitivity
@@ -163,7 +163,7 @@ class DpSgd(Defense):
         if self.noise_multiplier is None or not self._everywhere(split):
             return None
         require_small_delta(self.delta, exposure)
-        spent = gaussian_epsilon(
+        spent = gaussian_spent(
             self.noise_multiplier / sensitivity(self.neighbouring),
             self._releases(exposure, split),
             self.delta,

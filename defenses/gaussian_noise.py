@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Generator, Tensor
 
-from ._accountant import Spent, gaussian_epsilon, gaussian_multiplier
+from leakaudit.accounting import Spent
+
+from ._accountant import gaussian_multiplier, gaussian_spent
 from ._message_noise import NoiseDefense
 from ._randomness import normal_like
 
@@ -32,11 +34,11 @@ class GaussianNoise(NoiseDefense):
         return normal_like(message, rng)
 
     def spent(self, multiplier: float, releases: int) -> Spent:
-        """By Opacus' accountants."""
-        return gaussian_epsilon(multiplier, releases, self.delta)
+        """Exact, by the analytic Gaussian mechanism."""
+        return gaussian_spent(multiplier, releases, self.delta)
 
     def least_multiplier(self, target_epsilon: float, releases: int) -> float:
-        """By bisection, as Opacus does it."""
+        """The inverse of :meth:`spent`."""
         return gaussian_multiplier(target_epsilon, releases, self.delta)
 
     def mechanism(self) -> str:

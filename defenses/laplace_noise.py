@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Generator, Tensor
 
-from ._accountant import Spent
-from ._laplace_accountant import laplace_epsilon, laplace_multiplier
+from leakaudit.accounting import Spent, laplace_epsilon
+
+from ._laplace_accountant import laplace_multiplier
 from ._message_noise import NoiseDefense
 from ._randomness import laplace_like
 

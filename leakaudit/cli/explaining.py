@@ -119,6 +119,7 @@ def _adversary(name: str, preset: dict[str, Any]) -> None:
 
 def _tables() -> dict[str, type[BaseModel]]:
     """The configuration and its tables, by name."""
+    from leakaudit.accounting import Mechanism
     from leakaudit.plan.configuration import AuditConfiguration
     from leakaudit.policy import Policy
     from leakaudit.policy.reading import TABLES
@@ -128,12 +129,12 @@ def _tables() -> dict[str, type[BaseModel]]:
         for candidate in (field.annotation, *get_args(field.annotation)):
             if inspect.isclass(candidate) and issubclass(candidate, BaseModel):
                 tables[name] = candidate
-    return tables | dict(TABLES) | {"policy": Policy}
+    return tables | dict(TABLES) | {"policy": Policy, "claim": Mechanism}
 
 
 def _table(name: str, model: type[BaseModel]) -> None:
     owner = "policy" if model.__module__ == "leakaudit.policy.model" else "configuration"
-    say(name if name in (CONFIGURATION, "policy") else f"{name}  (table of the {owner})")
+    say(name if name in (CONFIGURATION, "policy", "claim") else f"{name}  (table of the {owner})")
     say()
     _docstring(model)
     _settings(model)

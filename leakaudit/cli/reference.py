@@ -20,7 +20,7 @@ Written by `make docs` from the commands themselves: change them, not this page.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | the policy is violated (`check`) |
+| 1 | the policy is violated (`check`); a stated epsilon is false (`claim`) |
 | 2 | no valid verdict: one patient or seed, a failed control, another baseline's conditions |
 | 3 | internal error, or cells that did not finish; `--debug` shows where |
 | 4 | usage, configuration, data or environment: the message says what to do |

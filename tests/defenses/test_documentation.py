@@ -8,11 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import Typed, typed
 
 from leakaudit import plugins
 from leakaudit.exchange.defense import Defense
 from leakaudit.plugins import Kind
 from leakaudit.record import read_record
+
+__all__ = ["typed"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DEFENSES = (DOCS / "defenses.md").read_text(encoding="utf-8")
@@ -54,6 +57,16 @@ def _blocks(text: str, language: str) -> list[str]:
 def test_the_python_of_the_defenses_page_runs() -> None:
     (block,) = _blocks(DEFENSES, "python")
     exec(block, {})
+
+
+def test_what_the_defenses_page_shows_of_a_claim_is_what_is_printed(typed: Typed) -> None:
+    command, *rest = (block.strip() for block in _blocks(DEFENSES, "bash"))
+    (shown,) = _blocks(DEFENSES, "text")
+    assert not rest
+    said = typed(*command.removeprefix("leakaudit ").split())
+    assert said.code == 1
+    lines = [line.rstrip() for line in said.out.strip().splitlines()]
+    assert lines == shown.strip().splitlines()
 
 
 def test_the_configuration_on_the_defenses_page_builds() -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from leakaudit.defenses._accountant import gaussian_epsilon
+from leakaudit.defenses._accountant import gaussian_spent
 from leakaudit.defenses._per_sample_update import PerSampleUpdate
 from leakaudit.defenses.adversarial_decoder import AdversarialDecoder
 from leakaudit.defenses.bottleneck import Bottleneck
@@ -190,13 +190,13 @@ def test_the_claim_composes_all_networks_and_the_worst_order(
     (claim,) = claims([defense], flat_split, exposure)
     assert claim is not None
     # 5 epochs; 3 samples in one batch of 4 count 9; 2 encoders, the server, the last layers.
-    assert claim.epsilon == gaussian_epsilon(100.0, 5 * 9 * 4, 1e-5).epsilon
+    assert claim.epsilon == gaussian_spent(100.0, 5 * 9 * 4, 1e-5).epsilon
     assert "as if this defense were not there" in claim.not_covered
     (replaced,) = claims(
         [defense.model_copy(update={"neighbouring": "replace"})], flat_split, exposure
     )
     assert replaced is not None
-    assert replaced.epsilon == gaussian_epsilon(50.0, 5 * 9 * 4, 1e-5).epsilon
+    assert replaced.epsilon == gaussian_spent(50.0, 5 * 9 * 4, 1e-5).epsilon
 
 
 def test_calibrated_noise_claims_its_target(flat_split: SplitSpec, exposure: Exposure) -> None:

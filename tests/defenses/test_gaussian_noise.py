@@ -5,11 +5,12 @@ import math
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leakaudit.defenses._accountant import gaussian_epsilon, gaussian_multiplier
+from leakaudit.defenses._accountant import gaussian_multiplier, gaussian_spent
 from leakaudit.defenses._sample_norms import clip_samples
 from leakaudit.defenses.gaussian_noise import GaussianNoise
 from opacus.accountants import PRVAccountant, RDPAccountant
@@ -124,6 +125,7 @@ def _closed_form_epsilon(multiplier: float, releases: int, delta: float) -> floa
     return float(brentq(excess, 0, 1e5))
 
 
+@pytest.mark.filterwarnings("ignore:Optimal order is the")
 @pytest.mark.parametrize(
     ("multiplier", "releases", "delta"),
     [(5.0, 10, 1e-5), (20.0, 360, 1e-5), (0.5, 4, 1e-5), (100.0, 400, 1e-6), (1.0, 1, 1e-3)],
@@ -131,31 +133,30 @@ def _closed_form_epsilon(multiplier: float, releases: int, delta: float) -> floa
 def test_epsilon_against_opacus_and_the_closed_form(
     multiplier: float, releases: int, delta: float
 ) -> None:
-    spent = gaussian_epsilon(multiplier, releases, delta)
+    spent = gaussian_spent(multiplier, releases, delta)
     exact = _closed_form_epsilon(multiplier, releases, delta)
     renyi, variable = RDPAccountant(), PRVAccountant()
     for _ in range(releases):
         renyi.step(noise_multiplier=multiplier, sample_rate=1.0)
     variable.history = renyi.history
-    # A finer grid of orders than Opacus' own: at most its figure, and never below the truth.
-    assert exact <= spent.epsilon <= renyi.get_epsilon(delta=delta)
-    assert spent.epsilon == pytest.approx(renyi.get_epsilon(delta=delta), rel=2e-3)
-    assert spent.epsilon == pytest.approx(exact, rel=0.25)
-    assert spent.prv_epsilon is not None
-    assert exact <= spent.prv_epsilon <= exact + 0.02
+    assert spent.epsilon == spent.least == pytest.approx(exact, rel=1e-8)
+    assert spent.epsilon < 0.95 * renyi.get_epsilon(delta=delta)
+    # Opacus' other accountant is tight, and an upper bound within its error.
+    with np.errstate(divide="ignore"):
+        assert exact <= variable.get_epsilon(delta=delta) <= exact + 0.02
 
 
 def test_epsilon_grows_with_releases_and_falls_with_noise() -> None:
-    releases = [gaussian_epsilon(10.0, count, 1e-5).epsilon for count in (1, 10, 100)]
-    noise = [gaussian_epsilon(multiplier, 10, 1e-5).epsilon for multiplier in (1.0, 3.0, 9.0)]
+    releases = [gaussian_spent(10.0, count, 1e-5).epsilon for count in (1, 10, 100)]
+    noise = [gaussian_spent(multiplier, 10, 1e-5).epsilon for multiplier in (1.0, 3.0, 9.0)]
     assert releases == sorted(releases)
     assert noise == sorted(noise, reverse=True)
 
 
 @pytest.mark.parametrize("target", [0.5, 8.0, 100.0])
-def test_calibration_meets_its_target_as_opacus_does(target: float) -> None:
+def test_calibration_meets_its_target_with_less_noise_than_opacus(target: float) -> None:
     multiplier = gaussian_multiplier(target, 90, 1e-5)
-    assert 0.995 * target <= gaussian_epsilon(multiplier, 90, 1e-5).epsilon <= target
+    assert 0.999999 * target <= gaussian_spent(multiplier, 90, 1e-5).epsilon <= target
     theirs = get_noise_multiplier(
         target_epsilon=target,
         target_delta=1e-5,
@@ -163,7 +164,7 @@ def test_calibration_meets_its_target_as_opacus_does(target: float) -> None:
         steps=90,
         epsilon_tolerance=1e-3,
     )
-    assert multiplier == pytest.approx(theirs, rel=5e-3)
+    assert 0.85 * theirs < multiplier < 0.99 * theirs
 
 
 def test_a_claim_counts_every_release(flat_split: SplitSpec, exposure: Exposure) -> None:
@@ -171,7 +172,7 @@ def test_a_claim_counts_every_release(flat_split: SplitSpec, exposure: Exposure)
     (claim,) = claims(stack, flat_split, exposure)
     assert claim is not None
     # 5 epochs, 3 samples, 3 levels, 2 parties.
-    assert claim.epsilon == gaussian_epsilon(50.0, 90, 1e-5).epsilon
+    assert claim.epsilon == gaussian_spent(50.0, 90, 1e-5).epsilon
     assert "= 90 releases" in claim.composition
     assert "masks, and the gradients" in claim.not_covered
     assert "other patients' messages" in claim.not_covered
@@ -183,7 +184,7 @@ def test_both_directions_count_twice_and_replacing_costs_twice_the_sensitivity(
     stack = [GaussianNoise(noise_multiplier=100.0, clip_norm=1.0, direction="both")]
     (claim,) = claims(stack, flat_split, exposure)
     assert claim is not None
-    assert claim.epsilon == gaussian_epsilon(50.0, 180, 1e-5).epsilon
+    assert claim.epsilon == gaussian_spent(50.0, 180, 1e-5).epsilon
     assert claim.neighbouring.startswith("replace")
 
 

@@ -1,0 +1,23 @@
+"""What noise is worth: the epsilon of a mechanism, and whether a stated one can be true."""
+
+from leakaudit.accounting.gaussian import gaussian_epsilon, gaussian_mu
+from leakaudit.accounting.laplace import laplace_epsilon
+from leakaudit.accounting.mechanism import Mechanism, Neighbouring, read_mechanism
+from leakaudit.accounting.spent import Spent
+from leakaudit.accounting.subsampled import subsampled_epsilon
+from leakaudit.accounting.worth import Truth, Worth, judged, worth
+
+__all__ = [
+    "Mechanism",
+    "Neighbouring",
+    "Spent",
+    "Truth",
+    "Worth",
+    "gaussian_epsilon",
+    "gaussian_mu",
+    "judged",
+    "laplace_epsilon",
+    "read_mechanism",
+    "subsampled_epsilon",
+    "worth",
+]
