@@ -115,6 +115,7 @@ class Paper:
         return {
             "entries": [{"label": label, "lines": lines} for label, lines in block.entries],
             "choices": list(block.choices),
+            "question": block.question,
         }
 
     def _form(self, block: Any) -> dict[str, Any]:

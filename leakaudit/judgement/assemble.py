@@ -123,6 +123,7 @@ def measured(
         configuration_sha256=digest,
         environment=environment(configuration.training.device),
         seeds=configuration.seeds,
+        governance=configuration.governance,
         cohort=cohort_summary(configuration, given, victims, frame.fingerprint),
         split=split_summary(configuration, trained),
         adversaries=adversary_summaries(configuration, done.attacks),

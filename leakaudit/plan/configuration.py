@@ -17,7 +17,7 @@ from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
-from leakaudit.record import Asset, Region
+from leakaudit.record import Asset, Governance, Region
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings
@@ -89,6 +89,9 @@ class AuditConfiguration(Section):
 
     title: str = Field(default="Leakage audit", max_length=20_000)
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0, 1), min_length=1)
+    governance: Governance = Field(
+        default=Governance(), description="what the controllers state: printed, never judged"
+    )
     cohort: Use
     groups: GroupSettings = GroupSettings()
     victims: PositiveInt | None = Field(

@@ -10,6 +10,7 @@ from leakaudit.record.answer import (
     Uncovered,
 )
 from leakaudit.record.costs import Cost, Route, Utility
+from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
     Control,
     CurvePoint,
@@ -63,6 +64,7 @@ __all__ = [
     "Estimate",
     "Failure",
     "Finding",
+    "Governance",
     "GroupSummary",
     "Interference",
     "MetricSummary",

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from leakaudit.record.answer import Answer, SearchSummary, TradeOff
 from leakaudit.record.costs import Cost, Utility
+from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
     Control,
     Dependence,
@@ -34,11 +35,11 @@ from leakaudit.record.subject import (
     Volatile,
 )
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`; `uncovered`."""
+`interferences`; `uncovered`. 1.4: `governance`."""
 
 
 class Record(Part):
@@ -56,6 +57,9 @@ class Record(Part):
     configuration_sha256: str
     environment: Environment
     seeds: tuple[int, ...]
+    governance: Governance = Field(
+        default=Governance(), description="what the controllers state; no audit checks it"
+    )
     cohort: CohortSummary
     split: SplitSummary
     adversaries: tuple[AdversarySummary, ...]

@@ -22,6 +22,7 @@ from .people import people
 from .picture_files import load_pictures
 from .policy import printable
 from .recommendations import recommendations
+from .release import release
 from .repeat import repeat
 from .risk import risk
 from .threat import threat
@@ -77,5 +78,5 @@ def document(
             f"{count(len(index.settings), 'setting')}, "
             f"{count(len(shown.adversaries), 'actor')}"
         ),
-        sections=(*sections, crosswalk(), glossary()),
+        sections=(*sections, release(index), crosswalk(), glossary()),
     )

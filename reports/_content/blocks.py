@@ -110,6 +110,8 @@ class Blanks:
     entries: tuple[tuple[str, int], ...]
     """Label and number of empty lines."""
     choices: tuple[str, ...] = ()
+    question: str = "Decision"
+    """What is chosen among the choices."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,51 @@ from .blocks import Cell, Column, Section, Table, Terms, say, strong
 
 CROSSWALK = (
     (
-        "EDPB DPIA template (2026)",
-        "description of the processing: 3, 4 · necessity and risks: 5, 7, 9 · measures: 8, 10 · "
-        "advice and decision: 2",
+        "EDPB DPIA template, by the field numbers of version 1.0 as put to consultation (2026)",
+        "controllers, processors (0.1, 0.2): 3 · purposes (1.1.b): 3 · personal data, "
+        "nature, scope and context (1.1.a, 1.1.d): 3, 4 · functional description, assets and "
+        "architecture (1.2, 1.3): 3 · legal basis (2.1.a): 3 · recipients and retention "
+        "(2.2.a): 3 · measures of design and of security (2.3.d, 2.3.e): 6, 8 · impacts by "
+        "design (3.1): 1, 7 · necessity, less intrusive alternatives (3.2): 8, 10 · "
+        "abnormal events (4.1.a): 5 · method, inherent risk (4.1.b, 4.1.c): 9 · additional "
+        "measures, residual risk, plan (4.2.a to 4.2.c): 10, 9, 2 · advice of the officer "
+        "(5.1): 2 · decision (6): 2. All other fields are the controller's. The final version "
+        "may number them otherwise",
+    ),
+    (
+        "EDPB Opinion 28/2024, AI models",
+        "likelihood that personal data are extracted from the model, or obtained by querying it: "
+        "A, for the trained network. Sections 1 and 7 speak of the messages of its training, which "
+        "the opinion's test of the model does not reach",
+    ),
+    (
+        "EHDS, Regulation (EU) 2025/327, article 66",
+        "data limited to what the purpose needs (1): 8, 10 · anonymised where that serves the "
+        "purpose, else pseudonymised (2, 3): what parties exchange is personal data as long as 1 "
+        "and 7 show that people or images can be read from it",
+    ),
+    (
+        "TEHDAS2 D7.2, guideline on minimisation, pseudonymisation, anonymisation and synthetic "
+        "data",
+        "who and what is processed: 3, 4 · risk of re-identification and inference, who could "
+        "do it: 1, 5, 7 · safeguards by their measured effect: 8, 10 · results that leave: A",
+    ),
+    (
+        "SATRE 2.0.1, output management (3.3)",
+        "3.3.07, outputs that cannot be checked by hand, a trained network's weights (model "
+        "egress): A · documented disclosure control and its record: 6, 7, 12",
+    ),
+    (
+        "CAF-aligned DSPT (NHS England)",
+        "objective A, managing risk: 9, 10 · objective B, protecting against cyber attacks and "
+        "data breaches: transport security as stated in 3, who could listen in 5 · objective E, "
+        "using and sharing information appropriately: purpose and legal basis as stated in 3, "
+        "decision in 2. The assessment itself is the organisation's",
+    ),
+    (
+        "SACRO, checking of outputs",
+        "release, further analysis, or do not release: the output checker's tick in A. No verdict "
+        "here stands for one of them",
     ),
     (
         "WP216, anonymisation techniques",
@@ -16,7 +58,7 @@ CROSSWALK = (
     ),
     (
         "ISO/IEC 27559",
-        "context of the data: 3, 4, 5 · identifiability: 1, 7 · governance and review: 0, 2, 11",
+        "context of the data: 3, 4, 5 · identifiability: 1, 7 · governance and review: 0, 2, 3, 11",
     ),
     (
         "HIPAA, expert determination",
@@ -66,9 +108,9 @@ GLOSSARY = (
 
 
 def crosswalk() -> Section:
-    """Appendix A."""
+    """Appendix B."""
     return Section(
-        "A",
+        "B",
         "Crosswalk to other frameworks",
         (
             Table(
@@ -82,5 +124,5 @@ def crosswalk() -> Section:
 
 
 def glossary() -> Section:
-    """Appendix B."""
-    return Section("B", "Glossary", (Terms(tuple((term, say(text)) for term, text in GLOSSARY)),))
+    """Appendix C."""
+    return Section("C", "Glossary", (Terms(tuple((term, say(text)) for term, text in GLOSSARY)),))

@@ -9,6 +9,7 @@ from leakaudit.record import SERVER, Cost, Route
 from .._figures.dataflow import PartyBox, data_flow
 from .blocks import Block, Figure, Paragraph, Section, Terms, say
 from .evidence_index import Index
+from .governance import governance
 from .messages import messages, shape_text
 from .wording import count, joined, levels_text, size
 
@@ -49,15 +50,12 @@ def split_section(index: Index) -> Section:
                     say(", ".join(map(str, split.recorded_epochs)) or "none"),
                 ),
                 ("Weights at the server", say(_weights(split.server_parameters))),
-                (
-                    "How long messages are kept in production",
-                    say("not known to the tool: to be stated by the parties"),
-                ),
             )
         )
     )
     if record.costs:
         blocks.append(messages(index))
+    blocks += governance(record.governance)
     return Section("3", "The split and its data flow", tuple(blocks))
 
 

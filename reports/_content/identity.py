@@ -48,7 +48,8 @@ def identity(index: Index) -> Section:
                     count(len(cohort.victims), "patient"),
                     ", with these attacks: ",
                     attacks,
-                    ". Nothing is said about other actors, other attacks, or the finished model.",
+                    ". Nothing is said about other actors or other attacks; appendix A says what "
+                    "was tried on the finished network.",
                 )
             ),
             Paragraph(say("A new audit is due when any of these change:")),

@@ -42,12 +42,12 @@ UNCOVERED = (
     ("coalition", "Parties or server that collude", "no adversary of this audit joins views; "
      "together they know at least what each knows"),
 )  # fmt: skip
+FINISHED = (
+    "The finished network",
+    "what it gives away once it is shared is a question of its own: only what these "
+    "actors see of the training was attacked",
+)
 ALWAYS_OUT = (
-    (
-        "The finished model",
-        "what it gives away once it is shared is a question of its own: only what these "
-        "actors see of the training was attacked",
-    ),
     (
         "Integrity and availability",
         "poisoning and sabotage change what the network does, not what it reveals",
@@ -76,8 +76,15 @@ def in_words(knowledge: str) -> str:
     return MEANING.get(knowledge, knowledge)
 
 
-def out_of_scope(adversaries: tuple[AdversarySummary, ...]) -> list[tuple[str, str]]:
-    """What this audit says nothing about, and why."""
+def out_of_scope(
+    adversaries: tuple[AdversarySummary, ...], *, released: bool
+) -> list[tuple[str, str]]:
+    """What this audit says nothing about, and why.
+
+    Args:
+        adversaries: who attacks.
+        released: whether the finished network was asked who was in its training.
+    """
     covered = {adversary.position for adversary in adversaries}
     found = [(who, why) for position, who, why in UNCOVERED if position not in covered]
     if all(adversary.behaviour == "passive" for adversary in adversaries):
@@ -87,4 +94,4 @@ def out_of_scope(adversaries: tuple[AdversarySummary, ...]) -> list[tuple[str, s
                 "every adversary here follows it and only looks; one who deviates may learn more",
             )
         )
-    return [*found, *ALWAYS_OUT]
+    return [*found, *(() if released else (FINISHED,)), *ALWAYS_OUT]

@@ -5,7 +5,18 @@ from __future__ import annotations
 from leakaudit.record import Verdict
 from leakaudit.record.held import HeldPolicy
 
-from .blocks import Cell, Column, Items, Paragraph, Section, Table, say, strong
+from .blocks import (
+    Block,
+    Cell,
+    Column,
+    Items,
+    Paragraph,
+    Section,
+    Subheading,
+    Table,
+    say,
+    strong,
+)
 from .evidence_index import Index, actor, target
 from .level_matrix import bounds
 from .policy import held_against
@@ -13,6 +24,14 @@ from .wording import ASSET, number
 
 LARGE = 0.5
 """Half of the way from the blind guess to a perfect attack."""
+BOX = "☐"
+SEVERITY = (
+    ("negligible", "a nuisance that passes by itself;"),
+    ("limited", "a real inconvenience, overcome with some effort;"),
+    ("significant", "serious consequences, overcome with great difficulty;"),
+    ("maximum", "consequences that may never be overcome."),
+)
+"""The four levels of the CNIL's method for impact assessments, in words of our own."""
 
 
 def likelihood(verdict: Verdict) -> str:
@@ -52,7 +71,6 @@ def risk(index: Index, policy: HeldPolicy | None = None) -> Section:
                     Cell(say("not audited" if bare is None else likelihood(bare))),
                     Cell(say(index.title(setting))),
                     Cell(say("no verdict" if worst is None else likelihood(worst))),
-                    Cell(say("")),
                 )
             )
     return Section(
@@ -77,21 +95,36 @@ def risk(index: Index, policy: HeldPolicy | None = None) -> Section:
             ),
             Table(
                 "risk",
-                say(
-                    "Inherent: the undefended split. Residual: with the setting. Severity, the "
-                    "harm "
-                    "to a person if it happens, is for people to fill in."
-                ),
+                say("Inherent: the undefended split. Residual: with the setting."),
                 (
                     Column("Actor"),
                     Column("Asset", weight=1.2),
                     Column("Inherent likelihood"),
                     Column("Setting", weight=1.2),
                     Column("Residual likelihood"),
-                    Column("Severity (people)"),
                 ),
                 tuple(rows),
             ),
+            *severity(index),
             *(() if policy is None else held_against(policy)),
+        ),
+    )
+
+
+def severity(index: Index) -> tuple[Block, ...]:
+    """Four named levels to tick for each asset: the harm to a person is not a measurement."""
+    assets = dict.fromkeys(question.asset for question in index.questions)
+    if not assets:
+        return ()
+    boxes = tuple(Cell(say(BOX)) for _ in SEVERITY)
+    return (
+        Subheading("Severity, for people to tick", "severity-levels"),
+        Paragraph(say("The harm to a person if it happens, whatever its likelihood:")),
+        Items(tuple(say(strong(name), f": {meaning}") for name, meaning in SEVERITY)),
+        Table(
+            "severity",
+            say("One tick a row. Nothing in this audit decides it."),
+            (Column("Asset", weight=1.6), *(Column(name) for name, _ in SEVERITY)),
+            tuple((Cell(say(strong(ASSET[asset]))), *boxes) for asset in assets),
         ),
     )

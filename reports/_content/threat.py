@@ -7,6 +7,7 @@ from leakaudit.record import AdversarySummary
 from .blocks import Block, Cell, Column, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor
 from .nist import OBJECTIVE, RULE, access, in_words, out_of_scope
+from .release import through_model
 from .wording import count, joined
 
 BEHAVIOUR = {
@@ -59,7 +60,9 @@ def threat(index: Index) -> Section:
             (Column("What", weight=1), Column("Why", weight=2.4)),
             tuple(
                 (Cell(say(strong(what))), Cell(say(f"{why[:1].upper()}{why[1:]}.")))
-                for what, why in out_of_scope(record.adversaries)
+                for what, why in out_of_scope(
+                    record.adversaries, released=bool(through_model(record))
+                )
             ),
         )
     )

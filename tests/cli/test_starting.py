@@ -13,6 +13,7 @@ from leakaudit.cohorts.detect import Detection
 from leakaudit.errors import EXIT_USAGE
 from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.plugins import Kind, build
+from leakaudit.record import Governance
 
 
 def _configured(text: str, folder: Path) -> AuditConfiguration:
@@ -43,6 +44,19 @@ def test_what_init_writes_is_valid(typed: Typed, tmp_path: Path) -> None:
     policy = (tmp_path / "new" / "leakage-policy.toml").read_text(encoding="utf-8")
     tomllib.loads(policy)
     tomllib.loads(policy.replace("# [", "[").replace("\n# ", "\n#"))
+
+
+def test_the_template_names_every_statement(typed: Typed, tmp_path: Path) -> None:
+    """With the marks taken away its table is whole and valid; as written, nothing is stated."""
+    data = write_npz(tmp_path / "slices.npz", patients=12)
+    assert typed("init", data, "--out", tmp_path).code == 0
+    text = (tmp_path / "audit.toml").read_text(encoding="utf-8")
+    assert read_configuration(tmp_path / "audit.toml")[0].governance == Governance()
+    head, rest = text.split("[governance]\n")
+    table, blank, tail = rest.partition("\n\n")
+    filled = _configured(f"{head}[governance]\n{table.replace('# ', '')}{blank}{tail}", tmp_path)
+    assert set(filled.governance.model_fields_set) == set(Governance.model_fields)
+    assert all(filled.governance.model_dump().values())
 
 
 def test_a_relative_path_stays_right_wherever_the_file_goes(

@@ -63,6 +63,8 @@ def test_presets_and_defaults(tmp_path: Path) -> None:
         (("[split]", "[training]\nlearning_rate = -1\n[split]"), ConfigurationError,
          "learning_rate"),
         (("[cohort]", "[cohort"), ConfigurationError, "valid TOML"),
+        (("[split]", '[governance]\nretantion = "a day"\n[split]'), ConfigurationError,
+         "retantion"),
     ],
 )  # fmt: skip
 def test_refusals(

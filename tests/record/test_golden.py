@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leakaudit.record import SCHEMA_VERSION, read_record, record_text
+from leakaudit.record import SCHEMA_VERSION, Governance, read_record, record_text
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = sorted(folder.name for folder in GOLDEN.iterdir())
@@ -30,3 +30,7 @@ def test_the_version_before_this_one_is_kept() -> None:
 def test_older_records_hold_no_answer() -> None:
     assert read_record(GOLDEN / "1.0").answer is None
     assert read_record(GOLDEN / "1.1").trade_offs == ()
+
+
+def test_older_records_state_nothing_of_governance() -> None:
+    assert read_record(GOLDEN / "1.3").governance == Governance()

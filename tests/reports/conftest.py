@@ -7,7 +7,7 @@ from browser import find_chromium
 from command_line import typed
 from example_records import example_record
 
-from leakaudit.record import Record
+from leakaudit.record import Governance, Record
 
 __all__ = ["typed"]
 
@@ -52,5 +52,13 @@ def hostile_record() -> Record:
             HOSTILE[0]: HOSTILE[1],
             "x": {HOSTILE[2]: [HOSTILE[3], {"#set": "</style>"}]},
         },
-        changes={"command": HOSTILE[1]},
+        changes={
+            "command": HOSTILE[1],
+            "governance": Governance(
+                controllers=HOSTILE,
+                purpose=HOSTILE[0],
+                retention=HOSTILE[1],
+                site_filters="x" * 9999,
+            ),
+        },
     )
