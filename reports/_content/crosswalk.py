@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from .blocks import Cell, Column, Section, Table, Terms, say, strong
 
+TEMPLATE = (
+    ("0.1, 0.2", "controllers; processors and sub-processors", "3"),
+    ("1.1.a, 1.1.d", "personal data; nature, scope and context", "3, 4"),
+    ("1.1.b", "purposes", "3"),
+    ("1.2, 1.3", "functional description; means, assets and architecture", "3"),
+    ("2.1.a", "legal basis", "3"),
+    ("2.2.a", "minimisation, recipients, retention", "3, 8"),
+    ("2.3.d, 2.3.e", "measures of data protection by design; security", "3, 6, 8"),
+    ("3.1", "impacts of the processing as designed", "1, 7"),
+    ("3.2", "necessity: less intrusive alternatives", "8, 10"),
+    ("4.1.a", "abnormal events: who could break in or listen", "5"),
+    ("4.1.b, 4.1.c", "method; inherent risk", "9"),
+    ("4.2.a, 4.2.b", "additional measures; residual risk", "9, 10"),
+    ("4.2.c, 5.1, 6", "plan; advice of the officer; decision", "2"),
+)
+"""Fields of the EDPB's template, version 1.0 as put to consultation in 2026, in words of our own:
+what they ask for, and the sections that hold it."""
 CROSSWALK = (
-    (
-        "EDPB DPIA template, by the field numbers of version 1.0 as put to consultation (2026)",
-        "controllers, processors (0.1, 0.2): 3 · purposes (1.1.b): 3 · personal data, "
-        "nature, scope and context (1.1.a, 1.1.d): 3, 4 · functional description, assets and "
-        "architecture (1.2, 1.3): 3 · legal basis (2.1.a): 3 · recipients and retention "
-        "(2.2.a): 3 · measures of design and of security (2.3.d, 2.3.e): 6, 8 · impacts by "
-        "design (3.1): 1, 7 · necessity, less intrusive alternatives (3.2): 8, 10 · "
-        "abnormal events (4.1.a): 5 · method, inherent risk (4.1.b, 4.1.c): 9 · additional "
-        "measures, residual risk, plan (4.2.a to 4.2.c): 10, 9, 2 · advice of the officer "
-        "(5.1): 2 · decision (6): 2. All other fields are the controller's. The final version "
-        "may number them otherwise",
-    ),
     (
         "EDPB Opinion 28/2024, AI models",
         "likelihood that personal data are extracted from the model, or obtained by querying it: "
@@ -113,6 +118,19 @@ def crosswalk() -> Section:
         "B",
         "Crosswalk to other frameworks",
         (
+            Table(
+                "crosswalk-template",
+                say(
+                    "EDPB template for impact assessments, by the field numbers of version 1.0 as "
+                    "put to consultation in 2026; the final one may number them otherwise. Fields "
+                    "not named here are the controller's alone."
+                ),
+                (Column("Field"), Column("Asks for", weight=2.4), Column("Sections")),
+                tuple(
+                    (Cell(say(strong(field))), Cell(say(asks)), Cell(say(where)))
+                    for field, asks, where in TEMPLATE
+                ),
+            ),
             Table(
                 "crosswalk-table",
                 say("Where this report holds what a framework asks for. No conformity is claimed."),

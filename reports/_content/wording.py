@@ -15,7 +15,7 @@ from leakaudit.record import Asset, Estimate, Record, VerdictValue
 MINUS = "\u2212"
 NAME_LIMIT = 60
 TEXT_LIMIT = 2000
-LIMIT = {"title": 160}
+LIMIT = {"title": 160, "controllers": 160, "processors": 160}
 UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories of characters that show nothing, or reorder what is around them."""
 NAMES = frozenset(

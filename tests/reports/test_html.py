@@ -48,7 +48,7 @@ def test_it_opens_at_once_whatever_the_audits_size(
 
 def test_no_error_and_no_request(page: Page, page_file: Path) -> None:
     page.open(page_file.as_uri())
-    assert page.evaluate("document.querySelectorAll('h2').length") == 15
+    assert page.evaluate("document.querySelectorAll('h2').length") == 16
     assert page.messages == []
     assert outside(page) == []
 
