@@ -48,3 +48,10 @@ def test_the_paper_holds_the_record_it_was_printed_from() -> None:
 def test_they_are_small() -> None:
     spent = sum((FOLDER / name).stat().st_size for name in ("report.html", "report.pdf"))
     assert spent < MOST_BYTES
+
+
+def test_its_patients_are_generated_so_it_shows_them() -> None:
+    page = (FOLDER / "report.html").read_text("utf-8")
+    assert re.search("data:image/png", page)
+    assert re.search(rb"/Subtype */Image", (FOLDER / "report.pdf").read_bytes())
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -54,16 +53,6 @@ def test_the_lgg_sweep_asks_for_eight_defenses_and_three_strengths(
     for sweep in configuration.sweep:
         check_strengths(sweep)
     assert all(isinstance(stack, DefenseStack) for stack in configuration.swept.defenses)
-
-
-def test_the_published_report_of_real_patients_shows_nobody() -> None:
-    """The example report, of generated patients, has pictures: the same search finds them there."""
-    for folder, shown in (("results/lgg-sweep", False), ("example-report", True)):
-        page = (ROOT / "docs" / folder / "report.html").read_text(encoding="utf-8")
-        assert bool(re.search(r"<img|<image|data:image", page)) is shown
-        for pdf in (ROOT / "docs" / folder).glob("*.pdf"):
-            assert bool(re.search(rb"/Subtype */Image", pdf.read_bytes())) is shown
-        assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", page)
 
 
 @pytest.mark.slow
