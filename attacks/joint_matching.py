@@ -268,5 +268,7 @@ def _even(features: Tensor) -> Tensor:
     """Every channel centred, of unit spread: compared however it was scaled or moved."""
     axes = (0, *range(2, features.ndim))
     centred = features - features.mean(axes, keepdim=True)
-    spread = centred.square().mean(axes, keepdim=True).sqrt()
-    return centred / spread.clamp_min(1e-3 * float(spread.detach().max()) + 1e-30)
+    variance = centred.square().mean(axes, keepdim=True)
+    # Before the root: that of nothing, as of a channel that is never sent, has no gradient.
+    least = 1e-6 * float(variance.detach().max()) + 1e-30
+    return centred / variance.clamp_min(least).sqrt()
