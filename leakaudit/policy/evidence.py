@@ -110,8 +110,10 @@ class Evidence:
                 return None
             if tail == "mean":
                 return estimate_cells(measured, direction=direction, level=level)
-            bound = percentile_estimate if tail == "p95" else worst_estimate
-            return bound(measured, direction=direction, level=level)
+            if tail == "p95":
+                return percentile_estimate(measured, direction=direction, level=level)
+            hits = self._hits(finding, on)
+            return worst_estimate(measured, direction=direction, level=level, hits=hits)
         values, blind = self.arrays(finding)
         patients = self.record.cohort.victims
         if on == "value":
@@ -120,6 +122,13 @@ class Evidence:
             values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=True,
             direction=Direction(finding.direction), level=level,
         )  # fmt: skip
+
+    def _hits(self, finding: Finding, on: Measure) -> tuple[float, float] | None:
+        """What a miss and a hit are worth on the scale of the measure; None: no hits."""
+        if finding.metric not in RATES or (on == "advantage" and finding.chance is None):
+            return None
+        worth = measure(finding, on, np.array([[0.0, 1.0]]), self.arrays(finding)[1])
+        return None if worth is None else (float(worth[0, 0]), float(worth[0, 1]))
 
     def missing(self, finding: Finding) -> int:
         """Values that are missing without a reason in the patient.

@@ -21,6 +21,12 @@ from leakaudit.statistics.estimate import (
     estimate,
     estimate_cells,
 )
+from leakaudit.statistics.patients import (
+    PatientBounds,
+    patient_bounds,
+    patients_above,
+    worst_estimate,
+)
 from leakaudit.statistics.rates import (
     Bounds,
     clopper_pearson,
@@ -28,7 +34,7 @@ from leakaudit.statistics.rates import (
     percentile_bounds,
     wilson,
 )
-from leakaudit.statistics.tails import percentile_estimate, seeds_margin, worst_estimate
+from leakaudit.statistics.tails import percentile_estimate, seeds_margin
 from leakaudit.statistics.verdict import Controls, Judgement, Verdict, judge
 
 __all__ = [
@@ -40,6 +46,7 @@ __all__ = [
     "Estimate",
     "Judgement",
     "Outcome",
+    "PatientBounds",
     "Strongest",
     "Verdict",
     "against_baseline",
@@ -53,6 +60,8 @@ __all__ = [
     "estimate_rate",
     "holm",
     "judge",
+    "patient_bounds",
+    "patients_above",
     "percentile_bounds",
     "percentile_estimate",
     "seeds_margin",

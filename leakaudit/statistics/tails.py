@@ -1,18 +1,10 @@
-"""Bounds for the tail of the patients: the 95th percentile, and the one who leaks most.
+"""Bounds for the 95th percentile of the patients to come.
 
-A mean averages people away. What is bounded here is a patient's *expected* value over seeds of
-training and attack; each bound adds two half-widths, one for each source of chance. Their sum is
+Order statistics over the patients' means (David and Nagaraja 2003, section 7.1), which assume no
+distribution, widened by Student's interval over the seeds' own percentiles. The sum of the two is
 never below the root of their squares, which would be enough were both normal: it errs on the wide
-side (tests/statistics/test_tails.py).
-
-- **percentile** of the patients to come: order statistics over the patients' means (David and
-  Nagaraja 2003, section 7.1), which assume no distribution, and Student's interval over the seeds'
-  own percentiles.
-- **worst** of the patients audited: nobody can bound the worst of all patients to come. A patient's
-  mean over seeds strays by what all patients share under a seed (Student's interval over the
-  seeds' means) and by what is its own (spread of the replicates, pooled over patients). "At least"
-  is corrected for having picked the worst of many (Bonferroni); "at most" needs no correction: it
-  can only miss where the truly worst patient's own bound misses.
+side (tests/statistics/test_tails.py). Nobody can bound the worst of all patients to come; of the
+patients audited, :mod:`leakaudit.statistics.patients` does.
 """
 
 from __future__ import annotations
@@ -22,7 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import LEVEL, ROUNDING, Cells, Estimate
+from leakaudit.statistics.estimate import LEVEL, Cells, Estimate
 from leakaudit.statistics.rates import percentile_bounds
 
 Doubles = npt.NDArray[np.float64]
@@ -46,9 +38,9 @@ def percentile_estimate(
     """
     sign = direction.sign
     leaks = sign * cells.values
-    reason = _undefined(cells)
+    reason = no_replicates(cells)
     if reason:
-        return _estimate(cells, direction, level, None, None, None, reason, "")
+        return one_sided(cells, direction, level, None, None, None, reason, "")
     means = leaks.mean(axis=0)
     point = float(np.quantile(means, quantile))
     bounds = percentile_bounds(means, quantile, level=level)
@@ -60,42 +52,7 @@ def percentile_estimate(
         f"{quantile:.0%} percentile over patients by order statistics, widened by Student's t over "
         f"{len(cells.seeds)} seeds"
     )
-    return _estimate(cells, direction, level, point, least, most, why, method)
-
-
-def worst_estimate(cells: Cells, *, direction: Direction, level: float = LEVEL) -> Estimate:
-    """The patient who leaks most of those audited, with one-sided bounds from the replicates.
-
-    Args:
-        cells: complete; a missing cell leaves the bounds undefined.
-        direction: which way is leak.
-        level: confidence of each bound by itself.
-
-    Returns:
-        An estimate whose ``mean`` is the worst patient's value and whose two-sided ends are None.
-    """
-    leaks = direction.sign * cells.values
-    reason = _undefined(cells)
-    if reason:
-        return _estimate(cells, direction, level, None, None, None, reason, "")
-    n_seeds, n_patients = leaks.shape
-    means = leaks.mean(axis=0)
-    point = float(means.max())
-    rest = leaks - means - leaks.mean(axis=1, keepdims=True) + leaks.mean()
-    freedom = (n_seeds - 1) * (n_patients - 1)
-    error = float(np.sqrt((rest**2).sum() / freedom / n_seeds))
-    shared = seeds_margin(leaks.mean(axis=1), level)
-    if error + shared <= ROUNDING * float(np.abs(leaks).max()):
-        why = "undefined because every seed gave the same values"
-        return _estimate(cells, direction, level, point, None, None, why, "")
-    picked = 1 - (1 - level) / n_patients
-    least = point - shared - error * float(special.stdtrit(freedom, picked))
-    most = point + shared + error * float(special.stdtrit(freedom, level))
-    method = (
-        f"worst of {n_patients} audited patients, from {n_seeds} seeds as replicates; "
-        "the lower bound is corrected for having picked the worst"
-    )
-    return _estimate(cells, direction, level, point, least, most, "", method)
+    return one_sided(cells, direction, level, point, least, most, why, method)
 
 
 def seeds_margin(by_seed: Doubles, level: float) -> float:
@@ -104,7 +61,8 @@ def seeds_margin(by_seed: Doubles, level: float) -> float:
     return float(special.stdtrit(len(by_seed) - 1, level) * error)
 
 
-def _undefined(cells: Cells) -> str:
+def no_replicates(cells: Cells) -> str:
+    """Why these cells allow no bound from replicates; empty where they do."""
     n_seeds, n_patients = cells.values.shape
     if n_patients < 2:
         return f"undefined because there is {('no', 'one')[n_patients]} patient"
@@ -120,7 +78,7 @@ def _too_few(patients: int, quantile: float, level: float) -> str:
     return f"no upper bound from {patients} patients: the {quantile:.0%} percentile takes {needed}"
 
 
-def _estimate(
+def one_sided(
     cells: Cells,
     direction: Direction,
     level: float,
