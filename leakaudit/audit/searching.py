@@ -140,9 +140,9 @@ def _summary(each: _Search, done: Finished, asked: AuditConfiguration) -> Search
 
 
 def _cells_of_one(done: Finished, labels: Sequence[str], seeds: Sequence[int]) -> int:
-    """Cells that one setting takes: a training and its attacks, under every seed."""
+    """Cells that one setting takes: a training and every repeat of its attacks, per seed."""
     attacks = {
-        (attack.adversary, attack.attack)
+        (attack.adversary, attack.attack, attack.repeat)
         for attack in done.attacks
         if attack.training.setting in labels
     }

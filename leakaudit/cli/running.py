@@ -172,7 +172,8 @@ def _named(cell: CellId) -> str:
     if isinstance(cell, InterferedId):
         return f"{where}, with {cell.adversary} mounting {cell.attack}"
     control = " on shuffled pairs" if cell.shuffled else ""
-    return f"{cell.attack} by {cell.adversary}{control} on {where}"
+    again = f", repeat {cell.repeat}" if cell.repeat else ""
+    return f"{cell.attack} by {cell.adversary}{control} on {where}{again}"
 
 
 def _cells(count: int) -> str:

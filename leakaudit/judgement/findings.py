@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from leakaudit.cells.attack_cell import AttackResult
-from leakaudit.cells.cell_judge import CurveValues, TargetScores
+from leakaudit.cells.cell_judge import CurveValues, TargetScores, Values
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.plan.plan import AttackId
 from leakaudit.plugins import Kind, load
@@ -24,6 +24,8 @@ from leakaudit.record.estimates import (
 )
 from leakaudit.statistics import Direction
 from leakaudit.statistics import Estimate as Figure
+
+_Scored = tuple[AttackResult, TargetScores]
 
 # An effort curve is flat when twice the effort gained less than this share of the way from blind to
 # a total leak.
@@ -51,12 +53,13 @@ class Series:
     """One finding's values over all seeds.
 
     Attributes:
-        values: (seeds, patients), NaN where missing.
+        values: (seeds of the training, patients), each the mean over the attack's repeats on that
+            training, NaN where missing.
         blind: the same for the blind baseline.
         patients: pseudonyms, in order.
         curve: effort to (seeds, patients).
         curve_auxiliary: number of auxiliary patients to (seeds, patients).
-        samples: samples behind the values, over all seeds.
+        samples: samples behind the values, over all seeds and repeats.
         chance: value of guessing; None where undefined.
         trials: independent comparisons behind a rate; None: the patients.
         match_curve: share found among the first 1, 2, ... candidates, mean over seeds.
@@ -74,41 +77,52 @@ class Series:
 
 
 def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
-    """Put the seeds of the same finding side by side."""
-    scores: dict[FindingId, list[tuple[AttackResult, TargetScores]]] = defaultdict(list)
+    """Put the seeds of the same finding side by side, an attack's repeats averaged within each."""
+    scores: dict[FindingId, dict[int, list[_Scored]]] = defaultdict(lambda: defaultdict(list))
     for attack, result in results:
         for score in result.scores:
             key = FindingId(
                 attack.training.setting, attack.adversary, attack.attack, attack.shuffled,
                 score.victim, score.asset, score.levels, score.metric, score.region,
             )  # fmt: skip
-            scores[key].append((result, score))
-    return {key: _series(each) for key, each in scores.items()}
+            scores[key][attack.training.seed].append((result, score))
+    return {key: _series(list(seeds.values())) for key, seeds in scores.items()}
 
 
-def _series(each: list[tuple[AttackResult, TargetScores]]) -> Series:
+def _series(seeds: list[list[_Scored]]) -> Series:
+    first, example = seeds[0][0]
+    every = [score for repeats in seeds for _, score in repeats]
     return Series(
-        values=as_array(tuple(score.values for _, score in each)),
-        blind=as_array(tuple(score.blind for _, score in each)),
-        patients=each[0][0].patients,
-        curve=_curve([score.curve for _, score in each]),
-        samples=sum(score.samples for _, score in each),
-        chance=each[0][1].chance,
-        trials=each[0][1].trials,
-        match_curve=_mean_curve([score.match_curve for _, score in each if score.match_curve]),
-        curve_auxiliary=_curve([score.curve_auxiliary for _, score in each]),
+        values=_rows([[score.values for _, score in repeats] for repeats in seeds]),
+        blind=_rows([[score.blind for _, score in repeats] for repeats in seeds]),
+        patients=first.patients,
+        curve=_curve([[score.curve for _, score in repeats] for repeats in seeds]),
+        samples=sum(score.samples for score in every),
+        chance=example.chance,
+        trials=example.trials,
+        match_curve=_mean_curve([score.match_curve for score in every if score.match_curve]),
+        curve_auxiliary=_curve(
+            [[score.curve_auxiliary for _, score in repeats] for repeats in seeds]
+        ),
     )
 
 
-def _curve(seeds: Sequence[Sequence[CurveValues]]) -> dict[int, Doubles]:
-    """The amounts of effort that every seed measured, side by side."""
-    efforts = set.intersection(*({point.effort for point in curve} for curve in seeds))
+def _rows(seeds: Sequence[Sequence[Values]]) -> Doubles:
+    """(seeds, patients) the mean over the repeats of each seed.
+
+    A value that one repeat lacks is missing: an average of the others would hide it.
+    """
+    return np.stack([as_array(tuple(repeats)).mean(axis=0) for repeats in seeds])
+
+
+def _curve(seeds: Sequence[Sequence[Sequence[CurveValues]]]) -> dict[int, Doubles]:
+    """The amounts of effort that every repeat under every seed measured, side by side."""
+    measured = [
+        [{point.effort: point.values for point in curve} for curve in repeats] for repeats in seeds
+    ]
+    efforts = set.intersection(*(set(curve) for repeats in measured for curve in repeats))
     return {
-        effort: as_array(
-            tuple(
-                next(point.values for point in curve if point.effort == effort) for curve in seeds
-            )
-        )
+        effort: _rows([[curve[effort] for curve in repeats] for repeats in measured])
         for effort in sorted(efforts)
     }
 

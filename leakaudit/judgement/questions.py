@@ -81,6 +81,5 @@ def _where(cell: CellId) -> str:
     if isinstance(cell, InterferedId):
         where = _where(cell.training)
         return f"{where}, with {cell.adversary} mounting {cell.attack}"
-    return (
-        f"{cell.attack} by {cell.adversary} on {cell.training.setting}, seed {cell.training.seed}"
-    )
+    again = f", repeat {cell.repeat}" if cell.repeat else ""
+    return f"{cell.attack} by {cell.adversary} on {_where(cell.training)}{again}"

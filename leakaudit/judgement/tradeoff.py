@@ -140,8 +140,8 @@ def _leakage(
 
 
 def _seeds(key: FindingId, attacks: Mapping[AttackId, AttackResult]) -> list[int]:
-    """The seeds behind a series, in its order."""
-    return [
+    """The trainings' seeds behind a series, in its order."""
+    every = [
         attack.training.seed
         for attack, result in attacks.items()
         if (attack.training.setting, attack.adversary, attack.attack, attack.shuffled)
@@ -150,6 +150,7 @@ def _seeds(key: FindingId, attacks: Mapping[AttackId, AttackResult]) -> list[int
         if (score.victim, score.asset, score.levels, score.metric, score.region)
         == (key.victim, key.asset, key.levels, key.metric, key.region)
     ]
+    return list(dict.fromkeys(every))
 
 
 def _points(

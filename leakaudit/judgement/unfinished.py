@@ -168,8 +168,11 @@ def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[S
         for adversary in configuration.adversaries:
             for use in mounted(configuration, adversary):
                 cells = [
-                    AttackId(TrainingId(stack.label, seed), adversary.name, use.title)
+                    AttackId(
+                        TrainingId(stack.label, seed), adversary.name, use.title, repeat=repeat
+                    )
                     for seed in configuration.seeds
+                    for repeat in range(configuration.attack_repeats)
                 ]
                 results = {cell: done.attacks.get(cell) for cell in cells}
                 lost = {
@@ -180,6 +183,7 @@ def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[S
                 if not lost:
                     continue
                 why = "; ".join(dict.fromkeys(lost.values()))
+                run = "seeds" if configuration.attack_repeats == 1 else "runs"
                 refused = all(
                     result is not None and result.status == "not mountable"
                     for result in results.values()
@@ -188,7 +192,7 @@ def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[S
                     setting=stack.label, adversary=adversary.name, attack=use.title,
                     assets=_assets(use), failed=not refused,
                     reason=why if refused else f"{use.title} did not finish under {len(lost)} of "
-                    f"{len(cells)} seeds ({why})",
+                    f"{len(cells)} {run} ({why})",
                 )  # fmt: skip
 
 

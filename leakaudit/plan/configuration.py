@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.plan.overrides import change, substituted
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
@@ -25,7 +24,6 @@ from leakaudit.training.settings import TrainingSettings
 
 UNDEFENDED = "none"
 _OWN_LABEL = "give one of them a `label` or `name` of its own"
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class AttackUse(Use):
@@ -88,7 +86,17 @@ class AuditConfiguration(Section):
     """Everything that determines an audit."""
 
     title: str = Field(default="Leakage audit", max_length=20_000)
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0, 1), min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        default=(0, 1, 2, 3, 4),
+        min_length=1,
+        description="of the trainings; every one is trained, recorded and attacked anew",
+    )
+    attack_repeats: PositiveInt = Field(
+        default=1,
+        le=100,
+        description="times every attack is mounted on each training, with randomness of its own; "
+        "their mean is the training's value: no substitute for seeds",
+    )
     governance: Governance = Field(
         default=Governance(), description="what the controllers state: printed, never judged"
     )
@@ -212,9 +220,9 @@ def read_configuration(
         ) from None
     content = copy.deepcopy(given)
     for key, value in (overrides or {}).items():
-        _set(content, key, value)
+        change(content, key, value)
     # After the overrides: one that replaces a variable must not need it set.
-    content = _substituted(content)
+    content = substituted(content)
     cohort = content.get("cohort")
     for table, key in ((cohort, "path"), (content, "policy")):
         if isinstance(table, dict) and isinstance(table.get(key), str):
@@ -241,53 +249,3 @@ def _distinct(what: str, names: list[str], remedy: str = _OWN_LABEL) -> None:
             found=f"{repeated[0]} twice",
             remedy=remedy,
         )
-
-
-def _substituted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _substituted(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_substituted(inner) for inner in value]
-    if isinstance(value, str):
-        return _VARIABLE.sub(_from_environment, value)
-    return value
-
-
-def _from_environment(match: re.Match[str]) -> str:
-    name = match.group(1)
-    if name not in os.environ:
-        raise ConfigurationError(
-            f"the configuration uses the environment variable {name}",
-            found="it is not set",
-            remedy=f"run with {name}=... in front, or write the value into the file",
-        )
-    return os.environ[name]
-
-
-def _set(content: dict[str, Any], key: str, value: Any) -> None:
-    """Change one value; a number in a key counts entries of a list, from 0."""
-    *path, last = key.split(".")
-    place: Any = content
-    for step in path:
-        place = place.setdefault(step, {}) if isinstance(place, dict) else _entry(place, step, key)
-    if isinstance(place, dict):
-        place[last] = value
-    else:
-        _entry(place, last, key)
-        place[int(last)] = value
-
-
-def _entry(place: Any, step: str, key: str) -> Any:
-    if not isinstance(place, list):
-        raise ConfigurationError(
-            "a dotted key leads through tables and lists",
-            found=f"{key}: nothing can stand at {step!r}",
-            remedy="see `leakaudit explain configuration`",
-        )
-    if not step.isdecimal() or int(step) >= len(place):
-        raise ConfigurationError(
-            f"entries of this list are numbered 0 to {len(place) - 1}",
-            found=f"{step!r} in {key}",
-            remedy="write the entry's number, such as attacks.0.steps=50",
-        )
-    return place[int(step)]

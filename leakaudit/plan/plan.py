@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.stack import check_claims, resolve
@@ -34,12 +36,13 @@ class TrainingId:
 
 @dataclass(frozen=True)
 class AttackId:
-    """Which attack on which training by whom."""
+    """Which attack on which training by whom, and which of its repeats on that training."""
 
     training: TrainingId
     adversary: str
     attack: str
     shuffled: bool = False
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,12 @@ def _bare(use: AttackUse) -> AttackUse:
     return use.model_copy(update={"label": "", "adversaries": None})
 
 
+def attack_seeds(seed: int, repeats: int) -> tuple[int, ...]:
+    """One seed per repeat of an attack on the training with this seed; the first is its own."""
+    children = np.random.SeedSequence(seed).spawn(repeats)[1:]
+    return (seed, *(int(child.generate_state(1)[0]) for child in children))
+
+
 def _add_attacks(
     plan: Plan,
     configuration: AuditConfiguration,
@@ -267,6 +276,7 @@ def _add_attacks(
 ) -> None:
     undefended = identity.setting == configuration.undefended
     first = identity.seed == configuration.seeds[0]
+    seeds = attack_seeds(identity.seed, configuration.attack_repeats)
     for adversary in configuration.adversaries:
         for attack in mounted(configuration, adversary):
             own = plan.interfered.get(InterferedId(identity, adversary.name, attack.title))
@@ -280,7 +290,10 @@ def _add_attacks(
                 lpips=lpips,
                 pictures=given.cohort.shareable and first,
             )
-            plan.attacks[AttackId(identity, adversary.name, attack.title)] = cell
+            for repeat, seed in enumerate(seeds):
+                changes = {} if repeat == 0 else {"seed": seed, "pictures": False}
+                mounted_by = AttackId(identity, adversary.name, attack.title, repeat=repeat)
+                plan.attacks[mounted_by] = cell.model_copy(update=changes)
             if undefended and first:
                 control = cell.model_copy(update={"shuffled": True, "pictures": False})
                 plan.attacks[AttackId(identity, adversary.name, attack.title, True)] = control

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leakaudit.cells.attack_cell import AttackResult
@@ -83,6 +85,19 @@ def test_a_crash_says_under_how_many_seeds_and_why(cell: CellId) -> None:
             reason="decoder-inversion did not finish under 1 of 2 seeds (out of memory)",
         ),
     )
+
+
+def test_a_repeat_that_did_not_finish_is_owed_like_a_seed() -> None:
+    twice = CONFIGURATION.model_copy(update={"attack_repeats": 2})
+    (found,) = planned(CONFIGURATION, finished(lost=LAST)).shortfalls
+    assert found.reason == "decoder-inversion did not finish under 1 of 2 seeds (no result)"
+    done = finished()
+    done.attacks.update(
+        {replace(key, repeat=1): result for key, result in done.attacks.items() if key != LAST}
+    )
+    (found,) = planned(twice, done).shortfalls
+    assert (found.adversary, found.failed) == ("curious-server", True)
+    assert found.reason == "decoder-inversion did not finish under 1 of 4 runs (no result)"
 
 
 @pytest.mark.parametrize(("status", "failed"), [("attack invalid", True), ("not mountable", False)])

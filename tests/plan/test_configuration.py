@@ -35,6 +35,8 @@ def test_presets_and_defaults(tmp_path: Path) -> None:
     assert configuration.adversaries[0].position == "server"
     assert "queries" in configuration.adversaries[0].grants
     assert configuration.undefended == "none"
+    assert configuration.seeds == (0, 1, 2, 3, 4)
+    assert configuration.attack_repeats == 1
     assert given["adversaries"] == [{"preset": "curious-server"}]
 
 
@@ -57,6 +59,7 @@ def test_presets_and_defaults(tmp_path: Path) -> None:
         (('name = "b"', 'name = "a"'), ConfigurationError, "share a name"),
         (('use = "decoder-inversion"', 'use = "x"\nadversaries = ["curios-server"]'),
          UnknownNameError, "curious-server"),
+        (("[cohort]", "attack_repeats = 0\n[cohort]"), ConfigurationError, "attack_repeats"),
         (("[cohort]", "seeds = [1, 1]\n[cohort]"), ConfigurationError,
          "seeds must differ.*1 twice.*name each"),
         (("[split]", "[recording]\nepochs = [99]\n[split]"), ConfigurationError, "99"),
