@@ -23,6 +23,7 @@ class Bottleneck(Defense):
     Source: Eshratifar, Esmaili, Pedram 2019 (BottleNet); Roth et al. 2022 vary what is sent.
     """
 
+    silence: ClassVar[str] = "a fixed linear map to fewer channels: what it drops is gone"
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     learned: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class ChannelPruning(Defense):
     Source: Singh, Chopra, Garza et al., CVPR 2021 (DISCO).
     """
 
+    silence: ClassVar[str] = "channels that are not sent are gone; the others are sent as they are"
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     learned: ClassVar[bool] = True

@@ -44,6 +44,9 @@ class DpSgd(Defense):
     it leaves open in split learning.
     """
 
+    silence: ClassVar[str] = (
+        "messages are sent as they are; clipping and fresh noise change the weight updates alone"
+    )
     not_covered: ClassVar[str] = (
         "every message exchanged: activations and gradients cross as if this defense were not there"
     )

@@ -23,6 +23,9 @@ class Dropout(MessageDefense):
     Source: Scheliga, Maeder, Seeland 2023, who show that attackers solve for the mask.
     """
 
+    silence: ClassVar[str] = (
+        "values set to zero are gone, by construction; the others are sent as they are"
+    )
     strength: ClassVar[Strength | None] = Strength("rate", rising=True)
 
     rate: float = Field(gt=0, lt=1, description="share of values or channels set to zero")

@@ -25,6 +25,7 @@ class GaussianNoise(NoiseDefense):
     Source: Dwork, Roth 2014, appendix A; Titcombe et al. 2021 put noise on split activations.
     """
 
+    silence: ClassVar[str] = "fresh noise buries what a message tells, by construction"
     norm: ClassVar[Literal[1, 2]] = 2
 
     delta: float = Field(default=1e-5, gt=0, lt=1, description="failure probability of the claim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,10 @@ class GradientClipNoise(GaussianNoise):
     Protects: masks, and what gradients carry of other parties' features, from the parties.
     Source: Abadi et al. 2016, section 3.1, applied to the gradient at the cut.
     """
+
+    silence: ClassVar[str] = (
+        "activations are sent as they are; fresh noise buries what gradients tell"
+    )
 
     direction: Literal["backward"] = Field(
         default="backward", description="gradients back to the party"

@@ -26,6 +26,7 @@ class KeyedRotation(Defense):
     broken by Carlini et al. 2021.
     """
 
+    silence: ClassVar[str] = "a fixed linear map, which attacks undo"
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
 

@@ -26,6 +26,7 @@ class LaplaceNoise(NoiseDefense):
     Source: Dwork, McSherry, Nissim, Smith 2006; Dwork, Roth 2014, theorem 3.6.
     """
 
+    silence: ClassVar[str] = "fresh noise buries what a message tells, by construction"
     norm: ClassVar[Literal[1, 2]] = 1
 
     delta: float = Field(

@@ -33,6 +33,9 @@ class LearnedNoise(Defense):
     Source: Mireshghallah et al., ASPLOS 2020 (Shredder).
     """
 
+    silence: ClassVar[str] = (
+        "fresh noise buries what a message tells; its learned shift is a fixed offset"
+    )
     post_processing: ClassVar[bool] = True
     learned: ClassVar[bool] = True
     strength: ClassVar[Strength | None] = Strength("weight", rising=True)

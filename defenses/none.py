@@ -16,6 +16,7 @@ class NoDefense(Defense):
     Protects: nothing.
     """
 
+    silence: ClassVar[str] = "messages are sent as they are"
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
 

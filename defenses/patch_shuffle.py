@@ -19,14 +19,14 @@ class PatchShuffle(Defense):
     shuffled on its own.
 
     Protects: nothing that can be claimed; what a patch shows stays visible, and a reader of many
-    levels can put the puzzle together. A decoder that needs places loses Dice.
+    levels can put the puzzle together. A decoder that needs places loses Dice. No attack that
+    ships here puts patches back in order, so that their silence says nothing.
     Differs: the paper shuffles the tokens of a transformer, which does not mind the order.
     Source: Yao, Song et al. 2022 (PSLF: patch shuffling for split learning).
     """
 
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
-    unattacked: ClassVar[str] = "no attack that ships here puts shuffled patches back in order"
     strength: ClassVar[Strength | None] = Strength("grid", rising=True)
 
     grid: int = Field(

@@ -28,6 +28,7 @@ class Quantization(MessageDefense):
     Source: Jacob et al. 2018 (uniform quantization); Bengio et al. 2013 (straight-through).
     """
 
+    silence: ClassVar[str] = "what is rounded off is gone, by construction"
     strength: ClassVar[Strength | None] = Strength("bits", rising=False)
 
     bits: int = Field(ge=1, le=8, description="bits per value")

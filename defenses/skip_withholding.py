@@ -19,6 +19,7 @@ class SkipWithholding(Defense):
     Source: Roth et al. 2022 (Split-U-Net) withhold what leaks most.
     """
 
+    silence: ClassVar[str] = "what is not sent cannot be read"
     post_processing: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     strength: ClassVar[Strength | None] = Strength("levels", rising=True)

@@ -60,6 +60,7 @@ class TrainingResult(Section):
     crossing: tuple[int, ...]
     recorded_epochs: tuple[int, ...]
     dependence: tuple[Proxy, ...] = ()
+    foreign_network: bool = False
 
 
 def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingResult:
@@ -155,6 +156,7 @@ def result_of_trace(reader: TraceReader) -> TrainingResult:
         "stands only in the audit that trained",
         crossing=split.crossing,
         recorded_epochs=reader.epochs,
+        foreign_network=reader.description.network == "own",
     )
 
 

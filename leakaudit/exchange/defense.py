@@ -151,8 +151,10 @@ class Defense(Plugin):
             fresh randomness, and on nothing else.
         per_sample: treats each sample alone, in its messages and in the loss.
         learned: its guard has weights that train.
-        unattacked: why no attack that ships here undoes it; empty: one does, or learns through
-            it. Silence under it then settles nothing: no "none shown", no target met.
+        silence: why silence under it may be believed: it takes information out, or a test here
+            shows attacks reading through its kind (tests/defenses/test_silence.py). Empty: an audit
+            cannot tell hiding from removing, so there is no "none shown" and no target is met.
+            It is not inherited, and believed only of defenses that ship here.
         strength: which setting to turn; None where there is none to turn.
     """
 
@@ -160,7 +162,7 @@ class Defense(Plugin):
     post_processing: ClassVar[bool] = False
     per_sample: ClassVar[bool] = False
     learned: ClassVar[bool] = False
-    unattacked: ClassVar[str] = ""
+    silence: ClassVar[str] = ""
     strength: ClassVar[Strength | None] = None
 
     parties: tuple[str, ...] | None = Field(

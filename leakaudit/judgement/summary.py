@@ -18,8 +18,8 @@ import leakaudit
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.cohorts.cohort import Group
+from leakaudit.judgement.burden import unexplained
 from leakaudit.judgement.findings import ceiling_of, direction_of
-from leakaudit.judgement.unfinished import unattacked_by_any
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import AttackId
@@ -192,7 +192,7 @@ def defense_summaries(
                 summary=" ".join(lines) or "Nothing: features are sent as they are.",
                 claims=claims,
                 no_claim_because=_NOT_TRAINED if result is None else result.no_claim_because,
-                unattacked=unattacked_by_any(stack),
+                unattacked="; ".join(unexplained(stack)),
             )
         )
     return tuple(summaries)

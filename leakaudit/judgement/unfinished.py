@@ -10,11 +10,11 @@ import numpy as np
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import Finished
+from leakaudit.judgement.burden import unexplained, unknown_encoders
 from leakaudit.judgement.findings import FindingId, Series
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
-from leakaudit.plan.tables import DefenseStack
-from leakaudit.plugins import Kind, build, load
+from leakaudit.plugins import Kind, build
 from leakaudit.record import Asset, Region
 
 
@@ -65,12 +65,12 @@ class Planned:
     Attributes:
         seeds: of every attack on every setting.
         shortfalls: attacks that did not get as far.
-        unattacked: setting to why no attack here undoes one of its defenses.
+        unexplained: setting to why nobody can tell what silence under it means.
     """
 
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
-    unattacked: Mapping[str, str] = field(default_factory=dict)
+    unexplained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def failures(self, setting: str, asset: Asset) -> list[Shortfall]:
         """The attacks on an asset of which something broke under a setting."""
@@ -103,8 +103,7 @@ class Planned:
             able: the attacks that answer the question on the undefended split, unless surely
                 with nothing.
         """
-        if question.setting in self.unattacked:
-            yield self.unattacked[question.setting]
+        yield from self.unexplained.get(question.setting, ())
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -148,18 +147,15 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
         configuration: every setting that was audited listed under its defenses.
         done: finished cells.
     """
-    unattacked = {stack.label: unattacked_by_any(stack) for stack in configuration.defenses}
+    encoders = dict(unknown_encoders(done.trainings))
     return Planned(
         len(configuration.seeds),
         tuple(_shortfalls(configuration, done)),
-        {setting: why for setting, why in unattacked.items() if why},
+        {
+            label: (*unexplained(stack), *([encoders[label]] if label in encoders else []))
+            for label, stack in ((stack.label, stack) for stack in configuration.defenses)
+        },
     )
-
-
-def unattacked_by_any(stack: DefenseStack) -> str:
-    """Why silence under a stack settles nothing; empty where each of its defenses is attacked."""
-    defenses = (load(Kind.DEFENSE, use.use) for use in stack.stack)
-    return "; ".join(dict.fromkeys(each.unattacked for each in defenses if each.unattacked))
 
 
 def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[Shortfall]:

@@ -6,20 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from leakaudit.cells.scores import PRIMARY
-from leakaudit.judgement.findings import (
-    FindingId,
-    Series,
-    advantage_figure,
-    converged,
-    is_primary,
-)
+from leakaudit.judgement.doubts import all_doubts, artefacts, efforts_flat
+from leakaudit.judgement.findings import FindingId, Series, advantage_figure, is_primary
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.record import Asset, Control, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
 from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
 from leakaudit.statistics.estimate import LEVEL
-from leakaudit.statistics.verdict import Controls, effort_doubts, judge
+from leakaudit.statistics.verdict import Controls, effort_doubts, judge, silence_doubts
 from leakaudit.statistics.verdict import Verdict as Said
 
 _WORDS: dict[Said, VerdictValue] = {
@@ -39,7 +34,7 @@ class Evidence:
         best: the attack with the highest estimated advantage.
         figure: its advantage, bounds corrected for its having been picked.
         controls: how the controls of this attack came out.
-        doubts: what the other attacks leave open, and what did not finish.
+        doubts: everything that keeps silence from counting, whatever the threshold.
     """
 
     best: FindingId
@@ -166,45 +161,27 @@ def evidence(
     }
     baseline = _baseline(best, known, undefended)
     opened, mixed = known.get((baseline, "open")), known.get((baseline, "shuffled"))
+    flat = {
+        attack: efforts_flat(attack, figures, gathered)
+        for attack in dict.fromkeys(key.attack for key in figures)
+    }
+    figure = _corrected(candidates, {key: figures[key] for key in sound or figures}, best)
+    outcome = Controls(
+        open_leaks=_open_leaks(opened, threshold),
+        shuffled_silent=None if mixed is None else mixed.passed,
+        effort_flat=flat.pop(best.attack),
+    )
+    unsound = {key: figures[key] for key in figures if sound and key not in sound}
     return Evidence(
         best=best,
-        figure=_corrected(candidates, {key: figures[key] for key in sound or figures}, best),
-        controls=Controls(
-            open_leaks=_open_leaks(opened, threshold),
-            shuffled_silent=None if mixed is None else mixed.passed,
-            effort_flat=_efforts_flat(best.attack, figures, gathered),
+        figure=figure,
+        controls=outcome,
+        doubts=all_doubts(
+            silence_doubts(figure, outcome),
+            planned.doubts(question, candidates, able),
+            artefacts(unsound, threshold),
+            effort_doubts(flat),
         ),
-        doubts=(
-            *planned.doubts(question, candidates, able),
-            *_artefacts(
-                {key: figures[key] for key in figures if sound and key not in sound}, threshold
-            ),
-            *effort_doubts(
-                {
-                    attack: _efforts_flat(attack, figures, gathered)
-                    for attack in dict.fromkeys(key.attack for key in figures)
-                    if attack != best.attack
-                }
-            ),
-        ),
-    )
-
-
-def _artefacts(unsound: Mapping[FindingId, Figure], threshold: float) -> tuple[str, ...]:
-    """What was set aside because the attack fails its shuffled control, where it may be a leak.
-
-    An artefact is no leak shown, but nor does it let the others' silence speak: behind it a leak
-    could stand.
-    """
-    loud = {
-        key.attack
-        for key, figure in unsound.items()
-        if figure.at_most is None or not figure.at_most <= threshold
-    }
-    return tuple(
-        f"{attack} also 'finds' patients in shuffled pairs, so what it finds here may be an "
-        "artefact or a leak"
-        for attack in sorted(loud)
     )
 
 
@@ -228,13 +205,14 @@ def _verdict(
         failed = planned.failed(question).values()
         return Verdict(
             **asked, attack=None, verdict="attack invalid" if tried else "not tested",
-            reason="; ".join(failed) or reason,
+            reason="; ".join(failed) or reason, doubts=tuple(failed) or (reason,),
         )  # fmt: skip
     judged = judge(found.figure, found.controls, threshold=threshold, doubts=found.doubts)
     best = found.best
     return Verdict(
         **asked, attack=best.attack, levels=best.levels, metric=best.metric, region=best.region,
         verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
+        doubts=found.doubts,
     )  # fmt: skip
 
 
@@ -296,21 +274,3 @@ def _by_interval(figures: Mapping[str, Figure]) -> dict[str, Figure]:
         name: replace(figure, at_least=figure.lower, at_most=figure.upper)
         for name, figure in figures.items()
     }
-
-
-def _efforts_flat(
-    attack: str, figures: Iterable[FindingId], gathered: Mapping[FindingId, Series]
-) -> bool | None:
-    """Whether an attack had converged at all levels; None where it was not measured at one."""
-    flat = [_effort_flat(key, gathered) for key in figures if key.attack == attack]
-    return False if False in flat else None if None in flat else True
-
-
-def _effort_flat(best: FindingId, gathered: Mapping[FindingId, Series]) -> bool | None:
-    """Whether the attack had converged; identity is read off images, and so is its effort."""
-    metric, region = PRIMARY["images"]
-    of_images = replace(best, asset="images", metric=metric, region=region)
-    for key in (best, of_images):
-        if key in gathered and (gathered[key].curve or gathered[key].curve_auxiliary):
-            return converged(key, gathered[key])
-    return None

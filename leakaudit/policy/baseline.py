@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from leakaudit.errors import NothingToEvaluateError, NoValidVerdictError, RecordError
 from leakaudit.policy.model import Table
-from leakaudit.policy.validity import LEAST_PATIENTS
+from leakaudit.policy.validity import LEAST_PATIENTS, LEAST_SEEDS
 from leakaudit.record import (
     AdversarySummary,
     AttackSummary,
@@ -22,7 +22,6 @@ from leakaudit.record import (
     Record,
     canonical,
 )
-from leakaudit.statistics.verdict import MIN_SEEDS
 
 BASELINE_FILE = "privacy-baseline.json"
 _LONGEST = 80
@@ -127,9 +126,9 @@ def baseline_of(record: Record) -> Baseline:
             remedy="let an adversary mount an attack, then run it again",
         )
     patients, seeds = len(record.cohort.victims), len(record.seeds)
-    if patients < LEAST_PATIENTS or seeds < MIN_SEEDS:
+    if patients < LEAST_PATIENTS or seeds < LEAST_SEEDS:
         raise NoValidVerdictError(
-            f"a baseline needs {LEAST_PATIENTS} patients and {MIN_SEEDS} seeds",
+            f"a baseline needs {LEAST_PATIENTS} patients and {LEAST_SEEDS} seeds",
             found=f"{patients} and {seeds}",
             remedy="audit more patients under more seeds",
         )

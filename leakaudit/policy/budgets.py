@@ -10,7 +10,13 @@ from leakaudit.policy.model import Budget
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.remedies import remedy
 from leakaudit.policy.result import Measured, Result, Status
-from leakaudit.policy.validity import finding_problem, rule_problems, too_few, unsettled
+from leakaudit.policy.validity import (
+    finding_problem,
+    rule_problems,
+    silence_doubts,
+    too_few,
+    unsettled,
+)
 from leakaudit.policy.wording import limited, measured, number, sentences, subject
 from leakaudit.record import Finding
 from leakaudit.statistics import (
@@ -95,8 +101,9 @@ def _decided(
         higher_is_worse=direction.sign > 0,
     )
     doubts = [
-        *_doubts(evidence, sound, top.unmeasured, plain), *evidence.unattacked(placed.setting),
-    ]  # fmt: skip
+        *_doubts(evidence, sound, top.unmeasured, plain),
+        *silence_doubts(evidence, budget, placed.setting),
+    ]
     status = {
         Outcome.OVER: Status.FAIL,
         Outcome.WITHIN: Status.INCONCLUSIVE if doubts else Status.PASS,

@@ -9,12 +9,12 @@ from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.model import UtilityFloor
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
+from leakaudit.policy.validity import LEAST_SEEDS
 from leakaudit.policy.wording import counted, limited, number, sentences
 from leakaudit.record import Utility
 from leakaudit.record.estimates import as_array, figure
 from leakaudit.statistics import Direction, Estimate, corrected_level
 from leakaudit.statistics.estimate import LEVEL
-from leakaudit.statistics.verdict import MIN_SEEDS
 
 
 def judge_floor(evidence: Evidence, placed: Placed, floor: UtilityFloor) -> Result:
@@ -118,8 +118,8 @@ def _decided(
 def _problem(evidence: Evidence, utility: Utility) -> str:
     seeds, planned = len(utility.values), len(evidence.record.seeds)
     patients = int((~np.isnan(as_array(utility.values)).all(axis=0)).sum())
-    if min(seeds, planned) < MIN_SEEDS:
-        return f"{counted(min(seeds, planned), 'seed')} of training, {MIN_SEEDS} are needed"
+    if min(seeds, planned) < LEAST_SEEDS:
+        return f"{counted(min(seeds, planned), 'seed')} of training, {LEAST_SEEDS} are needed"
     if seeds != planned:
         return f"{utility.region}: {seeds} of {planned} seeds finished"
     if patients < 2:

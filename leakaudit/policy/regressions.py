@@ -12,7 +12,13 @@ from leakaudit.policy.model import Regression
 from leakaudit.policy.pairs import Pair, pairs_of, unanswered
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
-from leakaudit.policy.validity import finding_problem, rule_problems, too_few, unsettled
+from leakaudit.policy.validity import (
+    finding_problem,
+    rule_problems,
+    silence_doubts,
+    too_few,
+    unsettled,
+)
 from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
 from leakaudit.statistics import Outcome, against_baseline, corrected_level, holm
 from leakaudit.statistics.estimate import LEVEL
@@ -76,7 +82,7 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
         worst = max(over, key=lambda index: grown[index][0])
     elif all(outcome is Outcome.WITHIN for outcome in outcomes):
         status = Status.PASS
-        doubts = _doubts(evidence, pairs)
+        doubts = _doubts(evidence, pairs) + silence_doubts(evidence, rule, placed.setting)
     else:
         status = Status.INCONCLUSIVE
         open_ones = sum(outcome is not Outcome.WITHIN for outcome in outcomes)

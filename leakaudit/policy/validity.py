@@ -8,10 +8,11 @@ from itertools import product
 from leakaudit.policy.evidence import Evidence, by_question
 from leakaudit.policy.model import Scope
 from leakaudit.policy.wording import counted, levels, subject
-from leakaudit.record import Failure, Finding
-from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS, effort_doubts
+from leakaudit.record import Failure, Finding, Verdict
+from leakaudit.statistics.verdict import MIN_PATIENTS, effort_doubts
 
 LEAST_PATIENTS = 2
+LEAST_SEEDS = 2
 _ATTACK_STAGES = ("attack", "control")
 
 
@@ -23,10 +24,10 @@ def finding_problem(evidence: Evidence, finding: Finding, scope: Scope) -> str:
     where = subject(finding)
     if patients < LEAST_PATIENTS:
         return f"{counted(patients, 'patient')} attacked: no bound can be given from one"
-    if min(seeds, planned) < MIN_SEEDS:
+    if min(seeds, planned) < LEAST_SEEDS:
         return (
             f"{counted(min(seeds, planned), 'seed')} of training and attack: "
-            f"{MIN_SEEDS} are needed to know how far they disagree"
+            f"{LEAST_SEEDS} are needed to know how far they disagree"
         )
     if seeds != planned or any(len(row) != patients for row in finding.values):
         return f"{where}: {seeds} of {planned} seeds finished"
@@ -49,6 +50,16 @@ def rule_problems(
     yield from _unanswered(evidence, scope, setting, candidates)
     yield from _unproven(evidence, candidates)
     yield from _failures(evidence, scope, setting)
+
+
+def silence_doubts(evidence: Evidence, scope: Scope, setting: str) -> list[str]:
+    """What the audit itself says against silence, of every question that a rule asks.
+
+    Records before 1.4 say it of defenses alone.
+    """
+    of_questions = (doubt for verdict in _asked(evidence, scope, setting)
+                    for doubt in verdict.doubts)  # fmt: skip
+    return list(dict.fromkeys([*evidence.unattacked(setting), *of_questions]))
 
 
 def too_few(patients: int) -> list[str]:
@@ -77,19 +88,7 @@ def _unanswered(
     # Without a metric a rule speaks of each: the one that verdicts are read from must be there.
     metrics = {(*question, finding.metric) for question, group in answered.items()
                for finding in group}  # fmt: skip
-    assets = {
-        finding.asset
-        for finding in record.findings
-        if scope.metric in (None, finding.metric) and scope.asset in (None, finding.asset)
-    } | ({scope.asset} if scope.asset else set())
-    asked = [
-        verdict
-        for verdict in record.verdicts
-        if verdict.defense == setting
-        and scope.adversary in (None, verdict.adversary)
-        and scope.victim in (None, verdict.victim)
-        and verdict.asset in assets
-    ]
+    asked = _asked(evidence, scope, setting)
     for verdict in asked:
         question = (verdict.adversary, verdict.victim, verdict.asset)
         owed = verdict.metric if scope.metric is None else None
@@ -106,6 +105,24 @@ def _unanswered(
         yield f"the audit has no finding that this rule speaks of{_crossing(evidence, scope)}"
     if scope.metric in record.not_available and not candidates:
         yield f"{scope.metric} was not measured: {record.not_available[scope.metric]}"
+
+
+def _asked(evidence: Evidence, scope: Scope, setting: str) -> list[Verdict]:
+    """The questions that a rule asks."""
+    record = evidence.record
+    assets = {
+        finding.asset
+        for finding in record.findings
+        if scope.metric in (None, finding.metric) and scope.asset in (None, finding.asset)
+    } | ({scope.asset} if scope.asset else set())
+    return [
+        verdict
+        for verdict in record.verdicts
+        if verdict.defense == setting
+        and scope.adversary in (None, verdict.adversary)
+        and scope.victim in (None, verdict.victim)
+        and verdict.asset in assets
+    ]
 
 
 def _crossing(evidence: Evidence, scope: Scope) -> str:

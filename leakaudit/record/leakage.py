@@ -108,6 +108,11 @@ class Verdict(Part):
         default=None, description="of the strongest attack, corrected for having been picked"
     )
     reason: str = Field(description="which condition decided, in words")
+    doubts: tuple[str, ...] = Field(
+        default=(),
+        description="everything that keeps silence from counting here, whatever the threshold; "
+        "none may pass a gate while there is one",
+    )
 
 
 class Dependence(Part):

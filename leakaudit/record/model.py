@@ -39,7 +39,7 @@ SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`; `uncovered`. 1.4: `governance`."""
+`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict."""
 
 
 class Record(Part):

@@ -125,8 +125,8 @@ class DefenseSummary(Part):
     )
     unattacked: str = Field(
         default="",
-        description="why no attack here undoes a defense of the stack: silence then settles "
-        "nothing; empty: all are attacked",
+        description="why nobody can tell what silence under the stack means; empty: for each of "
+        "its defenses it is known. Since 1.4 among the `doubts` of its verdicts",
     )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from leakaudit.statistics.estimate import Estimate
 
 MIN_PATIENTS = 10
-MIN_SEEDS = 2
+MIN_SEEDS = 3
 
 
 class Verdict(StrEnum):
@@ -105,8 +105,10 @@ def judge(
             Verdict.ATTACK_INVALID,
             "the attack finds nothing even on the undefended split, so its silence says nothing",
         )
-    missing = _missing(advantage, controls, threshold, min_patients, min_seeds)
-    if missing := [*missing, *doubts]:
+    missing = silence_doubts(advantage, controls, min_patients=min_patients, min_seeds=min_seeds)
+    if advantage.at_most is None or not advantage.at_most <= threshold:  # a NaN threshold too
+        missing.append(f"an advantage above {threshold:.2f} cannot be excluded")
+    if missing := list(dict.fromkeys([*missing, *doubts])):
         return Judgement(Verdict.INCONCLUSIVE, "; ".join(missing))
     return Judgement(
         Verdict.NONE_SHOWN,
@@ -116,28 +118,36 @@ def judge(
     )
 
 
-def _missing(
+def silence_doubts(
     advantage: Estimate,
     controls: Controls,
-    threshold: float,
-    min_patients: int,
-    min_seeds: int,
+    *,
+    min_patients: int = MIN_PATIENTS,
+    min_seeds: int = MIN_SEEDS,
 ) -> list[str]:
-    """What keeps "none shown" from being said."""
+    """What keeps an attack's silence from counting, whatever the threshold.
+
+    Args:
+        advantage: the attack's.
+        controls: how the control runs came out.
+        min_patients: fewer never yield "none shown".
+        min_seeds: fewer never yield "none shown".
+    """
     missing = []
-    # Whatever a caller sets, one patient or one seed is never enough.
+    # Whatever a caller sets, one patient or two seeds are never enough.
     if advantage.n_patients < max(2, min_patients):
         missing.append(f"{advantage.n_patients} patients, {max(2, min_patients)} are needed")
     if advantage.n_seeds < max(MIN_SEEDS, min_seeds):
         missing.append(f"{advantage.n_seeds} seed(s), {max(MIN_SEEDS, min_seeds)} are needed")
     if controls.open_leaks is None:
         missing.append("the undefended split was not attacked, or did not surely leak")
+    if controls.open_leaks is False:
+        missing.append("the attack finds nothing even on the undefended split")
     if controls.shuffled_silent is None:
         missing.append("shuffled pairs were not tried")
-    missing += effort_doubts({"": controls.effort_flat})
-    if advantage.at_most is None or not advantage.at_most <= threshold:  # a NaN threshold too
-        missing.append(f"an advantage above {threshold:.2f} cannot be excluded")
-    return missing
+    if controls.shuffled_silent is False:
+        missing.append("the attack also 'finds' patients in shuffled pairs")
+    return missing + effort_doubts({"": controls.effort_flat})
 
 
 def effort_doubts(flat: Mapping[str, bool | None]) -> list[str]:

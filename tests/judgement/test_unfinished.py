@@ -8,7 +8,8 @@ import pytest
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import CellFailure, Finished
-from leakaudit.judgement.unfinished import Shortfall, planned, unattacked_by_any
+from leakaudit.judgement.burden import unexplained
+from leakaudit.judgement.unfinished import Shortfall, planned
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId
 from leakaudit.plan.tables import DefenseStack
@@ -50,15 +51,17 @@ def finished(
     return Finished({}, attacks, {}, failures)
 
 
-def test_a_defense_that_no_attack_undoes_is_named_for_its_setting_alone() -> None:
+def test_a_defense_that_nobody_reads_through_is_named_for_its_setting_alone() -> None:
     shuffled = DefenseStack.model_validate(
         {"label": "shuffled", "stack": [{"use": "dropout"}, {"use": "patch-shuffle", "grid": 2}]}
     )
     configuration = CONFIGURATION.model_copy(
         update={"defenses": (*CONFIGURATION.defenses, shuffled)}
     )
-    assert set(planned(configuration, finished()).unattacked) == {"shuffled"}
-    assert "puts shuffled patches back" in unattacked_by_any(shuffled)
+    found = planned(configuration, finished()).unexplained
+    assert {setting for setting, why in found.items() if why} == {"shuffled"}
+    (why,) = unexplained(shuffled)
+    assert "what patch-shuffle does" in why
 
 
 def test_an_attack_that_finished_under_every_seed_owes_nothing() -> None:

@@ -111,7 +111,7 @@ def without(values: np.ndarray, patients: slice) -> np.ndarray:
                  replace(SILENT, values=np.full_like(SILENT.values, np.nan))},
          THREE, "gan: 72 of 72 values of ssim are missing"),
         (OPEN | {DEFENDED: series_of(0.398, seeds=2)}, THREE, "2 of 3 seeds finished"),
-        (OPEN | {DEFENDED: SILENT}, Planned(3, unattacked={"defended": "nobody undoes it"}),
+        (OPEN | {DEFENDED: SILENT}, Planned(3, unexplained={"defended": ("nobody undoes it",)}),
          "nobody undoes it"),
         (OPEN | {DEFENDED: replace(SILENT, values=without(SILENT.values, slice(12, None)))},
          THREE, "36 of 72 values"),

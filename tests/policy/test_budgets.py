@@ -221,6 +221,27 @@ def test_silence_under_what_no_attack_undoes_is_inconclusive(
     assert only(tmp_path, puzzling, budget(max=0.01)).status is Status.FAIL
 
 
+def test_a_doubt_of_any_kind_about_a_question_passes_no_rule_that_asks_it(
+    tmp_path: Path, record: Record
+) -> None:
+    """The gate knows no doubts: it reads what the audit says."""
+    doubtful = changed(
+        record,
+        verdicts=tuple(
+            v.model_copy(update={"doubts": ("the moon was full",)} if v.victim == "T1" else {})
+            for v in record.verdicts
+        ),
+    )
+    result = only(tmp_path, doubtful, budget(victim="T1"))
+    assert result.status is Status.INCONCLUSIVE
+    assert "the moon was full" in result.reason
+    assert only(tmp_path, doubtful, budget(victim="T1", max=0.01)).status is Status.FAIL
+    others = {v.victim for v in record.verdicts} - {"T1"}
+    assert others
+    for victim in others:
+        assert only(tmp_path, doubtful, budget(victim=victim)).status is Status.PASS
+
+
 def test_another_metric_does_not_answer_for_the_one_verdicts_are_read_from(
     tmp_path: Path, record: Record
 ) -> None:

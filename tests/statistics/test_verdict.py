@@ -10,7 +10,7 @@ from leakaudit.statistics import Controls, Direction, Verdict, estimate, judge
 GOOD = Controls(open_leaks=True, shuffled_silent=True, effort_flat=True)
 
 
-def advantage(mean, n_patients=30, n_seeds=2, spread=0.05):
+def advantage(mean, n_patients=30, n_seeds=3, spread=0.05):
     rng = np.random.default_rng(0)
     names = [f"p{i}" for i in range(n_patients)]
     values = rng.normal(mean, spread, n_patients * n_seeds)
@@ -41,7 +41,7 @@ def test_silence_counts_only_from_an_attack_that_can_speak():
 
 
 @pytest.mark.parametrize(
-    ("n_patients", "n_seeds"), [(0, 2), (1, 1), (1, 2), (5, 2), (30, 1), (30, 2)]
+    ("n_patients", "n_seeds"), [(0, 3), (1, 1), (1, 3), (5, 3), (30, 1), (30, 2), (30, 3)]
 )
 @pytest.mark.parametrize("mean", [-0.2, 0.0, 0.05, 0.4])
 def test_none_shown_needs_everything(mean, n_patients, n_seeds):
@@ -54,13 +54,13 @@ def test_none_shown_needs_everything(mean, n_patients, n_seeds):
             if result.verdict is Verdict.NONE_SHOWN:
                 assert controls == GOOD
                 assert n_patients >= 2
-                assert n_seeds >= 2
+                assert n_seeds >= 3
                 assert result.above == figure.at_most <= threshold
 
 
 def test_too_few_patients_or_seeds_is_said():
     assert "9 patients, 10 are needed" in judge(advantage(0.0, 9), GOOD, threshold=0.1).reason
-    assert "1 seed(s), 2 are" in judge(advantage(0.0, n_seeds=1), GOOD, threshold=0.1).reason
+    assert "2 seed(s), 3 are" in judge(advantage(0.0, n_seeds=2), GOOD, threshold=0.1).reason
 
 
 def test_a_whisper_above_the_baseline_is_still_a_leak():
