@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.defense import Claim, Exposure
+from leakaudit.exchange.claim import Claim, Exposure, Noise
+from leakaudit.exchange.message import Direction
 from leakaudit.split.spec import SplitSpec
 
 from ._message_guard import MessageDefense
@@ -100,6 +101,7 @@ def message_claim(
     split: SplitSpec,
     *,
     mechanism: str,
+    kind: Literal["gaussian", "laplace"],
     neighbouring: Neighbouring,
     epsilon: float,
     delta: float,
@@ -112,6 +114,7 @@ def message_claim(
         defense: what makes it.
         split: the split, reshaped.
         mechanism: such as ``Gaussian mechanism``, with its settings.
+        kind: distribution of the noise.
         neighbouring: relation between neighbouring data.
         epsilon: total privacy loss.
         delta: failure probability; 0 for pure differential privacy.
@@ -128,8 +131,20 @@ def message_claim(
         accountant=accountant,
         trust_model=_TRUST[defense.direction],
         not_covered=_not_covered(defense, split),
+        noise=Noise(
+            kind=kind,
+            replaced=neighbouring == "replace",
+            directions=_DIRECTIONS[defense.direction],
+            parties=acting_parties(defense, split),
+        ),
     )
 
+
+_DIRECTIONS = {
+    "forward": (Direction.ACTIVATION,),
+    "backward": (Direction.GRADIENT,),
+    "both": (Direction.ACTIVATION, Direction.GRADIENT),
+}
 
 _TRUST = {
     "forward": "each party clips and adds the noise before sending; no receiver is trusted",

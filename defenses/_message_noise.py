@@ -27,6 +27,7 @@ class NoiseDefense(MessageDefense):
 
     Attributes:
         norm: 1 or 2, the norm that is clipped.
+        kind: distribution of the noise.
     """
 
     not_covered: ClassVar[str] = (
@@ -34,6 +35,7 @@ class NoiseDefense(MessageDefense):
         "states"
     )
     norm: ClassVar[Literal[1, 2]]
+    kind: ClassVar[Literal["gaussian", "laplace"]]
     strength: ClassVar[Strength | None] = Strength(
         "noise_multiplier", rising=True, instead=Strength("target_epsilon", rising=False)
     )
@@ -158,6 +160,7 @@ class NoiseDefense(MessageDefense):
             self,
             split,
             mechanism=self.mechanism(),
+            kind=self.kind,
             neighbouring=self.neighbouring,
             epsilon=spent.epsilon,
             delta=self.delta,

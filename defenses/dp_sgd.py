@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from leakaudit.errors import ConfigurationError
+from leakaudit.exchange.claim import Noise
 from leakaudit.exchange.defense import Claim, Defense, Exposure, Strength, UpdateRule
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.exchange.stack import MOST_EPSILON
@@ -185,6 +186,11 @@ class DpSgd(Defense):
             "speaks of whoever sees weights or updates and no messages",
             not_covered=f"{self.not_covered}; anyone who knows the generator's seed: in use, noise "
             "must come from a secret source",
+            noise=Noise(
+                kind="gaussian",
+                replaced=self.neighbouring == "replace",
+                weight_releases=self._releases(exposure, split),
+            ),
         )
 
     def no_claim_because(self, split: SplitSpec) -> str:

@@ -27,6 +27,7 @@ class GaussianNoise(NoiseDefense):
 
     silence: ClassVar[str] = "fresh noise buries what a message tells, by construction"
     norm: ClassVar[Literal[1, 2]] = 2
+    kind: ClassVar[Literal["gaussian", "laplace"]] = "gaussian"
 
     delta: float = Field(default=1e-5, gt=0, lt=1, description="failure probability of the claim")
 

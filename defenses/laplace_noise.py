@@ -28,6 +28,7 @@ class LaplaceNoise(NoiseDefense):
 
     silence: ClassVar[str] = "fresh noise buries what a message tells, by construction"
     norm: ClassVar[Literal[1, 2]] = 1
+    kind: ClassVar[Literal["gaussian", "laplace"]] = "laplace"
 
     delta: float = Field(
         default=0.0,

@@ -1,8 +1,10 @@
 """What noise is worth: the epsilon of a mechanism, and whether a stated one can be true."""
 
 from leakaudit.accounting.gaussian import gaussian_epsilon, gaussian_mu
-from leakaudit.accounting.laplace import laplace_epsilon
+from leakaudit.accounting.laplace import laplace_epsilon, laplace_multiplier
 from leakaudit.accounting.mechanism import Mechanism, Neighbouring, read_mechanism
+from leakaudit.accounting.one_run import one_run_epsilon
+from leakaudit.accounting.refutation import Shown, shown
 from leakaudit.accounting.spent import Spent
 from leakaudit.accounting.subsampled import subsampled_epsilon
 from leakaudit.accounting.worth import Truth, Worth, judged, worth
@@ -10,6 +12,7 @@ from leakaudit.accounting.worth import Truth, Worth, judged, worth
 __all__ = [
     "Mechanism",
     "Neighbouring",
+    "Shown",
     "Spent",
     "Truth",
     "Worth",
@@ -17,7 +20,10 @@ __all__ = [
     "gaussian_mu",
     "judged",
     "laplace_epsilon",
+    "laplace_multiplier",
+    "one_run_epsilon",
     "read_mechanism",
+    "shown",
     "subsampled_epsilon",
     "worth",
 ]

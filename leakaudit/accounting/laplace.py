@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from leakaudit.accounting.spent import Floats, Spent, reached
+from leakaudit.accounting.spent import Floats, Spent, reached, shift_until
 
 PURE = "closed form: pure differential privacy, basic composition"
 SINGLE = "closed form of one Laplace release, exact"
@@ -40,6 +40,25 @@ def laplace_epsilon(multiplier: float, releases: int, delta: float) -> Spent:
     accountant = PURE if pure <= renyi else RENYI
     epsilon = min(pure, renyi)
     return Spent(epsilon, min(epsilon, _signs(multiplier, releases, delta)), accountant)
+
+
+def laplace_multiplier(epsilon: float, releases: int, delta: float) -> float:
+    """The least scale, in units of the L1 sensitivity, that keeps to an epsilon.
+
+    Args:
+        epsilon: above 0.
+        releases: how many there are.
+        delta: failure probability, in [0, 1).
+    """
+
+    def excess(logarithm: float) -> float:
+        return laplace_epsilon(math.exp(logarithm), releases, delta).epsilon - epsilon
+
+    # At this scale basic composition alone keeps to the target.
+    enough = math.log(releases / epsilon)
+    if delta == 0:
+        return math.exp(enough)
+    return math.exp(shift_until(excess, enough - 20.0, enough + 1e-6)) * (1 + 1e-9)
 
 
 def renyi_epsilon(rdp: Floats, delta: float) -> float:

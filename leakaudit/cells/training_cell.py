@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from leakaudit.cells.claim_checks import check_claims
 from leakaudit.cells.dependence import Proxy, measure_dependence
 from leakaudit.cells.interference import begin, keep, said_of
 from leakaudit.cells.memory import measured
 from leakaudit.cohorts.cohort import Group
+from leakaudit.exchange.claim import Claim
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.stack import claims, no_claim_because, resolve, wire_share
@@ -20,7 +22,7 @@ from leakaudit.plan.cells import TrainingCell
 from leakaudit.plan.materials import Materials, exposure_of, materials
 from leakaudit.plan.tables import Section
 from leakaudit.plugins import Kind, build
-from leakaudit.record import ClaimSummary, Route
+from leakaudit.record import ClaimCheck, ClaimSummary, Route
 from leakaudit.split.spec import SplitSpec
 from leakaudit.trace.description import AppliedDefense, TraceDescription, TracedSample
 from leakaudit.trace.reader import TraceReader
@@ -61,6 +63,7 @@ class TrainingResult(Section):
     recorded_epochs: tuple[int, ...]
     dependence: tuple[Proxy, ...] = ()
     foreign_network: bool = False
+    claim_checks: tuple[ClaimCheck, ...] = ()
 
 
 def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingResult:
@@ -110,6 +113,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         tuple(given.cohort.regions),
     )  # fmt: skip
     reader = TraceReader(folder / TRACE_FOLDER) if recorder is not None else None
+    claimed = claims(defenses, cell.split, exposure)
     return TrainingResult(
         utility={
             region: RegionUtility(
@@ -125,13 +129,15 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         stack=tuple(_applied(defense, use.use)
                     for defense, use in zip(defenses, cell.defenses, strict=True)),
         claims=tuple(
-            None if claim is None else ClaimSummary.model_validate(vars(claim))
-            for claim in claims(defenses, cell.split, exposure)
+            None if claim is None else _summary(claim) for claim in claimed
         ),
         no_claim_because=no_claim_because(defenses, cell.split, exposure),
         crossing=trained.network.split.crossing,
         recorded_epochs=reader.epochs if reader is not None else (),
         dependence=_dependence(cell, reader, given, holdings, trained.network.split, report),
+        claim_checks=check_claims(
+            trained.network, defenses, claimed, exposure, cell.seed, device
+        ),
     )  # fmt: skip
 
 
@@ -158,6 +164,10 @@ def result_of_trace(reader: TraceReader) -> TrainingResult:
         recorded_epochs=reader.epochs,
         foreign_network=reader.description.network == "own",
     )
+
+
+def _summary(claim: Claim) -> ClaimSummary:
+    return ClaimSummary(**{name: getattr(claim, name) for name in ClaimSummary.model_fields})
 
 
 def _description(

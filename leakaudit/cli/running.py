@@ -142,6 +142,9 @@ def _reports(request: Request, outcome: Outcome) -> Rendered | None:
 def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
     show_verdicts(outcome.record)
     show_answer(outcome.record)
+    for check in outcome.record.claim_checks:
+        if check.refuted:
+            warn(printable(f"false: {check.doubt}"))
     for remark in outcome.record.cohort.warnings:
         warn(f"note on the data: {printable(remark)}")
     if outcome.computed == 0 and rendered is None:

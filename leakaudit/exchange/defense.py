@@ -11,55 +11,12 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
+from leakaudit.exchange.claim import Claim, Exposure, Noise
 from leakaudit.exchange.message import Direction
 from leakaudit.plugins import Plugin
 from leakaudit.split.spec import SplitSpec
 
-
-@dataclass(frozen=True)
-class Exposure:
-    """How often something about one patient is released: what composition has to count.
-
-    Attributes:
-        epochs: passes over the training patients.
-        samples_per_patient: largest number of samples of any one patient.
-        patients: training patients.
-        steps_per_epoch: optimiser steps per epoch.
-        batch_size: samples per step.
-    """
-
-    epochs: int
-    samples_per_patient: int
-    patients: int
-    steps_per_epoch: int
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A formal guarantee as data; any accountant can read it, any report can print it.
-
-    Attributes:
-        mechanism: such as ``Gaussian mechanism``.
-        epsilon: privacy loss bound.
-        delta: failure probability, 0 to 1.
-        unit: whose data the guarantee speaks of.
-        neighbouring: the relation between neighbouring data sets.
-        composition: releases that were composed, in words with figures.
-        accountant: name and version of what did the composing.
-        trust_model: who adds the noise, and who must be trusted.
-        not_covered: what this claim does not protect.
-    """
-
-    mechanism: str
-    epsilon: float
-    delta: float
-    unit: str
-    neighbouring: str
-    composition: str
-    accountant: str
-    trust_model: str
-    not_covered: str
+__all__ = ["Claim", "Defense", "Exposure", "Guard", "Noise", "Site", "Strength", "UpdateRule"]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ class PartyEndpoint(nn.Module):
             }
         return features
 
+    def sent(self, level: int, features: Tensor, rng: Generator) -> Tensor:
+        """Features of one level as the defenses let them go."""
+        for guard in self._guards():
+            features = guard.forward_message(level, features, rng)
+        return features
+
     def returned(self, level: int, gradient: Tensor, rng: Generator) -> Tensor:
         """A gradient as the server's side of the defenses lets it go back to this party."""
         for guard in reversed(self._guards()):

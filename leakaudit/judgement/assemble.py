@@ -13,6 +13,7 @@ from leakaudit.cells.finished import Finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NothingToEvaluateError
 from leakaudit.judgement.answer import answer
+from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.findings import finding, gather
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.interferences import interferences
@@ -129,6 +130,7 @@ def measured(
         adversaries=adversary_summaries(configuration, done.attacks),
         attacks=attack_summaries(configuration),
         defenses=defense_summaries(configuration, representative),
+        claim_checks=claim_checks(done.trainings),
         findings=findings,
         controls=tuple(control for _, control in sorted(found.known.items(), key=_control_order)),
         verdicts=verdicts(

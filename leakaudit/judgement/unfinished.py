@@ -11,6 +11,7 @@ import numpy as np
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import Finished
 from leakaudit.judgement.burden import unexplained, unknown_encoders
+from leakaudit.judgement.claims import refuted_claims
 from leakaudit.judgement.findings import FindingId, Series
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
@@ -65,7 +66,8 @@ class Planned:
     Attributes:
         seeds: of every attack on every setting.
         shortfalls: attacks that did not get as far.
-        unexplained: setting to why nobody can tell what silence under it means.
+        unexplained: setting to why silence under it settles nothing: nobody can tell what it
+            means, or a claim is refuted.
     """
 
     seeds: int
@@ -148,11 +150,16 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
         done: finished cells.
     """
     encoders = dict(unknown_encoders(done.trainings))
+    false = refuted_claims(done.trainings)
     return Planned(
         len(configuration.seeds),
         tuple(_shortfalls(configuration, done)),
         {
-            label: (*unexplained(stack), *([encoders[label]] if label in encoders else []))
+            label: (
+                *unexplained(stack),
+                *([encoders[label]] if label in encoders else []),
+                *false.get(label, ()),
+            )
             for label, stack in ((stack.label, stack) for stack in configuration.defenses)
         },
     )

@@ -9,6 +9,7 @@ from leakaudit.record.answer import (
     TradeOffPoint,
     Uncovered,
 )
+from leakaudit.record.claims import ClaimCheck
 from leakaudit.record.costs import Cost, Route, Utility
 from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
@@ -52,6 +53,7 @@ __all__ = [
     "Answer",
     "Asset",
     "AttackSummary",
+    "ClaimCheck",
     "ClaimSummary",
     "CohortSummary",
     "Control",

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from leakaudit.record.answer import Answer, SearchSummary, TradeOff
+from leakaudit.record.claims import ClaimCheck
 from leakaudit.record.costs import Cost, Utility
 from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
@@ -39,7 +40,7 @@ SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict."""
+`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict; `claim_checks`."""
 
 
 class Record(Part):
@@ -65,6 +66,9 @@ class Record(Part):
     adversaries: tuple[AdversarySummary, ...]
     attacks: tuple[AttackSummary, ...]
     defenses: tuple[DefenseSummary, ...]
+    claim_checks: tuple[ClaimCheck, ...] = Field(
+        default=(), description="controls of kind claim: guarantees replayed on worst-case messages"
+    )
     metrics: tuple[MetricSummary, ...] = ()
     findings: tuple[Finding, ...]
     controls: tuple[Control, ...]

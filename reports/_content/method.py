@@ -5,6 +5,7 @@ from __future__ import annotations
 from leakaudit.record import Asset, Control, MetricSummary
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
+from .claims import tested_claims
 from .evidence_index import Index, actor, owner
 from .reading import range_text
 from .wording import ASSET, count, levels_text, number
@@ -23,7 +24,7 @@ FAILED_SHOWN = 6
 def method(index: Index) -> Section:
     """Attacks, metrics, baselines, controls, statistics."""
     record = index.record
-    blocks: list[Block] = [_attacks(index), *_defenses(index)]
+    blocks: list[Block] = [_attacks(index), *_defenses(index), *tested_claims(index)]
     if record.metrics:
         blocks += [
             Subheading("How to read the numbers", "reading"),

@@ -19,6 +19,7 @@ from .blocks import (
     strong,
 )
 from .caveats import biggest_caveat
+from .claims import refuted
 from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import Frequency
 from .gallery import worst_row
@@ -40,6 +41,7 @@ def one_page(index: Index, shots: dict[str, bytes]) -> Section:
             ),
             lead=True,
         ),
+        *refuted(index),
         biggest_caveat(index),
     ]
     blocks += [_card(index, adversary) for adversary in record.adversaries]

@@ -130,3 +130,12 @@ def test_a_missing_claim_has_the_defense_s_own_reason(results: dict[str, Trainin
     assert said["bounded noise"].no_claim_because is None
     assert said["bounded noise"].claims
     assert "clip" in (results["noise"].no_claim_because or "")
+
+
+def test_every_claim_is_put_to_the_test(results: dict[str, TrainingResult]) -> None:
+    (check,) = results["bounded noise"].claim_checks
+    claim = next(claim for claim in results["bounded noise"].claims if claim is not None)
+    assert check.claimed_epsilon == claim.epsilon
+    assert f"= {check.releases} releases" in claim.composition
+    assert not check.refuted
+    assert results["noise"].claim_checks == results["none"].claim_checks == ()

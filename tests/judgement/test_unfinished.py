@@ -8,11 +8,14 @@ import pytest
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import CellFailure, Finished
+from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.judgement.burden import unexplained
+from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.unfinished import Shortfall, planned
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId
 from leakaudit.plan.tables import DefenseStack
+from leakaudit.record import ClaimCheck
 
 CONFIGURATION = AuditConfiguration.model_validate(
     {
@@ -109,3 +112,29 @@ def test_what_cannot_be_mounted_is_no_failure(status: str, failed: bool) -> None
     (found,) = planned(CONFIGURATION, finished(masks=result)).shortfalls
     assert (found.attack, found.assets, found.failed) == ("masks", ("masks",), failed)
     assert "no gradient" in found.reason
+
+
+def _trained(*checks: ClaimCheck) -> TrainingResult:
+    return TrainingResult(
+        utility={}, losses=(), seconds_per_step=None, peak_memory_bytes=None, routes=(),
+        parameters={}, stack=(), claims=(), no_claim_because=None, crossing=(0,),
+        recorded_epochs=(0,), claim_checks=checks,
+    )  # fmt: skip
+
+
+def test_a_claim_refuted_by_one_training_keeps_silence_under_it_from_counting() -> None:
+    check = ClaimCheck(
+        mechanism="Gaussian mechanism", method="replayed", claimed_epsilon=8.0, delta=1e-5,
+        shown_epsilon=7.8, largest_epsilon=20.0, draws=20_000, releases=90, refuted=False,
+        reason="no less noise",
+    )  # fmt: skip
+    false = check.model_copy(
+        update={"shown_epsilon": 9.5, "refuted": True, "reason": "less noise at b"}
+    )
+    trainings = {TrainingId("none", 3): _trained(check), TrainingId("none", 4): _trained(false)}
+    (kept,) = claim_checks(trainings)
+    assert kept == false.model_copy(update={"setting": "none"})
+    done = finished()
+    assert not any("less noise" in why for why in planned(CONFIGURATION, done).unexplained["none"])
+    done = replace(done, trainings=trainings)
+    assert any("less noise at b" in why for why in planned(CONFIGURATION, done).unexplained["none"])
