@@ -79,6 +79,10 @@ class DataError(LeakauditError):
     exit_code = EXIT_USAGE
 
 
+class CohortFaultsError(DataError):
+    """Several faults of one cohort; `found` has one line for each, made printable."""
+
+
 class EnvironmentProblemError(LeakauditError):
     """This machine lacks something the run needs: disk, device, write access, an engine."""
 

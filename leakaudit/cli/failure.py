@@ -6,7 +6,7 @@ import errno
 import traceback
 
 from leakaudit.cli.terminal import printable, warn
-from leakaudit.errors import EXIT_INTERNAL, EXIT_USAGE, LeakauditError
+from leakaudit.errors import EXIT_INTERNAL, EXIT_USAGE, CohortFaultsError, LeakauditError
 
 EXIT_INTERRUPTED = 130
 """What shells expect after Ctrl-C."""
@@ -41,7 +41,10 @@ def report_failure(problem: BaseException, *, debug: bool) -> int:
         for line in "".join(traceback.format_exception(problem)).splitlines():
             warn(printable(line))
     if isinstance(problem, LeakauditError):
-        _message(problem.rule, problem.found, problem.remedy)
+        lines = str(problem.found).splitlines() if isinstance(problem, CohortFaultsError) else ()
+        _message(problem.rule, lines[0] if lines else problem.found, problem.remedy)
+        for line in lines[1:]:
+            warn(printable(line))
         return problem.exit_code
     if isinstance(problem, OSError) and problem.errno in _MENDABLE:
         found = problem.filename if problem.filename is not None else problem.strerror

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from leakaudit.cli.data_sheet import data_sheet
 from leakaudit.cli.terminal import printable, say
+from leakaudit.cohorts._disk import DiskSource
+from leakaudit.cohorts._labels import UnnamedLabelsError
+from leakaudit.cohorts._stack import Survey
 from leakaudit.cohorts.detect import Detection, detect
 from leakaudit.errors import ConfigurationError, DataError
+from leakaudit.plugins import Kind, build
 from leakaudit.split import SERVER
 
 AUDIT_FILE = "audit.toml"
 POLICY_FILE = "leakage-policy.toml"
 
 # Sources whose files are volumes cut into slices; others keep their own slices.
-_VOLUMES = ("msd", "brats")
+_VOLUMES = ("bids", "brats", "msd", "table")
 # Below this many patients, shares of them would leave a group empty.
 _COUNTED_BELOW = 10
 
@@ -35,7 +41,7 @@ def init(data: Path, out: Path, *, force: bool) -> None:
         DataError: no layout that leakaudit can read, or more than one.
         ConfigurationError: a file is there already.
     """
-    found = detect(data)
+    found, survey = looked_at(data)
     targets = {
         out / AUDIT_FILE: audit_file(found),
         out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
@@ -53,17 +59,51 @@ def init(data: Path, out: Path, *, force: bool) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(target)
     patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
+    remarks = (*found.remarks, *survey.cohort.warnings)
     say(
         f"Found {patients}, {found.source} layout, modalities "
         f"{printable(', '.join(found.modalities))}."
     )
-    for remark in found.remarks:
+    for line in data_sheet(survey):
+        say(f"  {printable(line)}")
+    for remark in dict.fromkeys(remarks):
         say(f"Note: {printable(remark)}")
     if found.patients == 1:
         say("Note: one patient can be recorded, but no verdict can be given from one.")
     for target in targets:
         say(f"Wrote {printable(target)}")
     say(f"Next: edit it, then `leakaudit run {printable(out / AUDIT_FILE)} --out runs/first`")
+
+
+def looked_at(data: Path) -> tuple[Detection, Survey]:
+    """What the data are, after every file was read as the audit will read it.
+
+    Masks of several classes get one region each where their values say so.
+
+    Raises:
+        DataError: no layout fits, or files break rules: all of them in one message.
+    """
+    found = detect(data)
+    found = replace(found, settings={**found.settings, **_sampling(found.source)})
+    try:
+        survey = _survey(found)
+    except UnnamedLabelsError as problem:
+        if problem.proposed is None:
+            raise
+        found = replace(
+            found,
+            settings={**found.settings, "regions": problem.proposed},
+            remarks=(*found.remarks, "each value of the masks became a region: name them"),
+        )
+        survey = _survey(found)
+    return replace(found, patients=len(survey.cohort.patient_ids)), survey
+
+
+def _survey(found: Detection) -> Survey:
+    source = build(Kind.COHORT, found.source, found.settings)
+    if not isinstance(source, DiskSource):
+        raise TypeError(found.source)
+    return source.survey()
 
 
 def audit_file(found: Detection) -> str:
@@ -100,10 +140,12 @@ def _party(modality: str) -> str:
 def _cohort(found: Detection) -> str:
     settings: dict[str, Any] = dict(found.settings)
     settings["path"] = str(Path(settings["path"]).expanduser().absolute())
-    settings["size"] = 64
-    if found.source in _VOLUMES:
-        settings["slices_per_patient"] = 4
+    settings |= _sampling(found.source)
     return "\n".join(f"{key} = {_value(value)}" for key, value in settings.items())
+
+
+def _sampling(source: str) -> dict[str, Any]:
+    return {"size": 64, "slices_per_patient": 4} if source in _VOLUMES else {"size": 64}
 
 
 def _groups(patients: int) -> str:
@@ -127,7 +169,10 @@ def _template(name: str) -> Template:
 
 
 def _value(value: Any) -> str:
-    """A string, number or list of strings as TOML."""
+    """A string, number, list, or table of lists of numbers as TOML."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_text(name)} = {list(own)}" for name, own in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list | tuple):
         return _list(value)
     return _text(value) if isinstance(value, str) else json.dumps(value)

@@ -1,40 +1,25 @@
-"""What the sources that read from disk share: settings, pseudonyms, stacking patients."""
+"""Settings of every source that reads from disk."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from leakaudit.cohorts._pseudonyms import pseudonyms
-from leakaudit.cohorts.checks import check_any_patients, check_same_shape, copied_pairs
-from leakaudit.cohorts.cohort import ByteArray, Cohort, CohortSource, FloatArray
+from leakaudit.cohorts._labels import Counts, LabelPlan
+from leakaudit.cohorts._persons import Owner, owners_of
+from leakaudit.cohorts._pseudonyms import kept_key, key_beside
+from leakaudit.cohorts._scaling import Scale, Stored, scale_of
+from leakaudit.cohorts._stack import CaseSamples, Survey, stacked
+from leakaudit.cohorts.cohort import Cohort, CohortSource
 from leakaudit.cohorts.conventions import canonical_modality
-from leakaudit.errors import DataError, UnknownNameError
-
-
-@dataclass(frozen=True)
-class PatientSamples:
-    """What one patient contributes.
-
-    Attributes:
-        original: the name on disk; goes no further than this package.
-        images: (n, m, *space) in [0, 1].
-        labels: (n, *space).
-        positions: (n,).
-        note: what was odd about this patient; the same words for every patient it is true of.
-    """
-
-    original: str
-    images: FloatArray
-    labels: ByteArray
-    positions: npt.NDArray[np.int64]
-    note: str = ""
+from leakaudit.errors import ConfigurationError, DataError, UnknownNameError
 
 
 class DiskSource(CohortSource):
@@ -47,12 +32,58 @@ class DiskSource(CohortSource):
     rename: dict[str, str] = Field(
         default_factory=dict, description="name on disk to name of the modality"
     )
+    regions: dict[str, tuple[int, ...]] | None = Field(
+        default=None,
+        description="region name to the label values it is the union of; as the layout says if "
+        "unset, and then masks without a convention must have two values",
+    )
+    window: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="modality to the values that become 0 and 1, such as { CT = [-160, 240] }; "
+        "percentiles if unset",
+    )
+    background: dict[str, float] = Field(
+        default_factory=dict,
+        description="modality to the value of empty space, which becomes 0; guessed from corners "
+        "and commonest value if unset",
+    )
+    person_pattern: str | None = Field(
+        default=None,
+        description="regular expression on the name below the path, with a group person and "
+        "optionally study and site; names of public data sets and visits are known if unset",
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="names below the path to leave out, such as archive/*"
+    )
+    skip_incomplete: bool = Field(
+        default=False, description="leave out what lacks a modality or labels, with a warning"
+    )
     leave_out_copied: bool = Field(
         default=False, description="leave out patients with two identical modalities"
     )
-    pseudonym_key: str = Field(
-        default="leakaudit", description="orders the pseudonyms; change it to change the order"
+    pseudonym_key_file: str | None = Field(
+        default=None,
+        description="file with the key that orders the pseudonyms; drawn beside the data if unset",
     )
+    pseudonym_key: str | None = Field(
+        default=None, description="the key itself, to repeat an audit; kept out of the record"
+    )
+
+    @abstractmethod
+    def survey(self) -> Survey:
+        """Read every file once: the cohort, and what a reader should know of it.
+
+        Raises:
+            DataError: files break rules; all of them in one message.
+        """
+
+    def load(self) -> Cohort:
+        """Read the cohort.
+
+        Raises:
+            DataError: files break rules; all of them in one message.
+        """
+        return self.survey().cohort
 
     def location(self) -> Path:
         """The path with ~ and variables filled in.
@@ -60,14 +91,30 @@ class DiskSource(CohortSource):
         Raises:
             DataError: there is nothing there.
         """
-        path = Path(os.path.expandvars(self.path)).expanduser()
-        if not path.exists():
+        try:
+            path = Path(os.path.expandvars(self.path)).expanduser()
+            there = path.exists()
+        except (ValueError, RuntimeError):
+            path, there = Path(repr(self.path)), False
+        if not there:
             raise DataError(
                 "the path of a cohort must exist",
                 found=str(path),
                 remedy="correct `path`, or set the variables in it",
             )
         return path
+
+    def key(self) -> str:
+        """What orders the pseudonyms.
+
+        Raises:
+            DataError: it is kept in a file that cannot be read or made.
+        """
+        if self.pseudonym_key is not None:
+            return self.pseudonym_key
+        if self.pseudonym_key_file is not None:
+            return kept_key(Path(os.path.expandvars(self.pseudonym_key_file)).expanduser())
+        return kept_key(key_beside(self.location()))
 
     def modality_of(self, written: str) -> str:
         """The name of a modality after `rename`, or its canonical name."""
@@ -87,8 +134,11 @@ class DiskSource(CohortSource):
             raise DataError(
                 "each modality must occur once",
                 found=", ".join(found),
-                remedy="give the channels different names with `rename`",
+                remedy="give the channels different names with `rename`, or correct the list",
             )
+        for named in (*self.window, *self.background):
+            if named not in found:
+                raise UnknownNameError.of("modality", named, found)
         if self.modalities is None:
             return tuple(found)
         wanted = tuple(canonical_modality(name) for name in self.modalities)
@@ -100,75 +150,56 @@ class DiskSource(CohortSource):
             for written, name in zip(self.modalities, wanted, strict=True)
         )
 
-    def stack(
+    def owners(self, names: Sequence[str]) -> dict[str, Owner]:
+        """Whose each name on disk is."""
+        return owners_of(names, self.person_pattern)
+
+    def scale(self, image: npt.NDArray[Any], modality: str, stored: Stored = "values") -> Scale:
+        """How one image of one patient is brought to [0, 1].
+
+        Raises:
+            ConfigurationError: the window has no width.
+        """
+        window = self.window.get(modality)
+        if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
+            raise ConfigurationError(
+                "a window must have a low end below its high end",
+                found=f"{list(window)} for {modality}",
+                remedy="write window = { NAME = [low, high] }",
+            )
+        return scale_of(
+            image,
+            stored=stored,
+            window=window,
+            background=self.background.get(modality),
+        )
+
+    def stacked(
         self,
-        samples: Iterator[PatientSamples],
+        cases: Iterable[CaseSamples],
+        faults: list[DataError],
         *,
         name: str,
         modalities: tuple[str, ...],
-        regions: Mapping[str, tuple[int, ...]],
+        plan: LabelPlan,
         scaling: str,
+        counts: Counts,
         warnings: Sequence[str] = (),
-    ) -> Cohort:
-        """One cohort from patients that arrive one at a time, ordered by pseudonym.
-
-        Raises:
-            DataError: no patient is left.
-        """
-        kept: dict[str, PatientSamples] = {}
-        copied: dict[str, list[tuple[int, int]]] = {}
-        for patient in samples:
-            if patient.original in kept:
-                raise DataError(
-                    "each patient must occur once",
-                    found=patient.original,
-                    remedy="give the files of different patients different names",
-                )
-            if pairs := copied_pairs(patient.images):
-                copied[patient.original] = pairs
-            kept[patient.original] = patient
-        table = pseudonyms(kept, self.pseudonym_key)
-        notes = [*warnings, *self._copied_notes(copied, table, modalities), *_notes(kept, table)]
-        if self.leave_out_copied:
-            kept = {original: each for original, each in kept.items() if original not in copied}
-        check_any_patients(kept, self.location(), "patients without copied modalities")
-        ordered = sorted(kept.values(), key=lambda patient: table[patient.original])
-        check_same_shape({each.original: each.images.shape[1:] for each in ordered})
-        counts = [len(patient.labels) for patient in ordered]
-        return Cohort(
+        passed_over: tuple[str, ...] = (),
+    ) -> Survey:
+        """One cohort from cases that arrive one at a time; see :func:`stacked`."""
+        return stacked(
+            cases,
+            faults,
             name=name,
             modalities=modalities,
-            images=np.concatenate([patient.images for patient in ordered]),
-            labels=np.concatenate([patient.labels for patient in ordered]),
-            regions=dict(regions),
-            patients=np.repeat(np.array([table[each.original] for each in ordered]), counts),
-            positions=np.concatenate([patient.positions for patient in ordered]),
+            plan=plan,
             scaling=scaling,
+            counts=counts,
+            warnings=warnings,
+            key=self.key,
+            where=self.location(),
             shareable=self.shareable,
-            warnings=tuple(notes),
+            leave_out_copied=self.leave_out_copied,
+            passed_over=passed_over,
         )
-
-    def _copied_notes(
-        self,
-        copied: Mapping[str, list[tuple[int, int]]],
-        table: Mapping[str, str],
-        modalities: tuple[str, ...],
-    ) -> list[str]:
-        owners: dict[tuple[int, int], list[str]] = {}
-        for original, pairs in copied.items():
-            for pair in pairs:
-                owners.setdefault(pair, []).append(table[original])
-        done = "left out" if self.leave_out_copied else "set leave_out_copied to leave them out"
-        return [
-            f"{modalities[first]} and {modalities[second]} are identical in "
-            f"{', '.join(sorted(names))}: a copied channel makes leakage trivially perfect; {done}"
-            for (first, second), names in sorted(owners.items())
-        ]
-
-
-def _notes(kept: Mapping[str, PatientSamples], table: Mapping[str, str]) -> list[str]:
-    owners: dict[str, list[str]] = {}
-    for original, patient in kept.items():
-        if patient.note:
-            owners.setdefault(patient.note, []).append(table[original])
-    return [f"{note} in {', '.join(sorted(names))}" for note, names in sorted(owners.items())]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-
-from leakaudit.cohorts.cohort import ByteArray, FloatArray
 
 SliceRule = Literal["lesion", "brain"]
 
@@ -142,51 +140,3 @@ def patch_corners(
         )
         corners.append((d, h, w))
     return list(dict.fromkeys(corners))
-
-
-def scaled_stored(image: npt.NDArray[Any]) -> FloatArray:
-    """Slices saved as pictures: integers divided by their type's largest value.
-
-    Floating-point slices that already lie in [0, 1] are kept; others are scaled like volumes.
-    """
-    if image.dtype.kind in "iu":
-        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype.name).max)
-    if image.min() >= 0 and image.max() <= 1:
-        return image.astype(np.float32)
-    return scaled_volume(image)
-
-
-STORED_SCALING = (
-    "integers divided by the largest value of their type; floating-point values outside [0, 1] "
-    "as volumes: 0.5th to 99.5th percentile of the patient's non-zero voxels to [0, 1], clipped"
-)
-VOLUME_SCALING = (
-    "per volume and modality: 0.5th to 99.5th percentile of the non-zero voxels to [0, 1], "
-    "clipped; zero stays zero"
-)
-
-
-def scaled_volume(volume: npt.NDArray[Any]) -> FloatArray:
-    """0.5th to 99.5th percentile of the non-zero voxels to [0, 1], clipped; zero stays zero."""
-    return scaled_between(volume, *intensity_limits(volume))
-
-
-def intensity_limits(volume: npt.NDArray[Any]) -> tuple[float, float]:
-    """The values that :func:`scaled_volume` brings to 0 and to 1."""
-    low, high = np.percentile(volume[volume != 0], (0.5, 99.5))
-    if not high > low:
-        # Nearly binary images: the percentiles coincide, the range does not.
-        low, high = min(float(volume.min()), 0.0), max(float(volume.max()), 0.0)
-    return float(low), float(high)
-
-
-def scaled_between(volume: npt.NDArray[Any], low: float, high: float) -> FloatArray:
-    """`low` to 0 and `high` to 1, clipped; zero stays zero."""
-    scaled = np.clip((volume.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
-    return np.where(volume != 0, scaled, np.float32(0)).astype(np.float32)
-
-
-def merged_labels(labels: npt.NDArray[Any]) -> ByteArray:
-    """Binary masks, stored as 0 and any one other value, as 0 and 1."""
-    merged: ByteArray = (labels != 0).astype(np.uint8)
-    return merged

@@ -76,8 +76,14 @@ def check_voxels(voxels: npt.NDArray[np.generic], where: str) -> None:
     """Voxels must be finite and not all the same.
 
     Raises:
-        DataError: there are NaN or infinite voxels, or the image is constant.
+        DataError: voxels are no real numbers, NaN or infinite, or the image is constant.
     """
+    if voxels.dtype.kind not in "biuf":
+        raise DataError(
+            "voxels must be real numbers, one per modality",
+            found=f"{where} holds {voxels.dtype}",
+            remedy="convert colours and complex numbers to one number per voxel",
+        )
     bad = int(voxels.size - np.isfinite(voxels).sum())
     if bad:
         raise DataError(

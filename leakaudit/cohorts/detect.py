@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from leakaudit.cohorts._description import is_datalist
+from leakaudit.cohorts._named import named_cases
 from leakaudit.cohorts._slices import default_channels
-from leakaudit.cohorts.brats import BratsFolders, brats_patients
-from leakaudit.cohorts.images import ImageFolders, image_folders
+from leakaudit.cohorts._volumes import VolumeSource
+from leakaudit.cohorts.bids import Bids
+from leakaudit.cohorts.brats import BratsFolders
+from leakaudit.cohorts.images import ImageFolders, channel_count, image_folders
 from leakaudit.cohorts.msd import Decathlon
 from leakaudit.cohorts.npz import NpzSlices
+from leakaudit.cohorts.table import Table, is_table
 from leakaudit.errors import DataError
 
 _LOOKED_FOR = (
-    "dataset.json (Decathlon), *_t1/_t1ce/_t2/_flair/_seg.nii[.gz] or *-t1n/-t1c/-t2w/-t2f/"
-    "-seg.nii[.gz] (BraTS), *.tif or *.png with *_mask beside them, or one .npz with image, mask "
-    "and patient"
+    "dataset.json (Decathlon, nnU-Net, MONAI), dataset_description.json (BIDS), files named *_t1, "
+    "*_flair, *_ct, ... and *_seg, or folders of DICOM series so named (.nii[.gz], .mha, .nrrd), "
+    "*.tif or *.png with *_mask beside them or in images/ and masks/, one .npz with image, mask "
+    "and patient, or a table (.csv, .json)"
 )
+# Sidecars of BIDS and of converters are many; lists of files are few.
+_MOST_LISTS = 8
+_VOLUMES: Mapping[str, type[VolumeSource]] = {
+    "bids": Bids,
+    "brats": BratsFolders,
+    "msd": Decathlon,
+    "table": Table,
+}
 
 
 @dataclass(frozen=True)
@@ -49,21 +64,13 @@ def detect(path: Path) -> Detection:
         raise DataError(
             "the data folder must exist", found=str(path), remedy="check the spelling of the path"
         )
-    archives = [path] if path.suffix == ".npz" else sorted(path.glob("*.npz"))
-    described = path if path.name == "dataset.json" else path / "dataset.json"
-    fits: list[tuple[str, Path]] = [("npz", archive) for archive in archives]
-    if described.is_file():
-        fits.append(("msd", described.parent))
-    elif brats_patients(path):
-        fits.append(("brats", path))
-    if image_folders(path, "_mask"):
-        fits.append(("images", path))
+    fits = _fits(path)
     if not fits:
         raise DataError(
             "a data folder must hold a layout that leakaudit can read",
             found=f"none in {path}",
-            remedy=f"looked for {_LOOKED_FOR}; for anything else write a function (source "
-            "`callable`)",
+            remedy=f"looked for {_LOOKED_FOR}; for anything else write a table (source `table`) "
+            "or a function (source `callable`)",
         )
     if len(fits) > 1:
         raise DataError(
@@ -72,38 +79,48 @@ def detect(path: Path) -> Detection:
             remedy="name the folder or file of one of them",
         )
     source, where = fits[0]
-    return {"npz": _npz, "msd": _msd, "brats": _brats, "images": _images}[source](where)
+    settings = {"path": str(where)}
+    if source == "npz":
+        contents = NpzSlices(path=str(where)).contents()
+        cases = len(contents.patients)
+        return Detection("npz", settings, contents.modalities, cases, contents.warnings)
+    if source == "images":
+        return _images(where)
+    volumes = _VOLUMES[source](path=str(where))
+    layout = volumes.layout()
+    return Detection(source, settings, layout.modalities, len(layout.cases))
 
 
-def _npz(path: Path) -> Detection:
-    contents = NpzSlices(path=str(path)).contents()
-    return Detection(
-        "npz",
-        {"path": str(path)},
-        contents.modalities,
-        len(contents.patients),
-        contents.warnings,
-    )
-
-
-def _msd(path: Path) -> Detection:
-    layout = Decathlon(path=str(path)).layout()
-    return Detection("msd", {"path": str(path)}, layout.modalities, len(layout.cases))
-
-
-def _brats(path: Path) -> Detection:
-    layout = BratsFolders(path=str(path)).layout()
-    return Detection("brats", {"path": str(path)}, layout.modalities, len(layout.cases))
+def _fits(path: Path) -> list[tuple[str, Path]]:
+    """Sources that would read something here, and where."""
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        return [("table", path)]
+    if path.is_file() and path.suffix.lower() == ".json":
+        return [("table" if is_table(path) else "msd", path)]
+    archives = [path] if path.suffix == ".npz" else sorted(path.glob("*.npz"))
+    fits: list[tuple[str, Path]] = [("npz", archive) for archive in archives]
+    lists = [file for file in sorted(path.glob("*.json"))[:_MOST_LISTS] if is_datalist(file)]
+    if (path / "dataset.json").is_file():
+        fits.append(("msd", path))
+    elif lists:
+        fits += [("msd", file) for file in lists]
+    elif (path / "dataset_description.json").is_file():
+        fits.append(("bids", path))
+    elif named_cases(path)[0]:
+        fits.append(("brats", path))
+    if image_folders(path, "_mask", single=True)[0]:
+        fits.append(("images", path))
+    return fits
 
 
 def _images(path: Path) -> Detection:
     source = ImageFolders(path=str(path))
-    count = source.channel_count()
-    names = default_channels(count)
+    found, _ = source.pairs()
+    names = default_channels(channel_count(found))
     return Detection(
         "images",
         {"path": str(path), "channels": list(names)},
         names,
-        len(image_folders(path, source.mask_suffix)),
+        len(found),
         ("the files do not say what their channels are: write their modalities in `channels`",),
     )

@@ -1,31 +1,39 @@
-"""Folders of 2-D images with masks: one folder per patient."""
+"""Folders of 2-D images with masks: beside each other, or in folders of their own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from leakaudit.cohorts._disk import PatientSamples
-from leakaudit.cohorts._sampling import STORED_SCALING
-from leakaudit.cohorts._slices import SliceSource, default_channels
+from leakaudit.cohorts._files import files_below
+from leakaudit.cohorts._pictures import EXTENSIONS, read_mask, read_picture
+from leakaudit.cohorts._slices import SliceCase, Slices, SliceSource, default_channels
+from leakaudit.cohorts._stack import Survey
 from leakaudit.cohorts.checks import check_any_patients, check_same_shape
-from leakaudit.cohorts.cohort import Cohort
+from leakaudit.cohorts.faults import raise_all
 from leakaudit.errors import DataError
 
-_EXTENSIONS = frozenset({".tif", ".tiff", ".png"})
+_IMAGE_FOLDERS = frozenset({"images", "image", "imgs", "img"})
+_MASK_FOLDERS = frozenset(
+    {"masks", "mask", "labels", "label", "segmentations", "segmentation", "annotations"}
+)
+# Folders that say which part of a data set, not whose.
+_PARTS = frozenset({"train", "training", "val", "validation", "test", "testing"})
+
+Pairs = Mapping[Path, Path]
 
 
 class ImageFolders(SliceSource):
-    """Folders of 2-D images (TIFF or PNG) with a mask beside each, one folder per patient.
+    """Folders of 2-D images (TIFF or PNG) with masks.
 
-    `NAME_7.tif` with one or more channels has its mask in `NAME_7_mask.tif`; the number at the
-    end of the name is the slice. Masks are two-valued, or carry the values of `regions`.
+    `NAME_7.tif` with one or more channels has its mask in `NAME_7_mask.tif` beside it, or in
+    `masks/NAME_7.tif` where it lies in `images`. One folder per patient, or one folder for all:
+    then the name before the last number is the patient. The last number is the slice. Masks are
+    two-valued, or carry the values of `regions`; a colour's value is 0x1000000 + 0xRRGGBB.
     """
 
     channels: tuple[str, ...] | None = Field(
@@ -35,15 +43,15 @@ class ImageFolders(SliceSource):
         default="_mask", min_length=1, description="what a mask's name has before the extension"
     )
 
-    def load(self) -> Cohort:
+    def survey(self) -> Survey:
         """Read one patient at a time.
 
         Raises:
             DataError: a mask is missing, a file unreadable, or voxels or shapes break a rule.
         """
         root = self.location()
-        folders = image_folders(root, self.mask_suffix)
-        count = self.channel_count()
+        found, passed_over = self.pairs()
+        count = channel_count(found)
         written = self.channels or default_channels(count)
         if len(written) != count:
             raise DataError(
@@ -51,127 +59,181 @@ class ImageFolders(SliceSource):
                 found=f"{len(written)} names for {count} channels",
                 remedy=f"give {count} names, in the order of the file's channels",
             )
-        found = [self.modality_of(name) for name in written]
-        modalities = self.chosen(found)
-        columns = [found.index(name) for name in modalities]
-
-        def each() -> Iterator[PatientSamples]:
-            for folder, pairs in folders.items():
-                yield self._patient(root, folder, pairs, columns, count)
-
-        return self.stack(
-            each(),
+        names = [self.modality_of(name) for name in written]
+        modalities = self.chosen(names)
+        columns = [names.index(name) for name in modalities]
+        return self.survey_slices(
+            self._cases(found, columns, count),
             name=root.name,
             modalities=modalities,
-            regions=self.regions,
-            scaling=STORED_SCALING,
+            passed_over=passed_over,
         )
 
-    def channel_count(self) -> int:
-        """Channels of the first image.
+    def pairs(self) -> tuple[dict[str, Pairs], tuple[str, ...]]:
+        """Name on disk to its images with their masks; and what was passed over.
 
         Raises:
-            DataError: it is unreadable, or there is none.
+            DataError: an image has no mask or a mask no image, in a folder with masks.
         """
         root = self.location()
-        folders = image_folders(root, self.mask_suffix)
+        found, passed_over = image_folders(
+            root, self.mask_suffix, self.exclude, single=self.person_pattern is not None
+        )
         check_any_patients(
-            folders, root, f"*.tif, *.tiff or *.png with a mask *{self.mask_suffix}.* beside them"
+            found, root, f"*.tif, *.tiff or *.png with a mask *{self.mask_suffix}.* beside them"
         )
-        first = _read(next(iter(next(iter(folders.values())))))
-        return int(_channels_last(first).shape[-1])
+        return found, passed_over
 
-    def _patient(
-        self, root: Path, folder: Path, pairs: dict[Path, Path], columns: list[int], count: int
-    ) -> PatientSamples:
-        images, masks = [], []
-        for image, mask in pairs.items():
-            pixels, labels = _channels_last(_read(image)), _read(mask)
-            if labels.ndim == 3:
-                labels = labels.max(axis=-1)
-            check_same_shape({str(image): pixels.shape[:2], str(mask): labels.shape})
-            if pixels.shape[-1] != count:
-                raise DataError(
-                    "all images must have the same number of channels",
-                    found=f"{image} has {pixels.shape[-1]}, others {count}",
-                    remedy="convert the image, or move it out of the folder",
-                )
-            images.append(np.moveaxis(pixels, -1, 0)[columns])
-            masks.append(labels)
-        check_same_shape(
-            {str(path): pixels.shape[1:] for path, pixels in zip(pairs, images, strict=True)}
-        )
-        original = folder.relative_to(root).as_posix() if folder != root else root.name
-        numbers = np.array([_slice_number(path) for path in pairs], dtype=np.int64)
-        return self.samples_of(original, np.stack(images), np.stack(masks), numbers, str(folder))
+    def _cases(self, found: Mapping[str, Pairs], columns: list[int], count: int) -> list[SliceCase]:
+        owners = self.owners(list(found))
+        joined: dict[str, dict[Path, Path]] = {}
+        for name, pairs in found.items():
+            owner = owners[name]
+            same = next(
+                (own for own in joined if self.person_pattern and owners[own] == owner), name
+            )
+            joined.setdefault(same, {}).update(pairs)
+
+        def case(name: str, pairs: Pairs) -> SliceCase:
+            return SliceCase(name, owners[name], lambda: _read(pairs, columns, count))
+
+        return [case(name, pairs) for name, pairs in joined.items()]
 
 
-def image_folders(root: Path, mask_suffix: str) -> dict[Path, dict[Path, Path]]:
-    """Folders that hold images, each with image to mask, by slice number.
-
-    Folders without any mask are not taken for patients.
+def channel_count(found: Mapping[str, Pairs]) -> int:
+    """Channels of the first image.
 
     Raises:
-        DataError: an image has no mask or a mask no image, in a folder with masks.
+        DataError: it is unreadable.
     """
-    files: dict[Path, list[Path]] = {}
-    candidates = sorted(root.rglob("*")) if root.is_dir() else []
-    for path in candidates:
-        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith("."):
-            files.setdefault(path.parent, []).append(path)
-    folders: dict[Path, dict[Path, Path]] = {}
-    for folder, paths in files.items():
-        masks = {p.stem.removesuffix(mask_suffix): p for p in paths if p.stem.endswith(mask_suffix)}
-        images = {p.stem: p for p in paths if not p.stem.endswith(mask_suffix)}
-        if not masks:
-            continue
-        alone = sorted(masks.keys() ^ images.keys())
-        if alone:
-            missing = "image" if alone[0] in masks else "mask"
-            raise DataError(
+    return int(read_picture(next(iter(next(iter(found.values()))))).shape[-1])
+
+
+def image_folders(
+    root: Path, mask_suffix: str, exclude: tuple[str, ...] = (), *, single: bool = False
+) -> tuple[dict[str, Pairs], tuple[str, ...]]:
+    """Names below a root, each with image to mask, by slice number; and what was passed over.
+
+    Args:
+        root: folder.
+        mask_suffix: of masks that lie beside their images.
+        exclude: patterns to leave out.
+        single: give every image under its own name, for a pattern to sort.
+
+    Raises:
+        DataError: images without masks or the reverse, in folders with masks; or a folder of
+            several names, which may be persons.
+    """
+    files = files_below(root, exclude)
+    pictures = [path for path in files.paths if path.suffix.lower() in EXTENSIONS]
+    parents = {part.lower() for path in pictures for part in path.relative_to(root).parts[:-1]}
+    apart = bool(parents & _IMAGE_FOLDERS) and bool(parents & _MASK_FOLDERS)
+    images: dict[str, dict[str, Path]] = {}
+    masks: dict[str, dict[str, Path]] = {}
+    faults: list[DataError] = []
+    for path in pictures:
+        base, is_mask = _role(path.relative_to(root), mask_suffix, apart=apart)
+        held = (masks if is_mask else images).setdefault(base, {})
+        stem = path.stem.removesuffix(mask_suffix) if is_mask else path.stem
+        if stem in held:
+            faults.append(_fault(f"{held[stem].name} and {path.name} in {path.parent}"))
+        held[stem] = path
+    found: dict[str, Pairs] = {}
+    for base in sorted(masks):
+        own, covers = images.get(base, {}), masks[base]
+        faults += [
+            DataError(
                 "every image must have a mask and every mask an image",
-                found=f"no {missing} for {alone[0]} in {folder}",
-                remedy=f"add it; masks are named after the image plus {mask_suffix!r}",
+                found=f"no {'mask' if stem in own else 'image'} for {stem} in {root / base}",
+                remedy=f"add it; masks are named after the image plus {mask_suffix!r}, or lie "
+                "in `masks` under the same name as in `images`",
             )
-        ordered = sorted(images, key=lambda stem: (_slice_number(Path(stem + ".")), stem))
-        folders[folder] = {images[stem]: masks[stem] for stem in ordered}
-    return folders
+            for stem in sorted(own.keys() ^ covers.keys())
+        ]
+        found |= _named(root, base, {stem: own[stem] for stem in own if stem in covers}, covers,
+                        faults, single=single)  # fmt: skip
+    raise_all(faults)
+    return found, files.passed_over
 
 
-def _slice_number(path: Path) -> int:
+def _fault(names: str) -> DataError:
+    return DataError(
+        "each image must occur once",
+        found=names,
+        remedy="keep one format of each image",
+    )
+
+
+def _role(path: Path, mask_suffix: str, *, apart: bool) -> tuple[str, bool]:
+    """The folder a picture belongs to, without images/ or masks/, and whether it is a mask."""
+    parts = list(path.parts[:-1])
+    is_mask = path.stem.endswith(mask_suffix)
+    if apart:
+        for at, part in enumerate(parts):
+            if part.lower() in _IMAGE_FOLDERS | _MASK_FOLDERS:
+                is_mask = part.lower() in _MASK_FOLDERS
+                del parts[at]
+                break
+    return "/".join(parts), is_mask
+
+
+def _named(
+    root: Path,
+    base: str,
+    images: Mapping[str, Path],
+    masks: Mapping[str, Path],
+    faults: list[DataError],
+    *,
+    single: bool,
+) -> dict[str, Pairs]:
+    """The images of one folder under the names of their owners."""
+    ordered = sorted(images, key=lambda stem: (_slice_number(stem), stem))
+    parts = [part for part in base.split("/") if part]
+    flat = all(part.lower() in _PARTS for part in parts)
+    if single:
+        return {"/".join([*parts, stem]): {images[stem]: masks[stem]} for stem in ordered}
+    names = dict.fromkeys(re.sub(r"[-_ ]*\d+$", "", stem) for stem in ordered)
+    if not flat:
+        if len(names) > 1:
+            faults.append(
+                DataError(
+                    "a folder must hold the slices of one person, under one name",
+                    found=f"{', '.join(list(names)[:4])} in {root / base}",
+                    remedy="say who is who with `person_pattern`: '^(?P<person>[^/]+)/' where a "
+                    "folder is a person, '^(?P<site>[^/]+)/(?P<person>.+?)[-_ ]*[0-9]+$' where "
+                    "it is a site",
+                )
+            )
+        return {base: {images[stem]: masks[stem] for stem in ordered}}
+    return {
+        name or root.name: {
+            images[stem]: masks[stem] for stem in ordered if re.sub(r"[-_ ]*\d+$", "", stem) == name
+        }
+        for name in names
+    }
+
+
+def _read(pairs: Pairs, columns: list[int], count: int) -> Slices:
+    images, masks = [], []
+    for image, mask in pairs.items():
+        pixels, labels = read_picture(image), read_mask(mask)
+        check_same_shape({str(image): pixels.shape[:2], str(mask): labels.shape})
+        if pixels.shape[-1] != count:
+            raise DataError(
+                "all images must have the same number of channels",
+                found=f"{image} has {pixels.shape[-1]}, others {count}",
+                remedy="convert the image, or move it out of the folder",
+            )
+        images.append(np.moveaxis(pixels, -1, 0)[columns])
+        masks.append(labels)
+    check_same_shape(
+        {str(path): pixels.shape[1:] for path, pixels in zip(pairs, images, strict=True)}
+    )
+    numbers = np.array([_slice_number(path.stem) for path in pairs], dtype=np.int64)
+    return Slices(np.stack(images), np.stack(masks), numbers)
+
+
+def _slice_number(stem: str) -> int:
     """The last number in a file's name; 0 where there is none."""
-    numbers = re.findall(r"\d+", path.stem)
-    return int(numbers[-1]) if numbers else 0
-
-
-def _channels_last(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    return image[..., None] if image.ndim == 2 else image
-
-
-def _read(path: Path) -> npt.NDArray[Any]:
-    """Pixels of a picture, (h, w) or (h, w, channels); transparency is dropped."""
-    try:
-        if path.suffix.lower() == ".png":
-            from PIL import Image
-
-            with Image.open(path) as picture:
-                plain = {"1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}.get(picture.mode)
-                pixels = np.asarray(picture.convert(plain) if plain else picture)
-        else:
-            import tifffile
-
-            pixels = np.asarray(tifffile.imread(path))
-    except (OSError, ValueError, EOFError, SyntaxError) as problem:
-        # tifffile's own errors are ValueErrors; Pillow raises SyntaxError for a broken PNG.
-        raise DataError(
-            "an image file must be readable",
-            found=f"{path}: {problem}",
-            remedy="save it again as uncompressed TIFF or as PNG",
-        ) from None
-    if pixels.ndim not in {2, 3}:
-        raise DataError(
-            "an image file must hold one 2-D image",
-            found=f"{path} is {pixels.shape}",
-            remedy="save each slice in its own file",
-        )
-    return pixels
+    numbers = re.findall(r"\d+", stem)
+    return int(numbers[-1][-18:]) if numbers else 0

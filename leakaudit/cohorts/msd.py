@@ -1,15 +1,23 @@
-"""Medical Segmentation Decathlon layout: dataset.json, 4-D images, 3-D labels."""
+"""Data sets with a dataset.json: Medical Segmentation Decathlon, nnU-Net raw, MONAI datalists."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from leakaudit.cohorts._volumes import Case, LabelMeaning, Layout, VolumeSource
+from leakaudit.cohorts._case import Case
+from leakaudit.cohorts._description import (
+    Entry,
+    channel_names,
+    entries,
+    label_values,
+    read_description,
+)
+from leakaudit.cohorts._labels import Counts, LabelPlan, listed_regions, two_valued
+from leakaudit.cohorts._volumes import Layout, VolumeSource
 from leakaudit.cohorts.conventions import GLIOMA_REGIONS, in_canonical_order
+from leakaudit.cohorts.faults import each, raise_all
 from leakaudit.errors import DataError
 
 # What dataset.json calls the three glioma labels, without spaces, hyphens and case, and their
@@ -39,118 +47,75 @@ _GLIOMA_NAMES: Mapping[str, int] = MappingProxyType(
 
 
 class Decathlon(VolumeSource):
-    """Medical Segmentation Decathlon: a folder with dataset.json, imagesTr and labelsTr.
+    """Data sets that a dataset.json describes: Decathlon, nnU-Net raw (1 and 2), MONAI datalists.
 
-    Modality names and the meaning of labels are read from dataset.json. Glioma labels become 1
-    oedema, 2 enhancing, 3 necrotic or non-enhancing, by their names there; other tasks keep their
-    labels, one region each. Only the training list is used: the test list has no labels.
+    Modality names and the meaning of labels are read from it. Glioma labels become 1 oedema,
+    2 enhancing, 3 necrotic or non-enhancing, by their names there; other tasks keep their labels,
+    one region each. Only the training list (and MONAI's validation) is used: tests lack labels.
     """
 
     def layout(self) -> Layout:
-        """Read dataset.json and list the training patients.
+        """Read dataset.json and list the patients.
 
         Raises:
             DataError: dataset.json is missing, damaged or incomplete, or a file is missing.
         """
         root, description = read_description(self.location())
-        written = [str(name) for _, name in _numbered(root, description, "modality")]
-        found = [self.modality_of(name) for name in written]
-        mapping, regions = _label_meaning(_numbered(root, description, "labels"))
-
-        def meaning(values: Collection[int], where: str) -> LabelMeaning:  # noqa: ARG001
-            return LabelMeaning(mapping)
-
-        cases = []
-        for entry in training_entries(root, description):
-            image, label = (root / entry[part] for part in ("image", "label"))
-            for path in (image, label):
-                if not path.is_file():
-                    raise DataError(
-                        "every file listed in dataset.json must exist",
-                        found=f"{path} does not",
-                        remedy="add the file, or take the patient out of `training`",
-                    )
-            channels = {
-                name: (image, index if len(found) > 1 else None) for index, name in enumerate(found)
-            }
-            cases.append(Case(image.name.split(".")[0], channels, label, meaning))
+        found = [self.modality_of(name) for name in channel_names(root, description)]
+        faults: list[DataError] = []
+        cases = tuple(
+            each(entries(root, description), lambda entry: _case(root, entry, found), faults)
+        )
+        raise_all(faults)
         return Layout(
             name=str(description.get("name", root.name)),
             modalities=tuple(in_canonical_order(found)),
-            regions=regions,
-            cases=tuple(cases),
+            cases=cases,
         )
 
+    def meaning(self, layout: Layout, counts: Counts) -> LabelPlan:  # noqa: ARG002
+        """The names of the labels in dataset.json.
 
-def read_description(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The folder and the content of its dataset.json.
-
-    Args:
-        path: the folder, or dataset.json itself.
-
-    Raises:
-        DataError: there is no dataset.json, or it is not a JSON object.
-    """
-    file = path if path.is_file() else path / "dataset.json"
-    try:
-        description = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise DataError(
-            "a Decathlon folder must have a readable dataset.json",
-            found=f"{file}: {problem}",
-            remedy="point `path` to the folder of one task",
-        ) from None
-    if not isinstance(description, dict):
-        raise DataError(
-            "dataset.json must be an object",
-            found=f"{type(description).__name__} in {file}",
-            remedy="see docs/cohorts.md for the layout",
-        )
-    return file.parent, description
+        Raises:
+            DataError: it does not say what they are.
+        """
+        root, description = read_description(self.location())
+        named = label_values(root, description)
+        if named is None:
+            return two_valued(counts)
+        plain = {
+            name: "".join(letter for letter in name.lower() if letter.isalnum()) for name in named
+        }
+        glioma = {
+            values[0]: _GLIOMA_NAMES[plain[name]]
+            for name, values in named.items()
+            if len(values) == 1 and plain[name] in _GLIOMA_NAMES
+        }
+        if len(glioma) == len(named) and set(glioma.values()) == {1, 2, 3}:
+            return LabelPlan(glioma, GLIOMA_REGIONS)
+        return listed_regions(named)
 
 
-def training_entries(root: Path, description: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The `training` list: image and label of each patient, relative to the folder.
-
-    Raises:
-        DataError: an entry lacks one of them.
-    """
-    entries = description.get("training", [])
-    for entry in entries:
-        if not isinstance(entry, dict) or not {"image", "label"} <= entry.keys():
+def _case(root: Path, entry: Entry, found: list[str]) -> Case:
+    """One entry's files; one file per modality, or one with all on its fourth axis."""
+    paths = [root / image for image in entry.images]
+    for path in (*paths, *([root / entry.label] if entry.label else [])):
+        if not path.exists():
             raise DataError(
-                "every entry of `training` must name an image and a label",
-                found=f"{entry!r} in {root / 'dataset.json'}",
-                remedy='write {"image": "./imagesTr/...", "label": "./labelsTr/..."}',
+                "every file listed in dataset.json must exist",
+                found=f"{path} does not",
+                remedy="add the file, or take the patient out of `training`",
             )
-    return list(entries)
-
-
-def _numbered(root: Path, description: Mapping[str, Any], field: str) -> list[tuple[int, str]]:
-    """A field such as {"0": "FLAIR", "1": "T1w"}, by number."""
-    try:
-        pairs = sorted((int(number), str(name)) for number, name in description[field].items())
-    except (KeyError, AttributeError, ValueError) as problem:
+    if len(paths) not in {1, len(found)}:
         raise DataError(
-            f"dataset.json must say what its {field} are, by number",
-            found=f"{problem!r} in {root / 'dataset.json'}",
-            remedy=f'add "{field}": {{"0": "...", "1": "..."}}',
-        ) from None
-    return pairs
-
-
-def _label_meaning(
-    labels: list[tuple[int, str]],
-) -> tuple[dict[int, int], Mapping[str, tuple[int, ...]]]:
-    """Mapping to the cohort's labels, and the regions they form."""
-    named = {number: name for number, name in labels if number != 0}
-    plain = {
-        number: "".join(letter for letter in name.lower() if letter.isalnum())
-        for number, name in named.items()
-    }
-    glioma = {
-        number: _GLIOMA_NAMES[name] for number, name in plain.items() if name in _GLIOMA_NAMES
-    }
-    if len(glioma) == len(named) and set(glioma.values()) == {1, 2, 3}:
-        return glioma, GLIOMA_REGIONS
-    return {number: number for number in named}, {name: (number,) for number, name in named.items()}
+            "an entry must list one image, or one per modality",
+            found=f"{len(paths)} images for {len(found)} modalities: {paths[0]}",
+            remedy="correct the list, or the names of the modalities",
+        )
+    if len(paths) == 1:
+        channels = {
+            name: (paths[0], index if len(found) > 1 else None) for index, name in enumerate(found)
+        }
+    else:
+        channels = {name: (path, None) for name, path in zip(found, paths, strict=True)}
+    return Case(entry.name, channels, root / entry.label if entry.label else None)

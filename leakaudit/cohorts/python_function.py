@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from leakaudit.cohorts._pseudonyms import pseudonyms
+from leakaudit.cohorts._pseudonyms import kept_key, key_beside, pseudonyms
 from leakaudit.cohorts.checks import check_cohort
 from leakaudit.cohorts.cohort import Cohort, CohortSource
 from leakaudit.errors import ConfigurationError, DataError
@@ -27,8 +31,13 @@ class PythonFunction(CohortSource):
     arguments: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments passed to the function"
     )
-    pseudonym_key: str = Field(
-        default="leakaudit", description="orders the pseudonyms; change it to change the order"
+    pseudonym_key_file: str | None = Field(
+        default=None,
+        description="file with the key that orders the pseudonyms; drawn beside the function's "
+        "file if unset",
+    )
+    pseudonym_key: str | None = Field(
+        default=None, description="the key itself, to repeat an audit; kept out of the record"
     )
 
     def load(self) -> Cohort:
@@ -55,13 +64,20 @@ class PythonFunction(CohortSource):
                 remedy="see docs/cohorts.md for an example",
             )
         check_cohort(cohort)
-        table = pseudonyms(cohort.patients.tolist(), self.pseudonym_key)
+        table = pseudonyms(cohort.patients.tolist(), self._key(function))
         return dataclasses.replace(
             cohort,
             patients=np.array([table[name] for name in cohort.patients.tolist()]),
             warnings=tuple(_renamed(warning, table) for warning in cohort.warnings),
             shareable=self.shareable,
         )
+
+    def _key(self, function: Callable[..., object]) -> str:
+        if self.pseudonym_key is not None:
+            return self.pseudonym_key
+        if self.pseudonym_key_file is not None:
+            return kept_key(Path(os.path.expandvars(self.pseudonym_key_file)).expanduser())
+        return kept_key(key_beside(Path(inspect.getfile(function)).parent))
 
 
 def _renamed(text: str, table: dict[str, str]) -> str:

@@ -97,7 +97,7 @@ def test_npz_regions_of_several_labels(tmp_path: Path) -> None:
     mask[:, :4], mask[:, 4:8] = 1, 2
     source = NpzSlices(path=saved(tmp_path, mask=mask), regions={"whole": (1, 2), "core": (2,)})
     assert source.load().masks().mean(axis=(0, 2, 3)).tolist() == [0.5, 0.25]
-    with pytest.raises(DataError, match="labels must be among 0, 1; found"):
+    with pytest.raises(DataError, match=r"2 in 3 \(576 voxels\).*regions"):
         NpzSlices(path=saved(tmp_path, mask=mask)).load()
 
 
@@ -245,7 +245,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_function_gives_a_cohort_under_pseudonyms(module: str) -> None:
-    source = PythonFunction(function=f"{module}:made_up", arguments={"patients": 3})
+    source = PythonFunction(
+        function=f"{module}:made_up", arguments={"patients": 3}, pseudonym_key="k"
+    )
     cohort = source.load()
     assert cohort.patient_ids == ("P001", "P002", "P003")
     assert "MUELLER" not in repr(cohort)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leakaudit.cohorts._sampling import scaled_volume
+from leakaudit.cohorts._scaling import scaled_volume
 from leakaudit.cohorts.brats import CAVITY_NOTE, BratsFolders
 from leakaudit.cohorts.checks import check_cohort
 from leakaudit.cohorts.msd import Decathlon
@@ -51,6 +51,7 @@ def test_decathlon_equals_brats(
     write_msd: Writer,
 ) -> None:
     patients = {"a": scans[0], "b": scans[1]}
+    settings = {**settings, "pseudonym_key": "the same"}
     brats = BratsFolders(path=str(write_brats(tmp_path / "one", patients)), **settings).load()
     msd = Decathlon(path=str(write_msd(tmp_path / "two", patients)), **settings).load()
     assert brats.fingerprint() == msd.fingerprint()
@@ -91,10 +92,10 @@ def test_brats_2024_cavity_is_background_and_told(
     values = np.array([0, 2, 3, 1], dtype=np.uint8)[scans[0].labels]
     values[0, 0, 0] = 4
     suffixes = NAMINGS["2023"][0]
-    write_brats(tmp_path, {"post": scans[0].with_labels(values)}, suffixes)
+    write_brats(tmp_path, {"BraTS-GLI-00001-100": scans[0].with_labels(values)}, suffixes)
     cohort = BratsFolders(path=str(tmp_path), **WHOLE).load()
     assert cohort.labels[0, 0, 0, 0] == 0
-    assert cohort.warnings == (f"{CAVITY_NOTE} in P001",)
+    assert cohort.warnings == (f"{CAVITY_NOTE} in 1 of 1 label maps",)
 
 
 def test_labels_3_and_4_under_old_names_are_refused(
