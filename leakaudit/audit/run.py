@@ -188,7 +188,9 @@ def _finish(
                 runner.run(plan)
                 done = collect(plan, cells, runner.failures)
                 if recorded is not None:
-                    done.trainings[recorded.identity] = result_of_trace(recorded.reader)
+                    done.trainings[recorded.identity] = result_of_trace(
+                        recorded.reader, frame.given
+                    )
                 return done
 
             searched = search(frame, one_round)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from leakaudit.cells.asking import ask_about_images
 from leakaudit.cells.claim_checks import check_claims
 from leakaudit.cells.dependence import Proxy, measure_dependence
 from leakaudit.cells.interference import begin, keep, said_of
 from leakaudit.cells.memory import measured
+from leakaudit.cells.presence import Presence
 from leakaudit.cohorts.cohort import Group
 from leakaudit.exchange.claim import Claim
 from leakaudit.exchange.defense import Defense
@@ -64,6 +66,7 @@ class TrainingResult(Section):
     dependence: tuple[Proxy, ...] = ()
     foreign_network: bool = False
     claim_checks: tuple[ClaimCheck, ...] = ()
+    presence: tuple[Presence, ...] = ()
 
 
 def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingResult:
@@ -138,11 +141,18 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         claim_checks=check_claims(
             trained.network, defenses, claimed, exposure, cell.seed, device
         ),
+        presence=() if reader is None or cell.interfering is not None
+        else ask_about_images(reader, given, holdings),
     )  # fmt: skip
 
 
-def result_of_trace(reader: TraceReader) -> TrainingResult:
-    """What a trace recorded elsewhere tells of its training; nothing about utility or clocks."""
+def result_of_trace(reader: TraceReader, given: Materials) -> TrainingResult:
+    """What a trace recorded elsewhere tells of its training; nothing about utility or clocks.
+
+    Args:
+        reader: the trace.
+        given: the cohort that it was recorded on.
+    """
     network = reader.rebuilt().network(reader.epochs[-1]) if reader.can_be_rebuilt else None
     split = reader.description.split if network is None else network.split
     return TrainingResult(
@@ -163,6 +173,7 @@ def result_of_trace(reader: TraceReader) -> TrainingResult:
         crossing=split.crossing,
         recorded_epochs=reader.epochs,
         foreign_network=reader.description.network == "own",
+        presence=ask_about_images(reader, given, hold(given.cohort, split)),
     )
 
 

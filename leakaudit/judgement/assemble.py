@@ -17,6 +17,7 @@ from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.findings import finding, gather
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.interferences import interferences
+from leakaudit.judgement.presences import presences
 from leakaudit.judgement.price import dice_cells, main_region
 from leakaudit.judgement.questions import failures, questions
 from leakaudit.judgement.rules import rule_targets, standings_to_rules
@@ -144,6 +145,7 @@ def measured(
         utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
         costs=costs(done.trainings, configuration.split),
         dependence=proxies,
+        presence=presences(done.trainings),
         metrics=metric_summaries(findings, proxies, len(victims)),
         failures=tuple(failures(done)),
         not_available=dict(frame.not_available),

@@ -13,10 +13,15 @@ from leakaudit.cells.finished import Finished
 from leakaudit.judgement.burden import unexplained, unknown_encoders
 from leakaudit.judgement.claims import refuted_claims
 from leakaudit.judgement.findings import FindingId, Series
+from leakaudit.judgement.presences import carried, presences
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Asset, Region
+from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.view import seen_from
+
+_ABOUT_IMAGES: tuple[Asset, ...] = ("images", "identity")
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,15 @@ class Planned:
         shortfalls: attacks that did not get as far.
         unexplained: setting to why silence under it settles nothing: nobody can tell what it
             means, or a claim is refuted.
+        carried: (setting, victim) to how its messages are known to carry its images.
+        sees: adversaries who see what the parties send.
     """
 
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
     unexplained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    carried: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    sees: frozenset[str] = frozenset()
 
     def failures(self, setting: str, asset: Asset) -> list[Shortfall]:
         """The attacks on an asset of which something broke under a setting."""
@@ -106,6 +115,9 @@ class Planned:
                 with nothing.
         """
         yield from self.unexplained.get(question.setting, ())
+        told = self.carried.get((question.setting, question.victim))
+        if told and question.asset in _ABOUT_IMAGES and question.adversary in self.sees:
+            yield told
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -162,6 +174,13 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
             )
             for label, stack in ((stack.label, stack) for stack in configuration.defenses)
         },
+        carried(presences(done.trainings)),
+        frozenset(
+            adversary.name
+            for adversary in configuration.adversaries
+            if Knowledge.ACTIVATIONS
+            in seen_from(adversary, configuration.split) | adversary.granted
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from leakaudit.record.leakage import (
 )
 from leakaudit.record.model import SCHEMA_VERSION, Record
 from leakaudit.record.part import SERVER, Asset, Direction, Estimate, Number, Part, Region, Tail
+from leakaudit.record.presence import PresenceControl
 from leakaudit.record.store import (
     canonical,
     content_sha256,
@@ -75,6 +76,7 @@ __all__ = [
     "Part",
     "PartySummary",
     "Picture",
+    "PresenceControl",
     "Record",
     "Region",
     "Route",

@@ -25,6 +25,7 @@ from leakaudit.record.leakage import (
     Verdict,
 )
 from leakaudit.record.part import Part
+from leakaudit.record.presence import PresenceControl
 from leakaudit.record.subject import (
     AdversarySummary,
     AttackSummary,
@@ -40,7 +41,8 @@ SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict; `claim_checks`."""
+`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict; `claim_checks`;
+`presence`."""
 
 
 class Record(Part):
@@ -80,6 +82,9 @@ class Record(Part):
     answer: Answer | None = Field(default=None, description="null where no setting has a finding")
     searches: tuple[SearchSummary, ...] = ()
     interferences: tuple[Interference, ...] = ()
+    presence: tuple[PresenceControl, ...] = Field(
+        default=(), description="whether messages tell which image was sent, by setting and party"
+    )
     pictures: tuple[Picture, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")

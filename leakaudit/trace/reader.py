@@ -124,6 +124,27 @@ class TraceReader:
             result[[rows[batch[at]] for at in here]] = tensor[here]
         return widened(result)
 
+    def whole_messages(
+        self, route: Route, epoch: int, samples: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """The messages that hold any of some samples, as they crossed: with all they hold.
+
+        Args:
+            route: who sent what to whom.
+            epoch: one of :attr:`epochs`.
+            samples: cohort indices.
+
+        Returns:
+            (n,) cohort indices and (n, channels, *space) of each message.
+
+        Raises:
+            TraceError: the route or epoch was not recorded; a shard is damaged.
+        """
+        number = self._number(route)
+        self._require(epoch)
+        places = [place for place in self._index(epoch) if place.route == number]
+        return [(place.samples, each) for place, each in self._tensors(places, set(samples))]
+
     def held_by(self, party: str) -> frozenset[int]:
         """The training samples that a party holds, as cohort indices; all in a vertical split."""
         return frozenset(

@@ -33,6 +33,7 @@ from .gallery import gallery
 from .interference import interference
 from .level_matrix import level_matrix
 from .matching import matching
+from .presence import presence
 from .reading import reading
 from .standouts import MANY, told_apart
 from .subgroups import subgroups
@@ -47,6 +48,7 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
     blocks.append(Subheading("Gallery", "gallery"))
     blocks += gallery(index, shots)
     blocks += interference(index)
+    blocks += presence(index)
     blocks += dependence(index)
     blocks += [
         Subheading("Every estimate", "every-estimate"),

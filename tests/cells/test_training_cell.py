@@ -12,7 +12,7 @@ from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.judgement.summary import defense_summaries
 from leakaudit.plan.cells import CohortChoice, TrainingCell
 from leakaudit.plan.configuration import AuditConfiguration
-from leakaudit.plan.materials import load_cohort
+from leakaudit.plan.materials import load_cohort, materials
 from leakaudit.plan.tables import DefenseStack, Use
 from leakaudit.split.spec import SplitSpec
 from leakaudit.trace import RecordingSettings
@@ -42,6 +42,13 @@ STACKS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+CHOICE = CohortChoice(
+    cohort=Use.model_validate({"use": "phantom", **COHORT}),
+    groups=GroupSettings(training=4, auxiliary=1, validation=1),
+    fingerprint=load_cohort("phantom", dict(COHORT)).fingerprint(),
+)
+
+
 def uses(label: str) -> tuple[Use, ...]:
     return tuple(Use.model_validate(use) for use in STACKS[label])
 
@@ -53,16 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> dict[str, TrainingResult]:
-    fingerprint = load_cohort("phantom", dict(COHORT)).fingerprint()
-    groups = GroupSettings(training=4, auxiliary=1, validation=1)
     return {
         label: run_training(
             TrainingCell(
-                choice=CohortChoice(
-                    cohort=Use.model_validate({"use": "phantom", **COHORT}),
-                    groups=groups,
-                    fingerprint=fingerprint,
-                ),
+                choice=CHOICE,
                 split=SPLIT,
                 defenses=uses(label),
                 training=TrainingSettings(epochs=1, batch_size=2),
@@ -104,7 +105,7 @@ def test_a_trace_recorded_elsewhere_tells_the_same_bytes_and_claims_nothing(
     results: dict[str, TrainingResult], folder: Path
 ) -> None:
     label = "few bits of few channels"
-    told = result_of_trace(TraceReader(folder / label / "trace"))
+    told = result_of_trace(TraceReader(folder / label / "trace"), materials(CHOICE))
     assert told.routes == results[label].routes
     assert told.no_claim_because is not None
     assert "released" in told.no_claim_because

@@ -1,0 +1,93 @@
+"""Ask a recorded training about its patients' images: what the controls of messages stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor
+
+from leakaudit.cells.presence import Ask, Crossed, Link, Presence, presence
+from leakaudit.cohorts.cohort import Group
+from leakaudit.exchange.message import Cut, Direction, Route
+from leakaudit.plan.materials import Materials
+from leakaudit.split.spec import SERVER
+from leakaudit.trace.reader import TraceReader
+from leakaudit.training.data import Holdings
+
+# Patients, and samples of each, that are asked about: the controls must stay cheap.
+_MOST_PATIENTS, _MOST_SLOTS = 24, 2
+# Of queries and permutations: the same for every training, so that seeds can be compared.
+_SEED = 0
+
+
+def ask_about_images(
+    reader: TraceReader, given: Materials, holdings: Holdings
+) -> tuple[Presence, ...]:
+    """The presence control of every party, over all recorded epochs.
+
+    Args:
+        reader: the recorded training.
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+    """
+    parties = reader.description.split.party_names
+    if not reader.can_be_rebuilt:
+        return tuple(
+            Presence(
+                party=party, epochs=reader.epochs,
+                reason="a trace of somebody's own model: nobody can be asked what it would send",
+            )
+            for party in parties
+        )  # fmt: skip
+    names = sorted(set(given.cohort.patients.tolist()))
+    auxiliary = slots_of(given.rows(Group.AUXILIARY), holdings.patients)[:, 0]
+    found = []
+    for party in parties:
+        held = reader.held_by(party)
+        own = torch.tensor([row for row in reader.samples if row in held], dtype=torch.int64)
+        slots = slots_of(own, holdings.patients)
+        spread = torch.linspace(0, len(slots) - 1, min(len(slots), _MOST_PATIENTS))
+        slots = slots[spread.round().long()]
+        owners = [names[number] for number in holdings.patients[slots[:, 0]].tolist()]
+        found.append(
+            presence(_link(reader, party, holdings.images[party]), slots, auxiliary, owners, _SEED)
+        )
+    return tuple(found)
+
+
+def slots_of(rows: Tensor, patients: Tensor) -> Tensor:
+    """(p, k) samples of every patient, evenly spaced: the k-th of each shows alike anatomy.
+
+    Args:
+        rows: (n,) indices of samples.
+        patients: (all,) number of the owner of every sample.
+    """
+    owners = patients[rows]
+    people = [rows[owners == owner] for owner in owners.unique().tolist()]
+    if not people:
+        return rows.new_empty(0, 1)
+    count = min(_MOST_SLOTS, *(len(mine) for mine in people))
+    places = (torch.arange(count) + 0.5) / count
+    return torch.stack([mine[(places * len(mine)).long()] for mine in people])
+
+
+def _link(reader: TraceReader, party: str, images: Tensor) -> Link:
+    rebuilt = reader.rebuilt()
+
+    def crossed(epoch: int, level: int, samples: Tensor) -> list[Crossed]:
+        route = Route(party, SERVER, Direction.ACTIVATION, Cut.ENCODER, level)
+        return [Crossed(*each) for each in reader.whole_messages(route, epoch, samples.tolist())]
+
+    def asking(epoch: int) -> Ask:
+        endpoint = rebuilt.party(party, epoch)
+
+        def ask(images: Tensor, rng: Generator) -> Mapping[int, Tensor]:
+            with torch.no_grad():
+                sent: Mapping[int, Tensor] = endpoint(images, rng)
+            return sent
+
+        return ask
+
+    levels = rebuilt.network(reader.epochs[-1]).split.crossing
+    return Link(party, reader.epochs, levels, crossed, asking, reader.message_size, images)

@@ -1,0 +1,219 @@
+"""Presence control: do the messages tell which of two images was sent?
+
+A control of the judge's, not an attack: it knows the images. Each image is asked about, through the
+defense, and what comes is compared with what was recorded. Where a recorded message is surely more
+like its own image's than like the others', the message carries the image, whatever an attack makes
+of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from leakaudit.cells.likeness import Asked, Sent, likenesses, thinned
+from leakaudit.plan.tables import Section
+from leakaudit.statistics.permutation import match_test, own_before_others
+
+# Images per message of copies, and how many of the rows that come back are looked at.
+_MOST_COPIES, _ROWS = 16, 4
+_MOST_AUXILIARY = 12
+_LEAST_PATIENTS = 2
+# Fewer auxiliary patients choose by luck.
+_LEAST_CHOOSERS = 3
+
+
+class Presence(Section):
+    """What the control found of one party's messages in one training."""
+
+    party: str
+    epochs: tuple[int, ...] = Field(description="recorded epochs that were looked at")
+    patients: tuple[str, ...] = ()
+    shares: tuple[float, ...] = Field(
+        default=(),
+        description="per patient, share of the others whose image is less like the message than "
+        "its own, by the one comparison that tells auxiliary patients apart best",
+    )
+    p: float | None = Field(
+        default=None, description="corrected for all comparisons; null: not run"
+    )
+    smallest_p: float | None = Field(default=None, description="that so few patients can give")
+    comparisons: int = 0
+    chosen: str = Field(default="", description="the comparison behind the shares")
+    strongest: str = Field(default="", description="the comparison behind the p value")
+    reason: str = Field(default="", description="why it was not run; empty: it was")
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """One whole message.
+
+    Attributes:
+        samples: (n,) whose rows they are.
+        tensor: (n, channels, *space).
+    """
+
+    samples: Tensor
+    tensor: Tensor
+
+
+Ask = Callable[[Tensor, Generator], Mapping[int, Tensor]]
+"""Images of one message in, what a party would send out: by level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """What one party sent, and how it can be asked.
+
+    Attributes:
+        party: who sends.
+        epochs: that were recorded.
+        levels: that cross.
+        crossed: the whole messages of an epoch and level that hold any of some samples.
+        asking: the party as it was at an epoch.
+        message_size: samples that cross in one message, at most.
+        images: (n, modalities, *space) by sample.
+    """
+
+    party: str
+    epochs: tuple[int, ...]
+    levels: tuple[int, ...]
+    crossed: Callable[[int, int, Tensor], Sequence[Crossed]]
+    asking: Callable[[int], Ask]
+    message_size: int
+    images: Tensor
+
+
+def presence(
+    link: Link, slots: Tensor, auxiliary: Tensor, names: Sequence[str], seed: int
+) -> Presence:
+    """Whether one party's messages tell which image was sent.
+
+    Args:
+        link: what it sent, and how it can be asked.
+        slots: (patients, k) samples of every patient, in the order of anatomy.
+        auxiliary: (m,) one sample of every auxiliary patient: they ride along, and by them the
+            comparison is chosen that the shares are of.
+        names: pseudonyms of the patients.
+        seed: of queries and permutations.
+    """
+    nothing = Presence(party=link.party, epochs=link.epochs)
+    if len(slots) < _LEAST_PATIENTS:
+        return nothing.model_copy(
+            update={"reason": f"it takes two patients to tell apart, found {len(slots)}"}
+        )
+    rng = Generator().manual_seed(seed)
+    known = auxiliary[:_MOST_AUXILIARY]
+    likeness: dict[tuple[int, int, str], Tensor] = {}
+    for epoch in link.epochs:
+        ask = link.asking(epoch)
+        for slot in slots.T:
+            questions = _asked(link, ask, slot, known, rng)
+            for level in link.levels:
+                crossed = link.crossed(epoch, level, slot)
+                if not all(bool(torch.isfinite(each.tensor).all()) for each in crossed):
+                    return nothing.model_copy(update={"reason": "a recorded message is not finite"})
+                for name, values in likenesses(_sent(crossed, slot), questions[level]):
+                    place = (epoch, level, name)
+                    likeness[place] = likeness[place] + values if place in likeness else values
+    keys = list(likeness)
+    stack = np.stack([likeness[key].numpy() for key in keys])
+    tested = match_test(stack, np.random.default_rng(seed))
+    strongest = keys[tested.strongest]
+    chosen = _chosen(link, known, rng, seed) or strongest
+    return Presence(
+        party=link.party,
+        epochs=link.epochs,
+        patients=tuple(names),
+        shares=tuple(own_before_others(likeness[chosen].numpy()).tolist()),
+        p=tested.p,
+        smallest_p=tested.smallest_p,
+        comparisons=len(keys),
+        chosen=_in_words(chosen),
+        strongest=_in_words(strongest),
+    )
+
+
+def _chosen(link: Link, known: Tensor, rng: Generator, seed: int) -> tuple[int, int, str] | None:
+    """What tells auxiliary patients apart best at the last epoch, with fresh randomness.
+
+    None where there are too few of them.
+    """
+    if len(known) < _LEAST_CHOOSERS:
+        return None
+    epoch = link.epochs[-1]
+    ask = link.asking(epoch)
+    batches = [(rows, ask(link.images[rows], rng)) for rows in known.split(link.message_size)]
+    questions = _asked(link, ask, known, known, rng)
+    found: dict[tuple[int, int, str], Tensor] = {}
+    for level in link.levels:
+        crossed = [Crossed(rows, sent[level]) for rows, sent in batches]
+        for name, values in likenesses(_sent(crossed, known), questions[level]):
+            found[epoch, level, name] = values
+    stack = np.stack([each.numpy() for each in found.values()])
+    return list(found)[match_test(stack, np.random.default_rng(seed)).strongest]
+
+
+def _sent(crossed: Sequence[Crossed], slot: Tensor) -> Sent:
+    """The messages of some samples, beside what they crossed with."""
+    every = thinned(
+        torch.cat([each.tensor for each in crossed])[:, :, None]
+        if crossed[0].tensor.ndim == 2
+        else torch.cat([each.tensor for each in crossed])
+    )
+    batches = every.split([len(each.samples) for each in crossed])
+    places = {
+        int(sample): (number, at)
+        for number, each in enumerate(crossed)
+        for at, sample in enumerate(each.samples.tolist())
+    }
+    chosen = [places[int(sample)] for sample in slot]
+    return Sent(
+        own=torch.stack([batches[number][at] for number, at in chosen]),
+        batches=batches,
+        batch_of=tuple(number for number, _ in chosen),
+        place=tuple(at for _, at in chosen),
+    )
+
+
+def _asked(
+    link: Link, ask: Ask, slot: Tensor, beside: Tensor, rng: Generator
+) -> Mapping[int, Asked]:
+    """What comes for each sample's image: alone, over and over; and among others."""
+    size = min(link.message_size, _MOST_COPIES)
+    others = link.images[beside] if len(beside) else torch.zeros_like(link.images[:1])
+    others = others[torch.arange(size - 1) % len(others)]
+    alone: dict[int, list[Tensor]] = {level: [] for level in link.levels}
+    among: dict[int, list[Tensor]] = {level: [] for level in link.levels}
+    for sample in slot.tolist():
+        image = link.images[sample][None]
+        copies = ask(image.expand(size, *image.shape[1:]), rng)
+        mixed = ask(torch.cat([image, others]), rng) if size > 1 else copies
+        for level in link.levels:
+            alone[level].append(copies[level][:_ROWS])
+            among[level].append(torch.stack([mixed[level][0], mixed[level].mean(0)]))
+    return {
+        level: _at_level(alone[level], among[level], link.images[slot], size) for level in alone
+    }
+
+
+def _at_level(alone: Sequence[Tensor], among: Sequence[Tensor], images: Tensor, size: int) -> Asked:
+    rows = torch.stack([torch.cat(both) for both in zip(alone, among, strict=True)])
+    patients, count = rows.shape[:2]
+    even = thinned(rows.flatten(0, 1)).reshape(patients, count, *rows.shape[2:])
+    first, mean = even[:, -2], even[:, -1]
+    rest = (size * mean - first) / (size - 1) if size > 1 else torch.zeros_like(first)
+    space = rows.shape[3:]
+    same = len(space) == images.ndim - 2
+    pictures = nn.functional.interpolate(images.double(), space, mode="area") if same else images
+    return Asked(even[:, :-2], first, rest, pictures.double())
+
+
+def _in_words(place: tuple[int, int, str]) -> str:
+    epoch, level, name = place
+    return f"{name}, level {level}, epoch {epoch}"

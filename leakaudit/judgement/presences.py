@@ -1,0 +1,95 @@
+"""What the presence control says over all seeds, and which silences it keeps from counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from leakaudit.cells.presence import Presence
+from leakaudit.cells.training_cell import TrainingResult
+from leakaudit.plan.plan import TrainingId
+from leakaudit.record import PresenceControl
+from leakaudit.record.estimates import recorded
+from leakaudit.statistics import estimate_rate
+
+# One in a hundred: a control that is wrong keeps a true silence from counting.
+LEVEL = 0.01
+
+Results = Mapping[TrainingId, TrainingResult]
+
+
+def presences(results: Results) -> tuple[PresenceControl, ...]:
+    """One entry per setting and party, seeds together.
+
+    Args:
+        results: finished trainings; references are left out.
+    """
+    grouped: dict[tuple[str, str], list[tuple[int, TrainingResult, Presence]]] = {}
+    for identity, result in results.items():
+        if identity.reference:
+            continue
+        for found in result.presence:
+            grouped.setdefault((identity.setting, found.party), []).append(
+                (identity.seed, result, found)
+            )
+    return tuple(_entry(*key, seeds) for key, seeds in grouped.items())
+
+
+def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], str]:
+    """(setting, victim) to why silence about its images cannot count; where the control fired."""
+    return {
+        (control.setting, control.victim): "the messages carry the image, whatever the attacks "
+        f"make of it: the presence control tells which was sent (p {_p(control.p)}, by "
+        f"{control.strongest})"
+        for control in controls
+        if control.fired
+    }
+
+
+def _entry(
+    setting: str, party: str, seeds: Sequence[tuple[int, TrainingResult, Presence]]
+) -> PresenceControl:
+    ran = [(seed, found) for seed, _, found in seeds if found.p is not None]
+    about = {
+        "setting": setting,
+        "victim": party,
+        "levels": seeds[0][1].crossing,
+        "epochs": seeds[0][2].epochs,
+        "level": LEVEL,
+    }
+    if not ran:
+        return PresenceControl(
+            **about, rate=None, fired=False, reason=f"not run: {seeds[0][2].reason}"
+        )
+    best = min((found for _, found in ran), key=lambda found: found.p or 0.0)
+    p = min(1.0, (best.p or 0.0) * len(ran))
+    fired = p <= LEVEL
+    return PresenceControl(
+        **about,
+        rate=recorded(
+            estimate_rate(
+                [share for _, found in ran for share in found.shares],
+                [patient for _, found in ran for patient in found.patients],
+                [seed for seed, found in ran for _ in found.shares],
+            )
+        ),
+        p=p,
+        fired=fired,
+        strongest=best.strongest,
+        reason="".join(_reason(best, p, len(ran), fired=fired)),
+    )
+
+
+def _reason(best: Presence, p: float, seeds: int, *, fired: bool) -> Iterator[str]:
+    if fired:
+        yield "the messages carry the image: silence about it or its owner does not count"
+    elif (best.smallest_p or 0.0) * seeds > LEVEL:
+        yield (
+            f"cannot be sure with {len(best.patients)} patients: p is {_p(p)}, and no result would "
+            f"give less than {_p(min(1.0, (best.smallest_p or 0.0) * seeds))}"
+        )
+    else:
+        yield "does not surely tell which image was sent"
+
+
+def _p(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2g}"

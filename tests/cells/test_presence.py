@@ -1,0 +1,135 @@
+"""The presence control: it fires on codes that destroy nothing, and not on messages without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from lossless_codes import CODES, LOSSLESS, CodingGuard
+from memory_exchange import Setup, World, make_world
+from torch import Generator, Tensor, nn
+
+from leakaudit.cells.presence import Crossed, Link, Presence, presence
+from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.judgement.presences import LEVEL
+
+MIXING = ("decoy_in_the_message", "mixing_of_a_batch", "mixing_of_a_batch_anew")
+PATIENTS, SLICES, BATCH = 8, 2, 4
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(
+        Setup(patients=PATIENTS, slices=SLICES, auxiliary=6, batch_size=BATCH, training=10)
+    )
+
+
+def link(images: Tensor, victims: int, send: nn.Module, levels: tuple[int, ...], seed: int) -> Link:
+    """What a party sends of its victims, message by message, and what it sends when asked."""
+    rng = torch.Generator().manual_seed(seed)
+    sent = []
+    with torch.no_grad():
+        for rows in torch.randperm(victims, generator=rng).split(BATCH):
+            sent.append((rows, send(images[rows], rng)))
+
+    def crossed(epoch: int, level: int, samples: Tensor) -> list[Crossed]:
+        return [
+            Crossed(rows, message[level])
+            for rows, message in sent
+            if set(rows.tolist()) & set(samples.tolist())
+        ]
+
+    def ask(asked: Tensor, fresh: Generator) -> Mapping[int, Tensor]:
+        with torch.no_grad():
+            answer: Mapping[int, Tensor] = send(asked, fresh)
+        return answer
+
+    return Link("south", (0,), levels, crossed, lambda epoch: ask, BATCH, images)
+
+
+def looked_at(world: World, code: str, seed: int = 0) -> Presence:
+    images = torch.cat([world.images["south"], world.auxiliary.images["south"]])
+    victims = PATIENTS * SLICES
+    network = world.rebuilt.network(0)
+    endpoint = PartyEndpoint(network.party("south").encoder, [CodingGuard(code)])
+    return presence(
+        link(images, victims, endpoint, network.split.crossing, seed),
+        torch.arange(victims).reshape(PATIENTS, SLICES),
+        torch.arange(victims, len(images), SLICES),
+        [f"P{number}" for number in range(PATIENTS)],
+        seed,
+    )
+
+
+@pytest.mark.parametrize("code", LOSSLESS)
+def test_what_a_code_keeps_is_found(world: World, code: str) -> None:
+    found = looked_at(world, code)
+    assert found.p is not None
+    assert found.p <= LEVEL / 5  # still sure when five seeds are looked at
+    # The share is of one comparison that auxiliary patients chose, not of the best on the victims.
+    # Whoever crossed together cannot be told apart by what their whole message spans.
+    assert code in MIXING or sum(found.shares) / PATIENTS > 0.75
+
+
+@pytest.mark.parametrize("code", ["constant", "zeros"])
+def test_messages_that_are_all_alike_carry_nothing(world: World, code: str) -> None:
+    found = looked_at(world, code)
+    assert found.p == 1
+    assert found.shares == (0.5,) * PATIENTS
+
+
+class Noise(nn.Module):
+    """Sends fresh noise, whatever the image."""
+
+    def forward(self, images: Tensor, rng: Generator) -> Mapping[int, Tensor]:
+        return {0: torch.randn(len(images), 2, 6, 6, generator=rng)}
+
+
+def test_fresh_noise_carries_nothing() -> None:
+    """At most one run in a hundred may fire; of 200, five or more would in fewer than one in 18."""
+    rng = torch.Generator().manual_seed(5)
+    images = torch.rand(9, 1, 6, 6, generator=rng)
+    runs = [
+        presence(
+            link(images, 6, Noise(), (0,), seed), torch.arange(6)[:, None], torch.arange(6, 9),
+            list("abcdef"), seed,
+        )
+        for seed in range(200)
+    ]  # fmt: skip
+    values = torch.tensor([run.p or 0.0 for run in runs])
+    assert (values <= LEVEL).sum() < 5
+    # Exact: p values are spread evenly, neither too small nor too large.
+    assert abs(values.mean().item() - 0.5) < 0.08
+    assert abs(torch.tensor([sum(run.shares) / 6 for run in runs]).mean().item() - 0.5) < 0.03
+
+
+def test_fresh_noise_of_a_trained_party_carries_nothing(world: World) -> None:
+    found = [looked_at(world, "fresh_noise", seed) for seed in range(5)]
+    assert sum((each.p or 0.0) <= LEVEL for each in found) == 0
+
+
+def test_one_patient_cannot_be_told_apart(world: World) -> None:
+    images = world.images["south"]
+    whole = link(images, 2, Noise(), (0,), 0)
+    found = presence(whole, torch.arange(2)[None], torch.arange(0), ["P0"], 0)
+    assert found.p is None
+    assert "two patients" in found.reason
+
+
+def test_messages_that_are_not_finite_are_no_evidence(world: World) -> None:
+    class Broken(nn.Module):
+        def forward(self, images: Tensor, rng: Generator) -> Mapping[int, Tensor]:
+            return {0: torch.full((len(images), 2, 6, 6), torch.nan)}
+
+    images = world.images["south"]
+    found = presence(
+        link(images, 6, Broken(), (0,), 0), torch.arange(6)[:, None], torch.arange(0),
+        list("abcdef"), 0,
+    )  # fmt: skip
+    assert found.p is None
+    assert "finite" in found.reason
+
+
+def test_every_code_is_tried() -> None:
+    assert set(CODES) - set(LOSSLESS) == {"fresh_noise", "constant", "zeros"}
