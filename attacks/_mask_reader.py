@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor, nn
@@ -25,6 +26,7 @@ from ._tail import normalised
 _RATE = 5e-3
 _STATE_WEIGHT = 0.1  # of the state's squared error, in units of its variance, beside the mask's
 _AT_ONCE = 32
+_KEPT_BYTES = 2**29  # of clues that are kept over all steps; more are made anew at each
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate
 
 
@@ -69,6 +71,20 @@ class Lesson:
     seen: Evidence
     masks: Tensor
     states: Tensor
+
+    def clues(self, rows: Tensor) -> Tensor:
+        """Those of some samples."""
+        return self.seen[rows].clues if self._kept is None else self._kept[rows]
+
+    @cached_property
+    def _kept(self) -> Tensor | None:
+        """All samples' clues: making them takes two fifths of a step. None where too large."""
+        parts: list[Tensor] = []
+        for rows in torch.arange(len(self.seen)).split(_AT_ONCE):
+            parts.append(self.seen[rows].clues)
+            if len(self.seen) * parts[0][0].nbytes > _KEPT_BYTES:
+                return None
+        return torch.cat(parts)
 
 
 class _Residual(nn.Module):
@@ -211,8 +227,7 @@ def _learn(
 ) -> None:
     """One step, at a share of the learning rate."""
     rows = torch.randint(len(lesson.masks), (batch_size,), generator=rng)
-    seen = lesson.seen[rows]
-    logits, states = reader(seen.clues, seen.images)
+    logits, states = reader(lesson.clues(rows), lesson.seen.images[rows])
     loss = segmentation_loss(logits, lesson.masks[rows])
     loss = loss + _STATE_WEIGHT * (states - lesson.states[rows]).square().mean()
     if not bool(torch.isfinite(loss)):

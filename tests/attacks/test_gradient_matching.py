@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from leakaudit.attacks import _simulated
+from leakaudit.attacks import _mask_reader, _simulated
+from leakaudit.attacks._mask_reader import Evidence, Lesson
 from leakaudit.attacks._simulated import OwnPatients, SimulatedExchange, own_patients
 from leakaudit.attacks.gradient_matching import GradientMatching
 from memory_exchange import (
@@ -152,3 +153,19 @@ def test_both_methods_read_images_off_weight_updates(
     mixed = view.shuffled(torch.Generator().manual_seed(0))
     (nothing,) = advantage(world(), attack(mixed, 0)).values()
     assert nothing < 0.05
+
+
+def test_clues_are_the_same_kept_or_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are of single samples, so making all of them once changes nothing but the time."""
+    rng = torch.Generator().manual_seed(0)
+    seen = Evidence(
+        (torch.randn(40, 3, 9, 9, generator=rng),) * 2,
+        torch.randn(40, 2, 9, 9, generator=rng),
+        torch.rand(40, 1, 9, 9, generator=rng),
+    )
+    rows = torch.tensor([39, 3, 3, 17])
+    kept = Lesson(seen, seen.images, seen.features).clues(rows)
+    monkeypatch.setattr(_mask_reader, "_KEPT_BYTES", 0)
+    anew = Lesson(seen, seen.images, seen.features).clues(rows)
+    assert torch.equal(kept, seen[rows].clues)
+    assert torch.equal(anew, kept)
