@@ -24,12 +24,9 @@ def questions(
     asked = (*_ALWAYS, "masks", *(a for a in _WHERE_TRIED if a in goals.values()))
     for stack in configuration.defenses:
         for adversary in configuration.adversaries:
-            others = [name for name in split.party_names if name not in adversary.members]
             for asset in asked:
                 absent = _why_absent(done, stack.label, adversary.name, goals, asset)
-                # A wire tap is asked about every link, whichever it taps.
-                holders = others if asset in _ALWAYS else victims_of(asset, adversary, split)
-                for victim in holders:
+                for victim in victims_of(asset, adversary, split):
                     yield stack.label, adversary.name, victim, asset, absent
 
 

@@ -31,8 +31,8 @@ CROSSWALK = (
     (
         "EHDS, Regulation (EU) 2025/327, article 66",
         "data limited to what the purpose needs (1): 8, 10 · anonymised where that serves the "
-        "purpose, else pseudonymised (2, 3): what parties exchange is personal data as long as 1 "
-        "and 7 show that people or images can be read from it",
+        "purpose, else pseudonymised (2, 3): whether people or images can be read from what "
+        "parties exchange: 1, 7",
     ),
     (
         "TEHDAS2 D7.2, guideline on minimisation, pseudonymisation, anonymisation and synthetic "
