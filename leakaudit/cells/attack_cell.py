@@ -43,6 +43,9 @@ class AttackResult(Section):
     patients: tuple[str, ...] = ()
     scores: tuple[TargetScores, ...] = ()
     blind_methods: dict[str, str] = Field(default_factory=dict)
+    unasked: str = Field(
+        default="", description="why nobody could be picked out by what was rebuilt"
+    )
 
 
 def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> AttackResult:
@@ -64,7 +67,9 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
         reader = TraceReader(trace)
         holdings = hold(given.cohort, reader.description.split)
         shuffled = cell.shuffled and attack.mixed_up == "messages"
-        lineup = line_up(given, attack.goal, cell.victims, shuffled=shuffled)
+        lineup = line_up(
+            given, attack.goal, cell.victims, shuffled=shuffled, question=cell.adversary.question
+        )
         view = build_view(reader, given, holdings, cell.adversary, attack, lineup, kept)
         if not view.targets:
             raise NotMountableError(
@@ -99,6 +104,7 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
         status="done",
         patients=judge.patients,
         scores=scores,
+        unasked=judge.unasked(),
         blind_methods={
             f"{victim} {asset}": blind.method for (victim, asset), blind in judge.blinds.items()
         },

@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
+from leakaudit.threat.picking import together
 from leakaudit.threat.properties import Property
 from leakaudit.threat.view import Target, View
 from leakaudit.training.loss import segmentation_loss
@@ -129,6 +130,8 @@ def blind_scores(view: View, target: Target, told: Property | None) -> Blind:
             if guess.method == _OWN:
                 typical = view.auxiliary_images(target.victim).mean(0)
                 alike = _directions(guess.values - typical) @ _directions(pictures - typical).T
+                if view.adversary.linked:
+                    alike = together(alike, view.patients, view.adversary.question)
                 return Blind(0.5 + 0.5 * alike, _OWN)
         return Blind(torch.full((len(view), len(pictures)), 0.5), _NOTHING)
     if target.asset == "membership":

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from leakaudit.cells.blind import Blind, blind_guess, blind_scores
+from leakaudit.cells.identities import Identities
 from leakaudit.cells.lineup import Lineup
 from leakaudit.cells.persons import (
     score_attribute,
@@ -23,13 +24,11 @@ from leakaudit.cells.scores import (
     Score,
     Truth,
     foreground_of,
-    found_among,
     image_metrics,
     primary_of_images,
     score_images,
     score_masks,
 )
-from leakaudit.cells.views import typical_image
 from leakaudit.cohorts.cohort import Group
 from leakaudit.metrics import ImageMetric, PerceptualDistance
 from leakaudit.plan.cells import AttackCell
@@ -38,17 +37,17 @@ from leakaudit.plan.tables import Section
 from leakaudit.record import Asset, Region
 from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.attack import Attack, Checkpoint, Guess
+from leakaudit.threat.knowledge import IdentityQuestion
 from leakaudit.threat.properties import Property
 from leakaudit.threat.view import Target, View
 
 PICTURES = ("images", "masks")
 """Assets that can be looked at; the others are judgements about a person."""
-_DECIMALS = 6  # scores that differ by less are alike: rounding may not break a tie
 
 Values = tuple[float | None, ...]
 
-# No message enters a blind baseline, so every defense, seed and attack of one adversary has the
-# same; a party's takes longer to train than its attack. Kept per process.
+# No message enters a blind baseline, so every defense, seed and attack of one adversary on one
+# line-up has the same; a party's takes longer to train than its attack. Kept per process.
 _BLINDS: dict[str, Blind] = {}
 _MOST_BLINDS = 16
 
@@ -72,6 +71,12 @@ class TargetScores(Section):
     blind: Values
     samples: int
     chance: float | None
+    question: IdentityQuestion | None = Field(
+        default=None, description="identity: what the adversary holds of the candidates"
+    )
+    ceiling: Values | None = Field(
+        default=None, description="what the same judge finds from the truth; null: the metric's own"
+    )
     trials: int | None = Field(
         default=None, description="independent comparisons behind a rate; null: the patients"
     )
@@ -92,11 +97,20 @@ class CellJudge:
         self._cell, self._given, self._view, self._split = cell, given, view, split
         self._told = attack.told
         self._rows = lineup.attacked
+        self._lineup = lineup
         self._candidates = given.cohort.patients[lineup.candidates]
+        self._identities = Identities(given, view, lineup)
         self._foreground = foreground_of(given.cohort.images[self._rows])
         self._metrics = _metrics(cell)
         self.patients = given.victims(cell.victims)
         self.blinds: dict[tuple[str, Asset], Blind] = {}
+
+    def unasked(self) -> str:
+        """Why pictures were not used to pick anybody out; empty where they were."""
+        victims = {target.victim for target in self._view.targets if target.asset == "images"}
+        return "; ".join(
+            sorted({why for name in victims if (why := self._identities.why_not(name))})
+        )
 
     def scores(self, target: Target, guess: Guess) -> Iterator[TargetScores]:
         """Every metric of one guess, the leading one with its effort curves."""
@@ -108,6 +122,8 @@ class CellJudge:
         # Scores of a membership stand for candidates, not for samples.
         floor = as_array(blind.values if target.asset == "membership" else blind.values[kept])
         below = {(s.metric, s.region): s for s in self._score(target, truth, floor, rows)}
+        named = "identity" in {score.asset for score in below.values()}
+        ceiling = self._identities.ceiling(target.victim, truth, rows) if named else None
         for score in self._score(target, truth, as_array(guess.values), rows):
             leads = score.asset == target.asset and (
                 PRIMARY[score.asset] == (score.metric, score.region)
@@ -123,6 +139,10 @@ class CellJudge:
                 samples=int((~np.isnan(score.values)).sum()),
                 chance=score.chance,
                 trials=score.trials,
+                question=self._cell.adversary.question if score.asset == "identity" else None,
+                ceiling=self._by_patient(ceiling)
+                if ceiling is not None and score.asset == "identity"
+                else None,
                 match_curve=score.match_curve,
                 curve=self._curve(target, truth, rows, guess.trail, (guess.effort, score))
                 if leads
@@ -160,9 +180,10 @@ class CellJudge:
                 yield score_masks(truth, guess, rows)
             case "images":
                 yield from score_images(truth, guess, self._metrics, rows)
+                if not self._identities.why_not(target.victim):
+                    yield self._identities.pictured(target.victim, truth, guess, rows)
             case "identity":
-                distances: Doubles = 1.0 - guess.astype(np.float64).round(_DECIMALS)
-                yield found_among(distances, truth.patients[rows], self._candidates)
+                yield self._identities.named(truth, guess, rows)
             case "membership":
                 yield from score_membership(guess, self._candidates, self.patients)
             case "attribute" if self._told is not None:
@@ -188,10 +209,11 @@ class CellJudge:
     def _blind(self, target: Target) -> Blind:
         cell, key = self._cell, (target.victim, target.asset)
         if key not in self.blinds:
-            same = (cell.choice, cell.adversary, self._split, cell.victims, self._told,
-                    cell.shuffled and target.asset == "membership", *key)  # fmt: skip
-            name = repr([each if isinstance(each, str | int | None) else each.model_dump_json()
+            same = (cell.choice, cell.adversary, self._split, self._told, *key)
+            name = repr([each if isinstance(each, str | None) else each.model_dump_json()
                          for each in same])  # fmt: skip
+            name += "".join(str(rows.tolist()) for rows in (
+                self._lineup.attacked, self._lineup.candidates))  # fmt: skip
             if name not in _BLINDS:
                 if len(_BLINDS) >= _MOST_BLINDS:
                     _BLINDS.clear()
@@ -217,8 +239,6 @@ class CellJudge:
             foreground=self._foreground,
             lesion=cohort.labels[rows] > 0,
             patients=cohort.patients[rows],
-            positions=cohort.positions[rows],
-            typical=typical_image(self._given, channels).numpy(),
         )
 
     def _by_patient(self, score: Score) -> Values:

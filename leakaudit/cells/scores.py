@@ -47,8 +47,6 @@ class Truth:
         foreground: (n, *space) inside the head.
         lesion: (n, *space) inside any region.
         patients: (n,) pseudonyms.
-        positions: (n,) slice or patch number within the patient.
-        typical: (modalities, *space) mean image of other patients: common anatomy.
     """
 
     images: Floats
@@ -56,8 +54,6 @@ class Truth:
     foreground: Mask
     lesion: Mask
     patients: npt.NDArray[np.str_]
-    positions: npt.NDArray[np.int64]
-    typical: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +94,7 @@ def foreground_of(images: Floats) -> Mask:
 def score_images(
     truth: Truth, guess: Floats, metrics: Sequence[ImageMetric], rows: npt.NDArray[np.int64]
 ) -> Iterator[Score]:
-    """All image metrics in all regions, and whether the patient can be picked out.
+    """All image metrics in all regions.
 
     Args:
         truth: of every attacked sample.
@@ -118,7 +114,6 @@ def score_images(
             if mask is None or metric.takes_masks:
                 values = metric(truth.images[rows], guess, mask, dimensions=dimensions)
                 yield Score("images", metric.name, region, values, owners)
-    yield reidentification(truth, guess, rows)
 
 
 def primary_of_images(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Score:
@@ -146,33 +141,6 @@ def score_masks(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Sco
     return Score("masks", *PRIMARY["masks"], values, owners)
 
 
-def reidentification(truth: Truth, guess: Floats, rows: npt.NDArray[np.int64]) -> Score:
-    """Whether a reconstruction points at its own patient among all attacked patients.
-
-    Each patient is represented by one other slice than the attacked one: for the patient itself
-    its neighbouring slice, for everybody else the slice nearest to that position. The candidate
-    with the highest correlation, common anatomy removed, is picked; ties are shared.
-    """
-    images = _centred(truth.images, truth.typical)
-    guesses = _centred(guess, truth.typical)
-    owners = truth.patients
-    names = np.unique(owners)
-    distances = np.full((len(rows), len(names)), np.nan)
-    for unit, row in enumerate(rows):
-        mine = np.flatnonzero((owners == owners[row]) & (np.arange(len(owners)) != row))
-        if not len(mine):
-            continue
-        reference = mine[np.argmin(np.abs(truth.positions[mine] - truth.positions[row]))]
-        rank = _rank(owners, truth.positions, reference)
-        candidates = [
-            reference if name == owners[row] else _ranked(owners, truth.positions, name, rank)
-            for name in names
-        ]
-        # Rounded, so that candidates alike but for arithmetic noise share their place.
-        distances[unit] = np.round(1.0 - images[candidates] @ guesses[unit], 9)
-    return found_among(distances, owners[rows], names)
-
-
 def found_among(
     distances: Doubles, owners: npt.NDArray[np.str_], candidates: npt.NDArray[np.str_]
 ) -> Score:
@@ -190,27 +158,3 @@ def found_among(
         "identity", *PRIMARY["identity"], hits, owners, chance=metric.chance(len(candidates)),
         match_curve=() if np.isnan(curve).any() else tuple(curve.tolist()),
     )  # fmt: skip
-
-
-def _ranked(
-    owners: npt.NDArray[np.str_], positions: npt.NDArray[np.int64], name: str, rank: int
-) -> int:
-    """A patient's slice of that rank, or the last one."""
-    theirs = np.flatnonzero(owners == name)
-    theirs = theirs[np.argsort(positions[theirs], kind="stable")]
-    return int(theirs[min(rank, len(theirs) - 1)])
-
-
-def _rank(owners: npt.NDArray[np.str_], positions: npt.NDArray[np.int64], row: int) -> int:
-    """How many slices of the same patient lie before this one."""
-    same = owners == owners[row]
-    return int((positions[same] < positions[row]).sum())
-
-
-def _centred(images: Floats, typical: Floats) -> Doubles:
-    """Flattened, without common anatomy, of unit length; zero where nothing is left."""
-    flat = (images - typical).reshape(len(images), -1).astype(np.float64)
-    flat -= flat.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(flat, axis=1, keepdims=True)
-    directions: Doubles = np.divide(flat, length, out=np.zeros_like(flat), where=length > 1e-9)
-    return directions

@@ -238,9 +238,3 @@ def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Can
 
 
 _AUXILIARY = Knowledge.AUXILIARY_IMAGES | Knowledge.AUXILIARY_LABELS
-
-
-def typical_image(given: Materials, channels: list[int]) -> torch.Tensor:
-    """(modalities, *space) mean image of the auxiliary patients: common anatomy."""
-    rows = given.groups.indices[Group.AUXILIARY]
-    return torch.from_numpy(given.cohort.images[rows][:, channels].mean(axis=0))

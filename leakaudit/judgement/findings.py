@@ -22,6 +22,7 @@ from leakaudit.record.estimates import (
     figure,
     recorded,
 )
+from leakaudit.record.part import IdentityQuestion
 from leakaudit.statistics import Direction
 from leakaudit.statistics import Estimate as Figure
 
@@ -63,6 +64,9 @@ class Series:
         chance: value of guessing; None where undefined.
         trials: independent comparisons behind a rate; None: the patients.
         match_curve: share found among the first 1, 2, ... candidates, mean over seeds.
+        question: what the adversary holds of the candidates; None unless about identity.
+        ceiling: (1, patients) what the judge finds from the truth, the same for every seed; None
+            where the metric knows its ceiling.
     """
 
     values: Doubles
@@ -73,6 +77,8 @@ class Series:
     chance: float | None
     trials: int | None = None
     match_curve: tuple[float, ...] = ()
+    question: IdentityQuestion | None = None
+    ceiling: Doubles | None = None
     curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
 
 
@@ -91,6 +97,7 @@ def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, 
 
 def _series(seeds: list[list[_Scored]]) -> Series:
     first, example = seeds[0][0]
+    ceiling = example.ceiling
     every = [score for repeats in seeds for _, score in repeats]
     return Series(
         values=_rows([[score.values for _, score in repeats] for repeats in seeds]),
@@ -101,6 +108,8 @@ def _series(seeds: list[list[_Scored]]) -> Series:
         chance=example.chance,
         trials=example.trials,
         match_curve=_mean_curve([score.match_curve for score in every if score.match_curve]),
+        question=example.question,
+        ceiling=None if ceiling is None else as_array((ceiling,)),
         curve_auxiliary=_curve(
             [[score.curve_auxiliary for _, score in repeats] for repeats in seeds]
         ),
@@ -143,6 +152,45 @@ def ceiling_of(metric: str, patients: int) -> float | None:
     return ceiling
 
 
+def one_of(key: FindingId, series: Series) -> float | None:
+    """What counts as a total leak: what the judge finds from the truth, or the metric's ceiling."""
+    if series.ceiling is None:
+        return ceiling_of(key.metric, len(series.patients))
+    measured = ceiling_figure(key, series)
+    return None if measured is None else measured.mean
+
+
+def ceiling_figure(key: FindingId, series: Series) -> Figure | None:
+    """The measured ceiling with its interval; None where the metric knows its own."""
+    if series.ceiling is None or np.isnan(series.ceiling).all():
+        return None
+    return figure(
+        series.ceiling, series.patients, direction=direction_of(key.metric),
+        rate=key.metric in RATES, limits=load(Kind.METRIC, key.metric).range,
+        trials=series.trials,
+    )  # fmt: skip
+
+
+def cannot_tell(key: FindingId, series: Series) -> str:
+    """Why the judge's silence says nothing: from the truth it is not surely better than guessing.
+
+    Empty where it is, or where the judge is no model.
+    """
+    if series.ceiling is None or series.chance is None:
+        return ""
+    measured = ceiling_figure(key, series)
+    if measured is not None and measured.at_least is not None:
+        if measured.at_least > series.chance:
+            return ""
+        found = f"{100 * (measured.mean or 0):.0f} of 100 patients"
+    else:
+        found = "an unknown share"
+    return (
+        f"this picker cannot tell these people apart: from the true images it finds {found}, "
+        f"not surely more than guessing ({100 * series.chance:.0f} of 100)"
+    )
+
+
 def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
     """The attack's own quality."""
     return figure(
@@ -156,7 +204,7 @@ def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Fig
     """What the attack adds to the blind baseline; None where blind is perfect or has no ceiling."""
     return estimates.advantage_figure(
         series.values, series.blind, series.patients,
-        ceiling=ceiling_of(key.metric, len(series.patients)), chance=series.chance,
+        ceiling=one_of(key, series), chance=series.chance,
         limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
         trials=series.trials, direction=direction_of(key.metric), level=level,
     )  # fmt: skip
@@ -169,7 +217,7 @@ def converged(key: FindingId, series: Series) -> bool | None:
     attack takes small steps near its end.
     """
     curves = [curve for curve in (series.curve, series.curve_auxiliary) if len(curve) > 1]
-    ceiling = ceiling_of(key.metric, len(series.patients))
+    ceiling = one_of(key, series)
     if ceiling is None or not curves:
         return None
     zero = float(np.nanmean(series.blind))
@@ -194,6 +242,7 @@ def finding(key: FindingId, series: Series) -> Finding | None:
     direction = direction_of(key.metric)
     limits = load(Kind.METRIC, key.metric).range
     advantage = advantage_figure(key, series)
+    measured = ceiling_figure(key, series)
 
     def points(curve: Mapping[int, Doubles]) -> tuple[CurvePoint, ...]:
         estimates = (
@@ -222,7 +271,9 @@ def finding(key: FindingId, series: Series) -> Finding | None:
         metric=key.metric,
         region=key.region,
         direction="higher" if direction is Direction.HIGHER else "lower",
-        ceiling=ceiling_of(key.metric, len(series.patients)),
+        question=series.question,
+        ceiling=one_of(key, series),
+        ceiling_estimate=None if measured is None else recorded(measured),
         chance=series.chance,
         trials=series.trials,
         estimate=estimate,

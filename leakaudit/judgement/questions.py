@@ -42,11 +42,11 @@ def _why_absent(
 ) -> str:
     wanted = {asset, "images"} if asset == "identity" else {asset}  # read off images too
     reasons = [
-        f"{attack.attack}: {result.reason}"
+        f"{attack.attack}: {reason}"
         for attack, result in done.attacks.items()
         if (attack.training.setting, attack.adversary) == (setting, adversary)
         and goals.get(attack.attack) in wanted
-        and result.status != "done"
+        and (reason := result.unasked if result.status == "done" else result.reason)
         and not attack.shuffled
     ]
     return "; ".join(dict.fromkeys(reasons)) or "no attack of this audit goes for it"

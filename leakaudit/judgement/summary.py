@@ -126,6 +126,8 @@ def adversary_summaries(
                 members=adversary.members,
                 knowledge=knowledge.words,
                 behaviour=adversary.behaviour,
+                question=adversary.question,
+                linked=adversary.linked,
                 mounted=_unique(a.attack for a, r in mine.items() if r.status == "done"),
                 not_mountable=tuple(_refused(mine)),
             )

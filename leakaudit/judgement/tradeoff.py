@@ -11,7 +11,7 @@ import numpy as np
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.scores import PRIMARY
-from leakaudit.judgement.findings import FindingId, Series, ceiling_of
+from leakaudit.judgement.findings import FindingId, Series, one_of
 from leakaudit.judgement.price import change, dice_estimates, difference, labelled
 from leakaudit.judgement.standing import Findings
 from leakaudit.judgement.verdicts import Evidence
@@ -121,7 +121,7 @@ def _leakage(
     key: FindingId, series: Series, attacks: Mapping[AttackId, AttackResult]
 ) -> Cells | None:
     """The advantage by patient and seed: what settings are paired on."""
-    ceiling = ceiling_of(key.metric, len(series.patients))
+    ceiling = one_of(key, series)
     if ceiling is None:
         return None
     floor = series.blind if series.chance is None else series.blind * 0 + series.chance

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.judgement.doubts import all_doubts, artefacts, efforts_flat
-from leakaudit.judgement.findings import FindingId, Series, advantage_figure, is_primary
+from leakaudit.judgement.findings import (
+    FindingId,
+    Series,
+    advantage_figure,
+    cannot_tell,
+    is_primary,
+)
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.record import Asset, Control, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
@@ -177,6 +183,7 @@ def evidence(
         figure=figure,
         controls=outcome,
         doubts=all_doubts(
+            filter(None, [cannot_tell(best, candidates[best])]),
             silence_doubts(figure, outcome),
             planned.doubts(question, candidates, able),
             artefacts(unsound, threshold),
@@ -200,7 +207,12 @@ def _verdict(
         "asset": question.asset, "threshold": threshold,
     }  # fmt: skip
     if found is None:
-        tried = any(question.asks(key) for key in gathered)
+        asks = {key: series for key, series in gathered.items() if question.asks(key)}
+        tried = bool(asks)
+        if blind := next(filter(None, (cannot_tell(*each) for each in asks.items())), ""):
+            return Verdict(
+                **asked, attack=None, verdict="not tested", reason=blind, doubts=(blind,)
+            )
         reason = "no attack gave a usable value" if tried else absent
         failed = planned.failed(question).values()
         return Verdict(
@@ -210,7 +222,8 @@ def _verdict(
     judged = judge(found.figure, found.controls, threshold=threshold, doubts=found.doubts)
     best = found.best
     return Verdict(
-        **asked, attack=best.attack, levels=best.levels, metric=best.metric, region=best.region,
+        **asked, question=gathered[best].question, attack=best.attack, levels=best.levels,
+        metric=best.metric, region=best.region,
         verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
         doubts=found.doubts,
     )  # fmt: skip

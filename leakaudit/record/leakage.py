@@ -6,7 +6,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from leakaudit.record.part import Asset, Direction, Estimate, Number, Part, Region
+from leakaudit.record.part import (
+    Asset,
+    Direction,
+    Estimate,
+    IdentityQuestion,
+    Number,
+    Part,
+    Region,
+)
 
 VerdictValue = Literal["leak shown", "none shown", "inconclusive", "not tested", "attack invalid"]
 
@@ -34,7 +42,21 @@ class Finding(Part):
     metric: str = Field(description="registered metric name")
     region: Region = Field(default="whole", description="where in the image it was measured")
     direction: Direction = Field(description="which way is leak")
-    ceiling: Number | None = Field(default=None, description="value of a perfect attack")
+    question: IdentityQuestion | None = Field(
+        default=None,
+        description="re-identification: what the adversary holds of the people it could name: the "
+        "same image, another slice of the same scan, or another study; null, in records before "
+        "1.4: the same scan",
+    )
+    ceiling: Number | None = Field(
+        default=None,
+        description="value of a perfect attack; where `ceiling_estimate` is there, measured",
+    )
+    ceiling_estimate: Estimate | None = Field(
+        default=None,
+        description="what the same judge finds from the truth, where it is itself a model: whom "
+        "true images point at; null: the ceiling is the metric's own",
+    )
     chance: Number | None = Field(default=None, description="value of guessing")
     trials: int | None = Field(
         default=None, description="independent comparisons behind a rate; null: the patients"
@@ -98,6 +120,9 @@ class Verdict(Part):
     adversary: str
     victim: str
     asset: Asset
+    question: IdentityQuestion | None = Field(
+        default=None, description="identity: what the adversary holds of the candidates"
+    )
     attack: str | None = Field(description="strongest attack; null where none was mounted")
     levels: tuple[int, ...] = Field(default=(), description="levels of the strongest attack")
     metric: str | None = Field(default=None, description="metric the verdict was read from")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SERVER = "server"
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
+IdentityQuestion = Literal["same image", "same scan", "another study"]
 Region = Literal["whole", "foreground", "lesion"]
 Direction = Literal["higher", "lower"]
 Number = Annotated[float, Field(allow_inf_nan=False)]

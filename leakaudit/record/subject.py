@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from leakaudit.record.part import Asset, Direction, Number, Part
+from leakaudit.record.part import Asset, Direction, IdentityQuestion, Number, Part
 
 
 class PartySummary(Part):
@@ -80,6 +80,12 @@ class AdversarySummary(Part):
     members: tuple[str, ...]
     knowledge: tuple[str, ...] = Field(description="NIST AI 100-2 terms where they exist")
     behaviour: Literal["passive", "active"]
+    question: IdentityQuestion = Field(
+        default="same scan", description="what it holds of the people it could name"
+    )
+    linked: bool = Field(
+        default=True, description="whether it sees which messages are of one patient"
+    )
     mounted: tuple[str, ...]
     not_mountable: tuple[NotMountable, ...]
 

@@ -54,6 +54,10 @@ class Knowledge(Flag):
 NOTHING = Knowledge(0)
 
 
+IdentityQuestion = Literal["same image", "same scan", "another study"]
+"""What of a candidate is held: the very image, other slices of the scan, or an earlier study."""
+
+
 class Position(StrEnum):
     """Where the adversary sits."""
 
@@ -83,6 +87,16 @@ class Adversary(BaseModel):
         default="passive",
         description="active: where it has the server, it may send back what it likes; attacks that "
         "do so get trainings of their own",
+    )
+    question: IdentityQuestion = Field(
+        default="same scan",
+        description="what it holds of the people it could name: the same image that may have been "
+        "sent, another slice of the same scan, or an image of another study (an earlier scan)",
+    )
+    linked: bool = Field(
+        default=True,
+        description="whether it sees which messages are of one patient, as sample ids tell; false "
+        "for a deployment that hides it",
     )
 
     @model_validator(mode="after")

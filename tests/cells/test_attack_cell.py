@@ -92,6 +92,50 @@ def test_people_are_picked_out_of_a_line_up_by_what_was_sent(run: Run) -> None:
     assert mean(wrong.values) < 1 / TRAINED
 
 
+def test_pictures_point_at_people_beside_what_true_pictures_would(run: Run) -> None:
+    asked = {"steps": 20, "channels": 8, "copies": 0}
+    result = run("decoder-inversion", preset("curious-server"), **asked)
+    found = next(s for s in result.scores if (s.victim, s.asset) == ("b", "identity"))
+    assert found.question == "same scan"
+    assert found.chance == pytest.approx(1 / TRAINED)
+    assert found.ceiling is not None
+    assert mean(found.ceiling) > 0.8
+    assert found.samples == 2 * TRAINED  # the held slice is not asked about, others are linked
+    assert set(found.values) <= {0.0, 1.0}
+    # Without a message everybody's picture is the same, and names the same person for all.
+    assert mean(found.blind) == pytest.approx(1 / TRAINED)
+    apart = run("decoder-inversion", preset("curious-server", linked=False), **asked)
+    single = next(s for s in apart.scores if (s.victim, s.asset) == ("b", "identity"))
+    assert single.ceiling is not None
+    assert mean(single.ceiling) <= mean(found.ceiling)
+    assert 0.5 in {*single.ceiling, *single.values}
+
+
+def test_nobody_is_picked_out_where_no_candidate_image_or_study_is_there(run: Run) -> None:
+    asked = {"steps": 5, "channels": 8, "copies": 0}
+    nobody = preset("curious-server", grants=("queries", "auxiliary-images"))
+    result = run("decoder-inversion", nobody, **asked)
+    assert {score.asset for score in result.scores} == {"images"}
+    assert "candidate-images" in result.unasked
+    later = run("decoder-inversion", preset("curious-server", question="another study"), **asked)
+    assert {score.asset for score in later.scores} == {"images"}
+    assert "tells no studies apart" in later.unasked
+    messages = run("re-identification", preset("curious-server", question="another study"))
+    assert messages.status == "not mountable"
+    assert "tells no studies apart" in messages.reason
+
+
+def test_blind_guesses_of_one_line_up_are_not_taken_for_another(run: Run) -> None:
+    """Two membership attacks in one process: their controls stand before different people."""
+    knowing = preset("curious-server-with-weights")
+    through_messages = leading(run("membership-inference", knowing, shuffled=True))
+    asked = {"through": "model", "references": 2, "steps": 5}
+    through_model = leading(run("membership-inference", knowing, shuffled=True, **asked))
+    for found, people in ((through_messages, TRAINED // 2), (through_model, TRAINED)):
+        assert sum(value is not None for value in found.blind) == people
+        assert mean(found.blind) == 0.5
+
+
 def test_a_tap_on_the_wire_draws_masks_better_than_where_lesions_are_likeliest(run: Run) -> None:
     result = run("mask-inference", preset("wire-tap"))
     found = result.scores[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from leakaudit.errors import NotMountableError
 from leakaudit.plan.materials import Materials
 from leakaudit.plugins import Kind, load, names
 from leakaudit.record.estimates import RATES
+from leakaudit.threat.knowledge import IdentityQuestion
 from leakaudit.threat.properties import median_size, property_of
 
 PER_PATIENT = 3
@@ -53,9 +56,54 @@ def test_every_attacked_patient_stands_in_the_line_up_with_a_sample_that_is_not_
 
 
 def test_nobody_else_stands_anywhere() -> None:
-    lineup = line_up(given(), "images", 2, shuffled=False)
+    lineup = line_up(given(), "masks", 2, shuffled=False)
     assert lineup.attacked.tolist() == list(range(2 * PER_PATIENT))
     assert not len(lineup.candidates)
+    assert not len(lineup.asked)
+
+
+def test_rebuilt_pictures_are_put_before_the_same_line_up_and_all_are_attacked() -> None:
+    pictures = line_up(given(), "images", None, shuffled=False)
+    people = line_up(given(), "identity", None, shuffled=False)
+    assert pictures.candidates.tolist() == people.candidates.tolist()
+    assert pictures.asked.tolist() == people.asked.tolist()
+    assert len(pictures.attacked) == len(people.attacked) + len(people.candidates)
+    alone = line_up(given(slices=1), "images", None, shuffled=False)
+    assert len(alone.attacked)
+    assert not len(alone.candidates)
+    assert "two samples each" in alone.unasked
+
+
+def scanned_twice(studies: tuple[int, ...] = (0, 0, 1, 1)) -> Materials:
+    made = given(slices=len(studies))
+    count = len(made.cohort.patients) // len(studies)
+    return replace(made, cohort=replace(made.cohort, study=np.array(studies * count)))
+
+
+@pytest.mark.parametrize(
+    ("question", "asked", "held"),
+    [("same image", {1}, {1}), ("same scan", {1}, {1}), ("another study", {1}, {0})],
+)
+def test_each_question_has_a_line_up_of_its_own(
+    question: IdentityQuestion, asked: set[int], held: set[int]
+) -> None:
+    made = scanned_twice()
+    lineup = line_up(made, "identity", None, shuffled=False, question=question)
+    assert made.cohort.study is not None
+    assert set(made.cohort.study[lineup.asked].tolist()) == asked
+    assert set(made.cohort.study[lineup.candidates].tolist()) == held
+    both = set(lineup.asked.tolist()) & set(lineup.candidates.tolist())
+    assert len(both) == (len(lineup.candidates) if question == "same image" else 0)
+    owners = made.cohort.patients
+    assert set(owners[lineup.asked]) == set(owners[lineup.candidates])
+
+
+def test_another_study_is_not_asked_of_a_cohort_without_studies() -> None:
+    with pytest.raises(NotMountableError, match=r"two studies each.*tells no studies apart"):
+        line_up(given(), "identity", None, shuffled=False, question="another study")
+    once = scanned_twice((0, 0, 0, 0))
+    with pytest.raises(NotMountableError, match=r"two studies each.*found: 0"):
+        line_up(once, "identity", None, shuffled=False, question="another study")
 
 
 def test_one_sample_per_patient_makes_no_line_up() -> None:

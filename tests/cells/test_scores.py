@@ -9,7 +9,6 @@ from leakaudit.cells.scores import (
     Truth,
     foreground_of,
     image_metrics,
-    reidentification,
     score_images,
     score_masks,
 )
@@ -28,45 +27,7 @@ def truth() -> Truth:
         foreground=np.ones((18, 16, 16), bool),
         lesion=(images > 0.9)[:, 0],
         patients=owners,
-        positions=np.tile(np.arange(3), 6),
-        typical=images.mean(axis=0),
     )
-
-
-def test_a_perfect_copy_is_re_identified_and_a_common_picture_is_at_chance(truth: Truth) -> None:
-    rows = np.arange(18)
-    assert reidentification(truth, truth.images, rows).values.tolist() == [1.0] * 18
-    common = np.broadcast_to(truth.typical, truth.images.shape).astype(np.float32)
-    blind = reidentification(truth, common, rows)
-    assert blind.chance == pytest.approx(1 / 6)
-    np.testing.assert_allclose(blind.values, 1 / 6)
-
-
-def test_another_patients_picture_points_at_the_other_patient(truth: Truth) -> None:
-    moved = np.roll(truth.images, 3, axis=0)
-    assert reidentification(truth, moved, np.arange(18)).values.tolist() == [0.0] * 18
-
-
-def test_the_match_curve_starts_at_the_rate_of_first_guesses(truth: Truth) -> None:
-    """And counts every patient once, also where one has fewer samples under attack."""
-    guess = truth.images.copy()
-    guess[:3] = truth.images[3:6]  # the first patient is always taken for the second
-    rows = np.array([0, 3, 4, 5, 6, 7, 8, 9, 12, 15])
-    score = reidentification(truth, guess[rows], rows)
-    per_patient = [score.values[score.owners == name].mean() for name in np.unique(score.owners)]
-    assert np.mean(per_patient) == pytest.approx(5 / 6)
-    assert score.match_curve[0] == pytest.approx(5 / 6)
-    assert len(score.match_curve) == 6
-    assert score.match_curve[-1] == pytest.approx(1)
-
-
-def test_the_attacked_slice_itself_is_no_candidate(truth: Truth) -> None:
-    """A patient with one slice cannot be found by it: undefined, not a hit."""
-    rows = np.arange(18)
-    alone = Truth(**{**vars(truth), "patients": np.array(["X", *truth.patients[1:]])})
-    values = reidentification(alone, truth.images, rows).values
-    assert np.isnan(values[0])
-    assert not np.isnan(values[1:]).any()
 
 
 def test_image_scores_speak_of_whole_foreground_and_lesion(truth: Truth) -> None:

@@ -251,6 +251,53 @@ def test_zero_hits_of_all_patients_still_have_an_upper_bound() -> None:
     assert 0.05 < entry.estimate.one_sided_upper < 0.2
 
 
+NAMED = replace(IMAGES, asset="identity", metric="re-identification", region="whole")
+
+
+def named(hits: int, from_truth: int, people: int = 60) -> Series:
+    """So many of the patients were found from what was rebuilt, so many from the true images."""
+    patients = tuple(f"P{n:02d}" for n in range(people))
+    values = np.tile(np.arange(people) < hits, (3, 1)).astype(float)
+    ceiling = (np.arange(people)[None] < from_truth).astype(float)
+    return Series(
+        values, np.full_like(values, 1 / people), patients, {10: values, 20: values}, values.size,
+        1 / people, question="same scan", ceiling=ceiling,
+    )  # fmt: skip
+
+
+def test_a_rate_is_held_against_what_the_same_picker_finds_from_the_truth() -> None:
+    entry = finding(NAMED, named(30, 45))
+    assert entry is not None
+    assert entry.question == "same scan"
+    assert entry.ceiling == pytest.approx(0.75)
+    assert entry.ceiling_estimate is not None
+    assert entry.ceiling_estimate.lower is not None
+    assert entry.ceiling_estimate.upper is not None
+    assert entry.ceiling_estimate.lower < 0.75 < entry.ceiling_estimate.upper
+    assert entry.advantage is not None
+    assert entry.advantage.mean == pytest.approx((0.5 - 1 / 60) / (0.75 - 1 / 60))
+
+
+@pytest.mark.parametrize("from_truth", [0, 1, 2, 60])
+def test_where_the_truth_names_nobody_silence_says_nothing(from_truth: int) -> None:
+    silent = named(0, from_truth)
+    gathered = {
+        NAMED: named(50, from_truth),
+        replace(NAMED, shuffled=True): replace(silent, values=silent.values[:1]),
+        replace(NAMED, setting="defended"): silent,
+    }
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "identity", "")], THREE,
+        undefended="none", threshold=0.2,
+    )  # fmt: skip
+    blind = from_truth < 60
+    assert any("cannot tell these people apart" in doubt for doubt in verdict.doubts) == blind
+    if blind:
+        assert verdict.verdict in {"not tested", "inconclusive", "attack invalid"}
+    else:
+        assert (verdict.verdict, verdict.question) == ("none shown", "same scan")
+
+
 def test_effort_curves() -> None:
     assert converged(IMAGES, series_of(0.8)) is True
     assert converged(IMAGES, series_of(0.8, flat=False)) is False
