@@ -11,12 +11,12 @@ import torch
 
 from leakaudit.cells.asking import ask_about_images
 from leakaudit.cells.claim_checks import check_claims
+from leakaudit.cells.claim_summary import summary_of
 from leakaudit.cells.dependence import Proxy, measure_dependence
 from leakaudit.cells.interference import begin, keep, said_of
 from leakaudit.cells.memory import measured
 from leakaudit.cells.presence import Presence
 from leakaudit.cohorts.cohort import Group
-from leakaudit.exchange.claim import Claim
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.stack import claims, no_claim_because, resolve, wire_share
@@ -132,7 +132,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         stack=tuple(_applied(defense, use.use)
                     for defense, use in zip(defenses, cell.defenses, strict=True)),
         claims=tuple(
-            None if claim is None else _summary(claim) for claim in claimed
+            None if claim is None else summary_of(claim) for claim in claimed
         ),
         no_claim_because=no_claim_because(defenses, cell.split, exposure),
         crossing=trained.network.split.crossing,
@@ -175,10 +175,6 @@ def result_of_trace(reader: TraceReader, given: Materials) -> TrainingResult:
         foreign_network=reader.description.network == "own",
         presence=ask_about_images(reader, given, hold(given.cohort, split)),
     )
-
-
-def _summary(claim: Claim) -> ClaimSummary:
-    return ClaimSummary(**{name: getattr(claim, name) for name in ClaimSummary.model_fields})
 
 
 def _description(

@@ -13,6 +13,7 @@ from leakaudit.cells.finished import Finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NothingToEvaluateError
 from leakaudit.judgement.answer import answer
+from leakaudit.judgement.bounds import bounds
 from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.findings import finding, gather
 from leakaudit.judgement.gallery import draw_gallery
@@ -115,6 +116,7 @@ def measured(
         if not key.shuffled and (entry := finding(key, series)) is not None
     )
     proxies = dependence(done.trainings)
+    defenses = defense_summaries(configuration, representative)
     digest = hashlib.sha256(canonical(resolved).encode()).hexdigest()
     return Record(
         audit_id=hashlib.sha256(f"{digest}{frame.fingerprint}".encode()).hexdigest()[:12],
@@ -130,9 +132,10 @@ def measured(
         split=split_summary(configuration, trained),
         adversaries=adversary_summaries(configuration, done.attacks),
         attacks=attack_summaries(configuration),
-        defenses=defense_summaries(configuration, representative),
+        defenses=defenses,
         claim_checks=claim_checks(done.trainings),
         findings=findings,
+        bounds=bounds(defenses, findings, proxies),
         controls=tuple(control for _, control in sorted(found.known.items(), key=_control_order)),
         verdicts=verdicts(
             found.gathered,

@@ -7,7 +7,6 @@ judged on other patients. A poor critic only makes the bound lower.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
@@ -48,9 +47,16 @@ class InformationBound:
         return self.bits > 0.9 * self.saturation_bits
 
 
-class InformationMetric(Metric):
-    """Base of the learned estimators; they differ in what the critic learns and how it is read."""
+class InfoNCE(Metric):
+    """InfoNCE lower bound on mutual information; cannot exceed log2 of the pairs compared."""
 
+    name: ClassVar[str] = "infonce"
+    title: ClassVar[str] = "information, InfoNCE"
+    source: ClassVar[str] = "van den Oord et al. 2018, arXiv 1807.03748, section 2.3"
+    meaning: ClassVar[str] = (
+        "At least so many bits about the patient's picture are in what was sent; each bit halves "
+        "the number of pictures it could have been."
+    )
     unit: ClassVar[str] = "bits per image"
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     direction: ClassVar[Direction] = Direction.HIGHER
@@ -121,26 +127,6 @@ class InformationMetric(Metric):
             n=n,
         )
 
-    @abstractmethod
-    def loss(self, scores: torch.Tensor) -> torch.Tensor:
-        """What the critic minimises, from (n, n) scores whose diagonal are the true pairs."""
-
-    @abstractmethod
-    def read(self, critic: Critic, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> float:
-        """The estimate in nats on held-out pairs."""
-
-
-class InfoNCE(InformationMetric):
-    """InfoNCE lower bound on mutual information; cannot exceed log2 of the pairs compared."""
-
-    name: ClassVar[str] = "infonce"
-    title: ClassVar[str] = "information, InfoNCE"
-    source: ClassVar[str] = "van den Oord et al. 2018, arXiv 1807.03748, section 2.3"
-    meaning: ClassVar[str] = (
-        "At least so many bits about the patient's picture are in what was sent; each bit halves "
-        "the number of pictures it could have been."
-    )
-
     def ceiling(self, n: int) -> float | None:
         """log2 of the pairs compared: more cannot be shown, however much is there."""
         return math.log2(n)
@@ -158,42 +144,6 @@ class InfoNCE(InformationMetric):
 
         scores = critic.scores(x, y)
         return float(math.log(len(x)) + np.mean(np.diag(scores) - logsumexp(scores, axis=1)))
-
-
-class Smile(InformationMetric):
-    """SMILE: mutual information by a clipped density ratio; not bound by log2 of the pairs.
-
-    Clipping trades variance for bias: an estimate rather than a strict lower bound. It flattens
-    above ``clip`` nats.
-    """
-
-    name: ClassVar[str] = "smile"
-    title: ClassVar[str] = "information, SMILE"
-    source: ClassVar[str] = "Song and Ermon 2020, ICLR, arXiv 1910.06222"
-    meaning: ClassVar[str] = (
-        "About so many bits about the patient's picture are in what was sent, estimated where "
-        "InfoNCE has reached its limit."
-    )
-
-    clip: float = Field(default=5.0, gt=0, description="density ratios are cut at exp(+-clip)")
-
-    def loss(self, scores: torch.Tensor) -> torch.Tensor:
-        """Jensen-Shannon: its optimum is the log density ratio itself, constants included."""
-        import torch
-        from torch.nn import functional
-
-        n = len(scores)
-        pairs = functional.softplus(-scores.diagonal()).mean()
-        others = functional.softplus(scores)[~torch.eye(n, dtype=torch.bool)].mean()
-        return pairs + others
-
-    def read(self, critic: Critic, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> float:
-        """Mean ratio of true pairs minus the clipped partition function of false ones."""
-        from scipy.special import logsumexp
-
-        scores = critic.scores(x, y)
-        false = np.clip(scores, -self.clip, self.clip)[~np.eye(len(x), dtype=bool)]
-        return float(np.diag(scores).mean() - (logsumexp(false) - math.log(len(false))))
 
 
 def _flat(side: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ from leakaudit.record.answer import (
     TradeOffPoint,
     Uncovered,
 )
-from leakaudit.record.claims import ClaimCheck
+from leakaudit.record.claims import Bound, ClaimCheck
 from leakaudit.record.costs import Cost, Route, Utility
 from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
@@ -54,6 +54,7 @@ __all__ = [
     "Answer",
     "Asset",
     "AttackSummary",
+    "Bound",
     "ClaimCheck",
     "ClaimSummary",
     "CohortSummary",

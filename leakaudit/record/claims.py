@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from leakaudit.record.part import Number, Part
@@ -36,3 +38,19 @@ class ClaimCheck(Part):
             f"the claim of epsilon {self.claimed_epsilon:.4g} under {self.setting} is refuted "
             f"({self.reason}): the defense does not do what it says"
         )
+
+
+class Bound(Part):
+    """What a claim allows at most, beside what was measured."""
+
+    setting: str = Field(description="label of the defense setting")
+    kind: Literal["identity", "information"] = Field(
+        description="identity: share of patients picked out; information: bits about a patient"
+    )
+    adversary: str | None = Field(description="who picks; null for information")
+    victim: str = Field(description="party whose activations are covered")
+    at_most: Number
+    measured: Number = Field(description="the strongest that was measured, mean")
+    at_least: Number | None = Field(description="its lower bound; null where there is none")
+    contradicted: bool = Field(description="surely more was measured than the claim allows")
+    reason: str = Field(description="what was compared, in words")

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from leakaudit.record.answer import Answer, SearchSummary, TradeOff
-from leakaudit.record.claims import ClaimCheck
+from leakaudit.record.claims import Bound, ClaimCheck
 from leakaudit.record.costs import Cost, Utility
 from leakaudit.record.governance import Governance
 from leakaudit.record.leakage import (
@@ -42,7 +42,7 @@ SCHEMA_VERSION = "1.4"
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
 `interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict; `claim_checks`;
-`presence`."""
+`presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim."""
 
 
 class Record(Part):
@@ -73,6 +73,9 @@ class Record(Part):
     )
     metrics: tuple[MetricSummary, ...] = ()
     findings: tuple[Finding, ...]
+    bounds: tuple[Bound, ...] = Field(
+        default=(), description="what claims allow at most, beside what was measured"
+    )
     controls: tuple[Control, ...]
     verdicts: tuple[Verdict, ...]
     utility: tuple[Utility, ...]

@@ -117,6 +117,19 @@ class ClaimSummary(Part):
     accountant: str
     trust_model: str
     not_covered: str = Field(description="what the claim does not protect")
+    parties: tuple[str, ...] = Field(
+        default=(), description="whose activations it covers; none where it covers none"
+    )
+    mu: Number | None = Field(
+        default=None,
+        description="of Gaussian differential privacy, all releases together: the whole trade-off "
+        "curve; null where the noise is not Gaussian",
+    )
+    bits_at_most: Number | None = Field(
+        default=None,
+        description="the most bits about one patient that all covered activations carry together; "
+        "null where no formula gives them",
+    )
 
 
 class DefenseSummary(Part):

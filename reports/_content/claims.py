@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakaudit.record import ClaimCheck
+from leakaudit.record import Bound, ClaimCheck
 
 from .blocks import Block, Callout, Cell, Column, Table, say, strong
 from .evidence_index import Index
@@ -10,20 +10,83 @@ from .wording import number
 
 
 def refuted(index: Index) -> list[Block]:
-    """A box for every guarantee that is false: nothing may rest on it."""
+    """A box for every guarantee that is false, and for every one that an attack contradicts."""
     return [
-        Callout(
-            f"A guarantee is false: {index.title(check.setting)}",
-            say(
-                f"It claims epsilon {number(check.claimed_epsilon)} at delta {check.delta:.1e}; "
-                f"replaying it shows {_shown(check)} ({check.reason}). No answer under this "
-                "setting may rest on the guarantee, and none says \u201cnone shown\u201d."
-            ),
-            "caution",
-        )
-        for check in index.record.claim_checks
-        if check.refuted
+        *(
+            Callout(
+                f"A guarantee is contradicted: {index.title(bound.setting)}",
+                say(
+                    f"It lets at most {_amount(bound, bound.at_most)} through; measured were "
+                    f"{_measured(bound)} ({bound.reason}). One of the two is wrong: this is an "
+                    "error of this audit or of the defense, and neither figure may be used."
+                ),
+                "caution",
+            )
+            for bound in index.record.bounds
+            if bound.contradicted
+        ),
+        *(_false(index, check) for check in index.record.claim_checks if check.refuted),
     ]
+
+
+def limits_of_claims(index: Index) -> list[Block]:
+    """What guarantees let through at most, beside what was measured; nothing where none is made."""
+    bounds = index.record.bounds
+    if not bounds:
+        return []
+    return [
+        Table(
+            "bounds",
+            say(
+                "What guarantees let through at most, beside what was measured. Identity: however "
+                "somebody picks, no larger share of patients can be picked out. Information: all "
+                "messages of a patient together carry no more bits. More than allowed, surely, "
+                "would be an error."
+            ),
+            (
+                Column("Setting", weight=1.2),
+                Column("What", weight=1.5),
+                Column("At most", weight=0.9),
+                Column("Measured", weight=1.3),
+                Column("Agree", weight=0.7),
+            ),
+            tuple(
+                (
+                    Cell(say(strong(index.title(bound.setting)))),
+                    Cell(say(f"{bound.kind}, {_who(bound)}: {bound.reason}")),
+                    Cell(say(_amount(bound, bound.at_most))),
+                    Cell(say(_measured(bound))),
+                    Cell(say(strong("no") if bound.contradicted else "yes")),
+                )
+                for bound in bounds
+            ),
+        )
+    ]
+
+
+def _who(bound: Bound) -> str:
+    return bound.victim if bound.adversary is None else f"{bound.victim} by {bound.adversary}"
+
+
+def _amount(bound: Bound, value: float) -> str:
+    return f"{number(value)} bits" if bound.kind == "information" else number(value)
+
+
+def _measured(bound: Bound) -> str:
+    surely = "" if bound.at_least is None else f" (surely {number(bound.at_least)} or more)"
+    return f"{_amount(bound, bound.measured)}{surely}"
+
+
+def _false(index: Index, check: ClaimCheck) -> Callout:
+    return Callout(
+        f"A guarantee is false: {index.title(check.setting)}",
+        say(
+            f"It claims epsilon {number(check.claimed_epsilon)} at delta {check.delta:.1e}; "
+            f"replaying it shows {_shown(check)} ({check.reason}). No answer under this "
+            "setting may rest on the guarantee, and none says \u201cnone shown\u201d."
+        ),
+        "caution",
+    )
 
 
 def tested_claims(index: Index) -> list[Block]:

@@ -25,6 +25,7 @@ from .blocks import (
     say,
     strong,
 )
+from .claims import limits_of_claims
 from .dependence import dependence
 from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
@@ -50,6 +51,7 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
     blocks += interference(index)
     blocks += presence(index)
     blocks += dependence(index)
+    blocks += limits_of_claims(index)
     blocks += [
         Subheading("Every estimate", "every-estimate"),
         every_estimate(index),

@@ -165,7 +165,8 @@ def test_sensible_sweeps_stand(sweep: dict[str, Any]) -> None:
         ('use = "laplace-noise"\nclip_norm = 1.0\nnoise_multiplier = { values = [1e-9] }',
          "epsilon of a claim"),
         ('use = "gaussian-noise"\nnoise_multiplier = { values = [1.0, inf] }', "finite"),
-        ('use = "gaussian-noise"\nclip_norm = 1.0\ntarget_epsilon = { values = [1e-9] }',
+        ('use = "gaussian-noise"\nclip_norm = 1.0\ndelta = 1e-9\n'
+         "target_epsilon = { values = [1e-9] }",
          "epsilon"),
         ('use = "gaussian-noise"\nclip_norm = 1.0\ndelta = 0.5\nnoise_multiplier = {values=[1.0]}',
          "delta"),
@@ -198,7 +199,6 @@ def test_what_no_training_could_start_with_is_refused_before_any_does(
         ('max = 0.1\nadversary = "curios-server"', "curious-server"),
         ('max = 0.1\nvictim = "c"', "unknown victim"),
         ('max = 0.1\nasset = "hair"', "asset"),
-        ('max = 0.1\nmetric = "dfil"', "has none"),
         ('max = 0.1\nmetric = "ssmi"', "ssim"),
     ],
 )
@@ -206,3 +206,11 @@ def test_bad_targets_are_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(LeakauditError, match=says) as problem:
         check_targets(read(tmp_path, f"[[targets]]\n{text}\n").targets)
     assert problem.value.exit_code == EXIT_USAGE
+
+
+def test_a_target_in_a_metric_without_a_ceiling_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakaudit.judgement.standing.ceiling_of", lambda *_: None)
+    with pytest.raises(LeakauditError, match="has none"):
+        check_targets(read(tmp_path, '[[targets]]\nmax = 0.1\nmetric = "ssim"\n').targets)

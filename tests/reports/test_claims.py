@@ -10,7 +10,7 @@ from leakaudit.reports._content import document
 from leakaudit.reports._content.blocks import Callout, Table, words
 from leakaudit.reports.markdown import summary
 
-from leakaudit.record import ClaimCheck, Record
+from leakaudit.record import Bound, ClaimCheck, Record
 
 CHECK = ClaimCheck(
     mechanism="Gaussian mechanism", method="messages at opposite ends", claimed_epsilon=8.0,
@@ -68,3 +68,26 @@ def test_an_untested_claim_shows_no_number(record: Record) -> None:
 def test_without_claims_there_is_no_table(record: Record) -> None:
     content = document(record, Path("/nonexistent"))
     assert not [b for b in content.blocks() if isinstance(b, Table) and b.key == "claims"]
+
+
+def _bounded(record: Record, contradicted: bool) -> Record:
+    bound = Bound(
+        setting=record.defenses[-1].label, kind="identity", adversary="curious-server",
+        victim="T1", at_most=0.126, measured=0.4, at_least=0.3, contradicted=contradicted,
+        reason="re-identification: share of patients picked out",
+    )  # fmt: skip
+    return record.model_copy(update={"bounds": (bound,)})
+
+
+@pytest.mark.parametrize("contradicted", [True, False])
+def test_what_claims_allow_stands_beside_what_was_measured(
+    record: Record, contradicted: bool
+) -> None:
+    content = document(_bounded(record, contradicted), Path("/nonexistent"))
+    (table,) = [b for b in content.blocks() if isinstance(b, Table) and b.key == "bounds"]
+    row = [words(cell.text) for cell in table.rows[0]]
+    assert row[1].startswith("identity, T1 by curious-server: ")
+    assert row[2] == "0.13"
+    assert row[3] == "0.40 (surely 0.30 or more)"
+    assert row[4] == ("no" if contradicted else "yes")
+    assert ("A guarantee is contradicted" in summary(content)) is contradicted

@@ -1,0 +1,127 @@
+"""What claims allow at most, beside what was measured: more would be an error of ours."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from scipy import special
+
+from leakaudit.accounting import picked_at_most, picked_at_most_pure
+from leakaudit.record import Bound, ClaimSummary, DefenseSummary, Dependence, Finding
+
+_INFORMATION = "infonce"
+_LEAST_SEEDS = 3
+_SURE = 0.99
+
+
+def bounds(
+    defenses: Iterable[DefenseSummary],
+    findings: Sequence[Finding],
+    dependence: Sequence[Dependence],
+) -> tuple[Bound, ...]:
+    """Every figure that a claim on activations limits, the strongest of each kind and victim.
+
+    Args:
+        defenses: with their claims.
+        findings: of all settings.
+        dependence: of all settings and seeds.
+    """
+    return tuple(
+        bound
+        for defense in defenses
+        for claim in defense.claims
+        for bound in (
+            *_identity(defense.label, claim, findings),
+            *_information(defense.label, claim, dependence),
+        )
+    )
+
+
+def _identity(setting: str, claim: ClaimSummary, findings: Sequence[Finding]) -> Iterator[Bound]:
+    groups: dict[tuple[str, str], list[tuple[Finding, float]]] = defaultdict(list)
+    for finding in findings:
+        if (
+            finding.defense == setting
+            and finding.asset == "identity"
+            and finding.victim in claim.parties
+            and finding.chance
+            and (allowed := _picked(claim, finding)) is not None
+        ):
+            groups[finding.adversary, finding.victim].append((finding, allowed))
+    for (adversary, victim), group in groups.items():
+        finding, allowed = max(group, key=lambda each: _excess(*each))
+        at_least = finding.estimate.one_sided_lower
+        yield Bound(
+            setting=setting,
+            kind="identity",
+            adversary=adversary,
+            victim=victim,
+            at_most=allowed,
+            measured=finding.estimate.mean,
+            at_least=at_least,
+            contradicted=at_least is not None and at_least > allowed,
+            reason=f"{finding.attack}, {finding.metric}: share of patients picked out",
+        )
+
+
+def _excess(finding: Finding, allowed: float) -> float:
+    lower = finding.estimate.one_sided_lower
+    return (finding.estimate.mean if lower is None else lower) - allowed
+
+
+def _picked(claim: ClaimSummary, finding: Finding) -> float | None:
+    """The most of a rate; None where the claim has no formula for it.
+
+    What succeeds without the messages is the better of guessing and the blind baseline, whose
+    upper end is taken.
+    """
+    blind = finding.blind
+    without = 0.0 if blind is None else blind.upper if blind.upper is not None else blind.mean
+    chance = max(finding.chance or 0.0, without)
+    if not 0 < chance < 1:
+        return None
+    if claim.mu is not None:
+        return picked_at_most(chance, claim.mu)
+    return picked_at_most_pure(chance, claim.epsilon) if claim.delta == 0 else None
+
+
+def _information(
+    setting: str, claim: ClaimSummary, dependence: Sequence[Dependence]
+) -> Iterator[Bound]:
+    if claim.bits_at_most is None:
+        return
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for entry in dependence:
+        if (
+            entry.defense == setting
+            and entry.metric == _INFORMATION
+            and entry.party in claim.parties
+        ):
+            found[entry.party][entry.level].append(entry.value)
+    for party, levels in found.items():
+        level = max(levels, key=lambda each: float(np.mean(levels[each])))
+        values = levels[level]
+        at_least = _lower(values, len(levels))
+        yield Bound(
+            setting=setting,
+            kind="information",
+            adversary=None,
+            victim=party,
+            at_most=claim.bits_at_most,
+            measured=float(np.mean(values)),
+            at_least=at_least,
+            contradicted=at_least is not None and at_least > claim.bits_at_most,
+            reason=f"InfoNCE at level {level}, one epoch, against all messages of a patient",
+        )
+
+
+def _lower(values: Sequence[float], tried: int) -> float | None:
+    """A one-sided bound over trainings, corrected for having picked a level."""
+    seeds = len(values)
+    if seeds < _LEAST_SEEDS:
+        return None
+    quantile = float(special.stdtrit(seeds - 1, 1 - (1 - _SURE) / tried))
+    return float(np.mean(values) - quantile * np.std(values, ddof=1) / math.sqrt(seeds))
