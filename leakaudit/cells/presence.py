@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from leakaudit.cells.likeness import Asked, Sent, likenesses, thinned
+from leakaudit.cells.standing_out import StandingOut
 from leakaudit.plan.tables import Section
 from leakaudit.statistics.permutation import match_test, own_before_others
 
@@ -46,6 +48,12 @@ class Presence(Section):
     comparisons: int = 0
     chosen: str = Field(default="", description="the comparison behind the shares")
     strongest: str = Field(default="", description="the comparison behind the p value")
+    unlike: tuple[str, ...] = Field(
+        default=(), description="patients whose messages are unlike anything that was queried"
+    )
+    in_clear: tuple[str, ...] = Field(
+        default=(), description="patients whose image a channel shows, by scale and sign alone"
+    )
     reason: str = Field(default="", description="why it was not run; empty: it was")
 
 
@@ -110,17 +118,26 @@ def presence(
     rng = Generator().manual_seed(seed)
     known = auxiliary[:_MOST_AUXILIARY]
     likeness: dict[tuple[int, int, str], Tensor] = {}
+    standing = StandingOut()
     for epoch in link.epochs:
         ask = link.asking(epoch)
+        others = _asked(link, ask, known, known, rng) if len(known) else None
         for slot in slots.T:
             questions = _asked(link, ask, slot, known, rng)
             for level in link.levels:
                 crossed = link.crossed(epoch, level, slot)
                 if not all(bool(torch.isfinite(each.tensor).all()) for each in crossed):
                     return nothing.model_copy(update={"reason": "a recorded message is not finite"})
-                for name, values in likenesses(_sent(crossed, slot), questions[level]):
+                sent, asked = _sent(crossed, slot), questions[level]
+                for name, values in likenesses(sent, asked):
                     place = (epoch, level, name)
                     likeness[place] = likeness[place] + values if place in likeness else values
+                beside = asked if others is None else others[level]
+                nobody = slice(0, 0 if others is None else None)
+                standing.see(
+                    epoch, level, sent.own, asked.alone[:, 0], beside.alone[nobody, 0],
+                    torch.cat([asked.images, beside.images[nobody]]),
+                )  # fmt: skip
     keys = list(likeness)
     stack = np.stack([likeness[key].numpy() for key in keys])
     tested = match_test(stack, np.random.default_rng(seed))
@@ -136,7 +153,13 @@ def presence(
         comparisons=len(keys),
         chosen=_in_words(chosen),
         strongest=_in_words(strongest),
+        unlike=_those(names, standing.unlike()),
+        in_clear=_those(names, standing.in_clear()),
     )
+
+
+def _those(names: Sequence[str], marked: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(name for name, yes in zip(names, marked, strict=False) if yes)
 
 
 def _chosen(link: Link, known: Tensor, rng: Generator, seed: int) -> tuple[int, int, str] | None:

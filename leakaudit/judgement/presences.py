@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from leakaudit.cells.presence import Presence
 from leakaudit.cells.training_cell import TrainingResult
@@ -13,6 +13,7 @@ from leakaudit.statistics import estimate_rate
 
 # One in a hundred: a control that is wrong keeps a true silence from counting.
 LEVEL = 0.01
+_MOST_NAMED = 3
 
 Results = Mapping[TrainingId, TrainingResult]
 
@@ -34,15 +35,33 @@ def presences(results: Results) -> tuple[PresenceControl, ...]:
     return tuple(_entry(*key, seeds) for key, seeds in grouped.items())
 
 
-def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], str]:
-    """(setting, victim) to why silence about its images cannot count; where the control fired."""
+def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(setting, victim) to why silence about its images cannot count."""
     return {
-        (control.setting, control.victim): "the messages carry the image, whatever the attacks "
-        f"make of it: the presence control tells which was sent (p {_p(control.p)}, by "
-        f"{control.strongest})"
+        (control.setting, control.victim): said
         for control in controls
-        if control.fired
+        if (said := tuple(_against(control)))
     }
+
+
+def _against(control: PresenceControl) -> Iterator[str]:
+    if control.fired:
+        yield (
+            "the messages carry the image, whatever the attacks make of it: the presence control "
+            f"tells which was sent (p {_p(control.p)}, by {control.strongest})"
+        )
+    if control.in_clear:
+        yield f"the image itself stands in a channel of the messages of {_named(control.in_clear)}"
+    if control.unlike:
+        yield (
+            f"the messages of {_named(control.unlike)} are unlike anything that was queried, and "
+            "the attacks learn from queries"
+        )
+
+
+def _named(patients: Sequence[str]) -> str:
+    named = ", ".join(patients[:_MOST_NAMED]) + (", ..." if len(patients) > _MOST_NAMED else "")
+    return f"{len(patients)} patient{'s' if len(patients) > 1 else ''} ({named})"
 
 
 def _entry(
@@ -74,9 +93,15 @@ def _entry(
         ),
         p=p,
         fired=fired,
+        unlike=_together(found.unlike for _, found in ran),
+        in_clear=_together(found.in_clear for _, found in ran),
         strongest=best.strongest,
         reason="".join(_reason(best, p, len(ran), fired=fired)),
     )
+
+
+def _together(named: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({patient for each in named for patient in each}))
 
 
 def _reason(best: Presence, p: float, seeds: int, *, fired: bool) -> Iterator[str]:

@@ -73,14 +73,14 @@ class Planned:
         shortfalls: attacks that did not get as far.
         unexplained: setting to why silence under it settles nothing: nobody can tell what it
             means, or a claim is refuted.
-        carried: (setting, victim) to how its messages are known to carry its images.
+        carried: (setting, victim) to why silence about its images cannot count.
         sees: adversaries who see what the parties send.
     """
 
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
     unexplained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    carried: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    carried: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     sees: frozenset[str] = frozenset()
 
     def failures(self, setting: str, asset: Asset) -> list[Shortfall]:
@@ -115,9 +115,8 @@ class Planned:
                 with nothing.
         """
         yield from self.unexplained.get(question.setting, ())
-        told = self.carried.get((question.setting, question.victim))
-        if told and question.asset in _ABOUT_IMAGES and question.adversary in self.sees:
-            yield told
+        if question.asset in _ABOUT_IMAGES and question.adversary in self.sees:
+            yield from self.carried.get((question.setting, question.victim), ())
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)

@@ -31,4 +31,14 @@ class PresenceControl(Part):
     level: Number = Field(description="p must not exceed it for the control to fire")
     fired: bool = Field(description="the messages surely carry the image")
     strongest: str = Field(default="", description="the comparison behind p, in words")
+    unlike: tuple[str, ...] = Field(
+        default=(),
+        description="pseudonyms of patients whose messages, under any seed, are unlike anything "
+        "that was queried: no attack learnt from their like",
+    )
+    in_clear: tuple[str, ...] = Field(
+        default=(),
+        description="pseudonyms of patients whose image a single channel shows, by scale and sign "
+        "alone, better than anybody else's",
+    )
     reason: str = Field(description="what it means, or why it was not run")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leakaudit.record import PresenceControl
 
 from .blocks import Block, Cell, Column, Paragraph, Subheading, Table, muted, ranged, say, strong
 from .evidence_index import Index
-from .wording import interval, number
+from .wording import interval, joined, number
+
+_MOST_NAMED = 5
 
 
 def presence(index: Index) -> list[Block]:
@@ -48,6 +52,10 @@ def presence(index: Index) -> list[Block]:
 def _row(index: Index, control: PresenceControl) -> tuple[Cell, ...]:
     rate = control.rate
     by = f" By {control.strongest}." if control.fired else ""
+    if control.in_clear:
+        by += f" In clear in one channel: {_named(control.in_clear)}."
+    if control.unlike:
+        by += f" Unlike anything queried, so that no attack learnt it: {_named(control.unlike)}."
     return (
         Cell(say(strong(index.title(control.setting)))),
         Cell(say(control.victim)),
@@ -60,8 +68,15 @@ def _row(index: Index, control: PresenceControl) -> tuple[Cell, ...]:
         else Cell(say(f"{control.p:.2g}"), order=control.p),
         Cell(
             say(
-                strong("yes") if control.fired else "not shown",
-                muted(f": {control.reason}.{by}"),
+                strong("yes: ") if control.fired else "",
+                muted(f"{control.reason}.{by}"),
             )
         ),
     )
+
+
+def _named(patients: Sequence[str]) -> str:
+    """The first of many: the record names them all."""
+    if len(patients) > _MOST_NAMED:
+        return f"{', '.join(patients[:_MOST_NAMED])} and {len(patients) - _MOST_NAMED} more"
+    return joined(patients)

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+from asked_party import BATCH, Noise, link
 from lossless_codes import CODES, LOSSLESS, CodingGuard
 from memory_exchange import Setup, World, make_world
 from torch import Generator, Tensor, nn
 
-from leakaudit.cells.presence import Crossed, Link, Presence, presence
+from leakaudit.cells.presence import Presence, presence
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.judgement.presences import LEVEL
 
 MIXING = ("decoy_in_the_message", "mixing_of_a_batch", "mixing_of_a_batch_anew")
-PATIENTS, SLICES, BATCH = 8, 2, 4
+PATIENTS, SLICES = 8, 2
 
 
 @pytest.fixture(scope="module")
@@ -23,29 +24,6 @@ def world() -> World:
     return make_world(
         Setup(patients=PATIENTS, slices=SLICES, auxiliary=6, batch_size=BATCH, training=10)
     )
-
-
-def link(images: Tensor, victims: int, send: nn.Module, levels: tuple[int, ...], seed: int) -> Link:
-    """What a party sends of its victims, message by message, and what it sends when asked."""
-    rng = torch.Generator().manual_seed(seed)
-    sent = []
-    with torch.no_grad():
-        for rows in torch.randperm(victims, generator=rng).split(BATCH):
-            sent.append((rows, send(images[rows], rng)))
-
-    def crossed(epoch: int, level: int, samples: Tensor) -> list[Crossed]:
-        return [
-            Crossed(rows, message[level])
-            for rows, message in sent
-            if set(rows.tolist()) & set(samples.tolist())
-        ]
-
-    def ask(asked: Tensor, fresh: Generator) -> Mapping[int, Tensor]:
-        with torch.no_grad():
-            answer: Mapping[int, Tensor] = send(asked, fresh)
-        return answer
-
-    return Link("south", (0,), levels, crossed, lambda epoch: ask, BATCH, images)
 
 
 def looked_at(world: World, code: str, seed: int = 0) -> Presence:
@@ -66,7 +44,8 @@ def looked_at(world: World, code: str, seed: int = 0) -> Presence:
 def test_what_a_code_keeps_is_found(world: World, code: str) -> None:
     found = looked_at(world, code)
     assert found.p is not None
-    assert found.p <= LEVEL / 5  # still sure when five seeds are looked at
+    # Still sure when five seeds are looked at; of mixed samples only who crossed together is known.
+    assert found.p <= (LEVEL if code == "mixing_of_a_batch_anew" else LEVEL / 5)
     # The share is of one comparison that auxiliary patients chose, not of the best on the victims.
     # Whoever crossed together cannot be told apart by what their whole message spans.
     assert code in MIXING or sum(found.shares) / PATIENTS > 0.75
@@ -77,13 +56,6 @@ def test_messages_that_are_all_alike_carry_nothing(world: World, code: str) -> N
     found = looked_at(world, code)
     assert found.p == 1
     assert found.shares == (0.5,) * PATIENTS
-
-
-class Noise(nn.Module):
-    """Sends fresh noise, whatever the image."""
-
-    def forward(self, images: Tensor, rng: Generator) -> Mapping[int, Tensor]:
-        return {0: torch.randn(len(images), 2, 6, 6, generator=rng)}
 
 
 def test_fresh_noise_carries_nothing() -> None:
