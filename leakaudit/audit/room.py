@@ -12,6 +12,7 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import EnvironmentProblemError
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import Plan
+from leakaudit.trace.modes import owner_only
 from leakaudit.trace.size import check_disk, estimate_bytes
 
 CELLS = "cells"
@@ -41,19 +42,22 @@ def cells_folder(out: Path) -> Path:
 def run_folder(out: Path) -> Iterator[Path]:
     """Where finished cells stand; a run folder that was made for nothing is taken away again.
 
+    What is written meanwhile can be read by its owner alone: it is as sensitive as the images.
+
     Raises:
         EnvironmentProblemError: the run folder cannot be made or written.
     """
     fresh = not out.exists()
-    cells = cells_folder(out)
-    try:
-        yield cells
-    finally:
-        if fresh:
-            # Only what is empty goes.
-            with suppress(OSError):
-                cells.rmdir()
-                out.rmdir()
+    with owner_only():
+        cells = cells_folder(out)
+        try:
+            yield cells
+        finally:
+            if fresh:
+                # Only what is empty goes.
+                with suppress(OSError):
+                    cells.rmdir()
+                    out.rmdir()
 
 
 def check_room(plan: Plan, cells: Path, given: Materials) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,9 +98,12 @@ def _require(version: str) -> None:
 
 
 def _limit(threads: int) -> None:
+    """Take no more of the machine than was given, and leave nothing for others to read."""
     import torch
     from distributed import get_worker
 
+    # Of the whole process, for good: threads of one worker may write at the same time.
+    os.umask(0o077)
     torch.set_num_threads(threads)
     name = get_worker().name
     if torch.cuda.is_available() and isinstance(name, int):

@@ -6,7 +6,7 @@ import shlex
 import sys
 import tomllib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,22 @@ class Request:
             words += ["--set", change]
         return shlex.join(words)
 
+    def recorded(self) -> str:
+        """The command as the record keeps it: folders say more than their owners may want."""
+        private = {"cohort.path", "cohort.pseudonym_key", "cohort.pseudonym_key_file"}
+        changes = (change.partition("=") for change in self.changes)
+        return replace(
+            self,
+            config=_plain(self.config),
+            out=_plain(self.out),
+            trace=self.trace and _plain(self.trace),
+            data=self.data and Path("DATA_DIR"),
+            changes=tuple(
+                f"{key}=..." if key.strip() in private else f"{key}={value}"
+                for key, _, value in changes
+            ),
+        ).command()
+
     def overrides(self) -> dict[str, Any]:
         """Dotted key to value.
 
@@ -74,6 +90,11 @@ class Request:
         if self.data is not None:
             values["cohort.path"] = str(self.data.expanduser().absolute())
         return values
+
+
+def _plain(path: Path) -> Path:
+    """A relative path as it was typed; of an absolute one, the last name."""
+    return Path(path.name) if path.is_absolute() or ".." in path.parts else path
 
 
 def parsed_change(change: str) -> tuple[str, Any]:
@@ -109,19 +130,27 @@ def run(request: Request) -> int:
 
         configuration, given = read_configuration(request.config, request.overrides())
         from leakaudit.audit.run import attack_trace, run_audit
+        from leakaudit.trace.modes import open_to_others, owner_only
+
+        if open_to_others(request.out):
+            warn(
+                f"note: {printable(request.out)} can be read by others, and what a run leaves is "
+                "as sensitive as the images: chmod 700"
+            )
 
         with watching(quiet=request.quiet) as watch:
             if request.trace is None:
                 outcome = run_audit(
                     configuration, given, request.out,
-                    scheduler=request.scheduler, watch=watch, command=request.command(),
+                    scheduler=request.scheduler, watch=watch, command=request.recorded(),
                 )  # fmt: skip
             else:
                 outcome = attack_trace(
                     request.trace, configuration, given, request.out,
-                    scheduler=request.scheduler, watch=watch, command=request.command(),
+                    scheduler=request.scheduler, watch=watch, command=request.recorded(),
                 )  # fmt: skip
-        rendered = _reports(request, outcome)
+        with owner_only():
+            rendered = _reports(request, outcome)
     except KeyboardInterrupt:
         warn(
             f"\ninterrupted: finished cells are kept in {printable(request.out)}; to continue:\n"

@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ from leakaudit.errors import ConfigurationError, DataError, UnknownNameError
 
 class DiskSource(CohortSource):
     """Settings of every source that reads files."""
+
+    private: ClassVar[frozenset[str]] = frozenset(
+        {"path", "pseudonym_key", "pseudonym_key_file", "person_pattern", "exclude"}
+    )
 
     path: str = Field(description="file or folder; ~ and $VARIABLES are filled in when it is read")
     modalities: tuple[str, ...] | None = Field(

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +99,9 @@ class CohortSource(Plugin):
 
     Subclasses add their settings as fields and read in :meth:`load`.
     """
+
+    private: ClassVar[frozenset[str]] = frozenset()
+    """Settings that may name patients or places, and stay out of records and reports."""
 
     shareable: bool = Field(
         default=False, description="may pictures of these patients appear in a report"

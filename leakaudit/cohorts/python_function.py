@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,10 @@ class PythonFunction(CohortSource):
 
     The cohort is checked, and its patients get pseudonyms whatever the function called them.
     """
+
+    private: ClassVar[frozenset[str]] = frozenset(
+        {"arguments", "pseudonym_key", "pseudonym_key_file"}
+    )
 
     function: str = Field(
         pattern=r"^[\w.]+:\w+$", description="where the function is: package.module:function"

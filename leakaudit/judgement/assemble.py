@@ -21,6 +21,7 @@ from leakaudit.judgement.interferences import interferences
 from leakaudit.judgement.presences import presences
 from leakaudit.judgement.price import dice_cells, main_region
 from leakaudit.judgement.questions import failures, questions
+from leakaudit.judgement.recorded import recorded
 from leakaudit.judgement.rules import rule_targets, standings_to_rules
 from leakaudit.judgement.standing import Findings, standings, targets_of
 from leakaudit.judgement.summary import (
@@ -108,7 +109,7 @@ def measured(
             "at least one training must finish", found=reason, remedy="mend it, then run again"
         )
     given = frame.given
-    resolved = frame.asked.model_dump(mode="json")
+    resolved = recorded(frame.asked.model_dump(mode="json"))
     victims = given.victims(configuration.victims)
     findings = tuple(
         entry
@@ -122,7 +123,7 @@ def measured(
         audit_id=hashlib.sha256(f"{digest}{frame.fingerprint}".encode()).hexdigest()[:12],
         title=configuration.title,
         command=frame.command,
-        configuration_given=dict(frame.as_given),
+        configuration_given=recorded(frame.as_given),
         configuration_resolved=resolved,
         configuration_sha256=digest,
         environment=environment(configuration.training.device),

@@ -224,7 +224,7 @@ def read_configuration(
     # After the overrides: one that replaces a variable must not need it set.
     content = substituted(content)
     cohort = content.get("cohort")
-    for table, key in ((cohort, "path"), (content, "policy")):
+    for table, key in ((cohort, "path"), (cohort, "pseudonym_key_file"), (content, "policy")):
         if isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str((path.parent / Path(table[key]).expanduser()).resolve())
     return validated(AuditConfiguration, content, what="configuration"), given

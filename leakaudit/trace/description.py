@@ -21,6 +21,7 @@ from pydantic import (
 
 from leakaudit.errors import TraceError
 from leakaudit.split.spec import SplitSpec
+from leakaudit.trace.modes import private_file
 from leakaudit.trace.regular import read_bytes
 
 SCHEMA_VERSION = "1.0"
@@ -150,7 +151,8 @@ class LogEntry(_Part):
 def write_description(folder: Path, description: TraceDescription) -> None:
     """Write `trace.json`, whole or not at all."""
     partial = folder / f".{DESCRIPTION_FILE}.partial"
-    partial.write_text(canonical(description), encoding="utf-8")
+    with open(partial, "w", encoding="utf-8", opener=private_file) as stream:
+        stream.write(canonical(description))
     partial.replace(folder / DESCRIPTION_FILE)
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from leakaudit.errors import TraceError
+from leakaudit.trace.modes import private_file
 
 SHARD_BYTES = 32 << 20
 # A piece that was just hashed is still in the processor's cache when it is written.
@@ -105,7 +106,7 @@ class Shard:
         digest, size = hashlib.sha256(), 0
         partial = folder / f".{self.file}.partial"
         try:
-            with partial.open("wb", buffering=_SMALL_BYTES) as stream:
+            with open(partial, "wb", buffering=_SMALL_BYTES, opener=private_file) as stream:
                 for piece in self._pieces():
                     digest.update(piece)
                     stream.write(piece)

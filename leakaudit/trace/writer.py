@@ -72,7 +72,7 @@ class TraceWriter:
         self._jobs: queue.Queue[tuple[str, int, Shard | None] | None] = queue.Queue(maxsize=1)
         try:
             self._prepare(restart=restart)
-            self._log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as problem:
             raise _unwritable(folder, problem) from None
         self._thread = threading.Thread(target=self._work, name="trace-writer", daemon=True)
@@ -204,7 +204,7 @@ class TraceWriter:
             self.abandon()
 
     def _prepare(self, *, restart: bool) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (self._folder / DESCRIPTION_FILE).exists():
             if not restart:
                 raise TraceError(

@@ -104,6 +104,12 @@ def test_the_record_answers_for_every_actor_victim_and_setting(undisturbed: Outc
     assert record.costs[0].bytes_per_patient == 2 * 2 * 2 * 4 * 32 * 32 * 4
 
 
+def test_what_a_run_leaves_is_its_owners_alone(undisturbed: Outcome) -> None:
+    modes = {path.stat().st_mode & 0o077 for path in undisturbed.folder.rglob("*")}
+    assert modes == {0}
+    assert undisturbed.folder.stat().st_mode & 0o077 == 0
+
+
 def test_a_second_run_does_nothing(copied: Path) -> None:
     before = (copied / "audit.json").read_bytes()
     again = audited(copied)
