@@ -13,6 +13,7 @@ from leakaudit.policy.model import Measure, Scope, Tail
 from leakaudit.record import Control, Finding, Record
 from leakaudit.record.advantage import advantages_of, arrays
 from leakaudit.record.estimates import RATES, advantage_figure, cells, figure
+from leakaudit.record.part import IdentityQuestion
 from leakaudit.statistics import (
     Cells,
     Direction,
@@ -181,9 +182,16 @@ def in_scope(finding: Finding, scope: Scope) -> bool:
     of its concern.
     """
     wanted = {name: getattr(scope, name) for name in _SELECTED}
+    if scope.question is not None and scope.question != question_of(finding):
+        return False
     return (scope.on == "value" or finding.ceiling is not None) and all(
         value is None or getattr(finding, name) == value for name, value in wanted.items()
     )
+
+
+def question_of(finding: Finding) -> IdentityQuestion | None:
+    """What is held of the candidates; records before 1.4 ask about the same scan without saying."""
+    return (finding.question or "same scan") if finding.asset == "identity" else None
 
 
 def by_question(findings: Iterable[Finding]) -> dict[tuple[str, str, str], list[Finding]]:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from leakaudit.record import Asset, Region
+from leakaudit.record.part import IdentityQuestion
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 # Strict: a word in quotes, or `true`, is no figure that somebody decided.
@@ -54,6 +55,10 @@ class Scope(Rule):
         description="exactly these levels attacked together; unset: every combination",
     )
     asset: Asset | None = Field(default=None, description="unset: whatever the metric speaks of")
+    question: IdentityQuestion | None = Field(
+        default=None,
+        description="identity: what the adversary holds of the people it could name; unset: any",
+    )
     metric: Text | None = Field(default=None, description="unset: every metric with an advantage")
     region: Region | None = Field(default=None, description="unset: every region")
     on: Measure = Field(
@@ -71,6 +76,14 @@ class Scope(Rule):
         if self.on == "value" and self.metric is None:
             raise ValueError(
                 'on = "value" needs a metric: the values of different metrics have no common scale'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _about_identity(self) -> Self:
+        if self.question is not None and self.asset not in (None, "identity"):
+            raise ValueError(
+                f"a question asks whose an image is: it goes with asset identity, not {self.asset}"
             )
         return self
 

@@ -17,8 +17,9 @@ def levels(numbers: Sequence[int]) -> str:
 
 def subject(finding: Finding) -> str:
     """Who attacks what of whom, with what."""
+    held = f" ({finding.question})" if finding.question is not None else ""
     return (
-        f"{finding.adversary} on {finding.asset} of {finding.victim} by {finding.attack}, "
+        f"{finding.adversary} on {finding.asset}{held} of {finding.victim} by {finding.attack}, "
         f"{levels(finding.levels)}"
     )
 

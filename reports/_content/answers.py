@@ -9,6 +9,7 @@ from .blocks import Cell, Column, Figure, Rich, Table, muted, say, strong
 from .evidence_index import Index, Question
 from .frequencies import Frequency, beaten_blind, picked_out, told_apart
 from .standouts import MANY, standouts, told, works
+from .whose import HOLDS
 from .wording import ASSET, count, interval, joined, number
 
 GOAL = {
@@ -74,12 +75,25 @@ def answers(
         ),
         tuple(
             (
-                Cell(say(strong(GOAL[question.asset]))),
+                Cell(_goal(question)),
                 *(_answer(index, question, s, dice=True) for s in index.settings),
             )
             for question in questions
         ),
     )
+
+
+def _goal_text(question: Question) -> str:
+    if question.asset != "identity":
+        return GOAL[question.asset]
+    return f"{GOAL['identity']}, by {HOLDS[question.adversary.question]}"
+
+
+def _goal(question: Question) -> Rich:
+    if question.asset != "identity":
+        return say(strong(GOAL[question.asset]))
+    held = HOLDS[question.adversary.question]
+    return say(strong(GOAL["identity"]), muted(f", by {held}"))
 
 
 def _by_setting(index: Index, key: str, x: str, questions: list[Question]) -> Table:
@@ -92,7 +106,7 @@ def _by_setting(index: Index, key: str, x: str, questions: list[Question]) -> Ta
         ),
         (
             Column("Setting", weight=1.5),
-            *(Column(GOAL[question.asset], weight=1.4) for question in questions),
+            *(Column(_goal_text(question), weight=1.4) for question in questions),
             Column(f"Dice {index.main_region}"),
         ),
         tuple(

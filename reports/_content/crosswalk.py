@@ -92,7 +92,11 @@ GLOSSARY = (
     ("attack", "Turns what an actor sees into images, masks or a name. It never sees the truth."),
     ("auxiliary patients", "The adversary's own patients, none of whom is attacked."),
     ("blind baseline", "The best the same actor does without the messages."),
-    ("ceiling", "The value a perfect attack would reach."),
+    (
+        "ceiling",
+        "The value a perfect attack would reach. Where a picker says whose image it is, measured: "
+        "what it finds from the true images.",
+    ),
     ("claim", "A formal guarantee, with everything needed to check it."),
     ("control", "A run whose answer is known beforehand."),
     ("defense", "Changes what crosses, or how the encoders are trained."),

@@ -177,7 +177,14 @@ def _values(finding: Finding | None) -> tuple[Cell, Cell, Cell]:
         ),
         Cell(say("not measured" if blind is None else number(blind, places)), order=blind),
         Cell(
-            say("none" if finding.ceiling is None else number(finding.ceiling, places)),
+            say(
+                "none" if finding.ceiling is None else number(finding.ceiling, places),
+                ranged(
+                    ""
+                    if finding.ceiling_estimate is None
+                    else f" ({interval(finding.ceiling_estimate, places)})"
+                ),
+            ),
             order=finding.ceiling,
         ),
     )

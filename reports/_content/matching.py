@@ -8,14 +8,15 @@ from .._figures.matching import Matched, match_curves
 from .blocks import Figure, say
 from .evidence_index import Index, Question, actor, owner
 from .standouts import told_apart
+from .whose import held_against, of_100
 from .wording import joined
 
 
 def matching(index: Index, question: Question, key: str) -> Figure | None:
     """Patients among the first guesses, by setting; None where no attack names candidates."""
     curves: dict[str, Matched] = {}
-    victims = []
-    chance = None
+    victims, truth = [], []
+    asked, chance = None, None
     for setting in index.settings:
         worst = index.worst(question, setting)
         finding = index.finding(worst) if worst is not None else None
@@ -23,6 +24,9 @@ def matching(index: Index, question: Question, key: str) -> Figure | None:
             continue
         curves[setting] = Matched(index.title(setting), finding.match_curve)
         victims.append(owner(finding.victim))
+        asked = asked or finding.question
+        if finding.ceiling_estimate is not None:
+            truth.append(of_100(finding.ceiling_estimate))
         chance = finding.chance if chance is None else chance
     if not curves:
         return None
@@ -36,13 +40,20 @@ def matching(index: Index, question: Question, key: str) -> Figure | None:
         )
         for curve, victim in zip(curves.values(), victims, strict=True)
     )
+    held = held_against(asked or question.adversary.question)
+    ceiling = (
+        f"From the true images the same picker names {joined(list(dict.fromkeys(truth)))} of 100 "
+        "first: its ceiling. "
+        if truth
+        else ""
+    )
     who = joined(list(dict.fromkeys(victims)))
     return Figure(
         f"matching-{key}",
         say(
             "Re-identification: of 100 patients, how many are among the candidates the actor names "
-            f"first, from what {who} sends. A curve on the dashed line is guessing; one at the "
-            "top left names nearly everybody at once. Higher is worse." + grey
+            f"first, from what {who} sends, {held}. {ceiling}A curve on the dashed line is "
+            "guessing; one at the top left names nearly everybody at once. Higher is worse." + grey
         ),
         match_curves(title, [replace(c, named=s in named) for s, c in curves.items()], chance),
         f"{title}. {told}. Guessing: "

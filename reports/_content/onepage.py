@@ -25,6 +25,7 @@ from .frequencies import Frequency
 from .gallery import worst_row
 from .interference import price_of_cheating
 from .tradeoff import map_of, unnamed
+from .whose import ceiling_sentence, held_against, question_of
 from .wording import ASSET, WORD, count, joined, number
 
 
@@ -149,7 +150,8 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
         return say(
             start, "of 100 patients, ", who[0].lower() + who[1:], " could pick out ",
             strong(str(found.of_100)), f"{_range(found)} from what {owner(worst.victim)} "
-            f"sends{guessing}.", doubt,
+            f"sends, {held_against(question_of(question.adversary, index.finding(worst)))}"
+            f"{guessing}{ceiling_sentence(index.finding(worst))}.", doubt,
         )  # fmt: skip
     if question.asset in PAIRS:
         return say(

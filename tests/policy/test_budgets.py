@@ -23,6 +23,7 @@ from leakaudit.errors import (
     EXIT_NO_VALID_VERDICT,
     EXIT_OK,
     EXIT_POLICY_VIOLATED,
+    ConfigurationError,
     NothingToEvaluateError,
 )
 from leakaudit.policy import Status
@@ -90,6 +91,24 @@ def test_rates_are_held_as_rates(tmp_path: Path, record: Record) -> None:
     tight = only(tmp_path, record, hits.replace("0.2", "0.05"))
     assert tight.status is Status.INCONCLUSIVE, "0 of 20 says at most 14 %"
     assert only(tmp_path, record, hits.replace(WITHHELD, NONE)).status is Status.FAIL
+
+
+def test_a_budget_on_identity_speaks_of_the_question_it_names(
+    tmp_path: Path, record: Record
+) -> None:
+    """Old records ask about the same scan without saying so."""
+    same = budget(metric="re-identification", on="value", max=0.2, question="same scan")
+    assert only(tmp_path, record, same).status is Status.PASS
+    study = same.replace("same scan", "another study")
+    assert only(tmp_path, record, study).status is not Status.PASS
+    asked = tuple(
+        f.model_copy(update={"question": "another study"}) if f.asset == "identity" else f
+        for f in record.findings
+    )
+    assert only(tmp_path, changed(record, findings=asked), study).status is Status.PASS
+    assert only(tmp_path, changed(record, findings=asked), same).status is not Status.PASS
+    with pytest.raises(ConfigurationError, match="asset identity, not masks"):
+        only(tmp_path, record, budget(asset="masks", max=0.2, question="same scan"))
 
 
 def test_the_strongest_of_what_a_rule_leaves_open_decides(tmp_path: Path) -> None:

@@ -96,6 +96,33 @@ def test_every_question_gets_its_own_answer(record: Record) -> None:
     assert finding is not None
     expected = round(100 * finding.estimate.mean)
     assert re.search(rf"of 100 patients, the server could pick out {expected} ", page)
+    assert "sends, by another slice of the same scan; guessing gives" in page
+
+
+def test_whose_image_it_is_names_the_question_and_what_the_truth_would_give(
+    record: Record,
+) -> None:
+    ceiling = m.Estimate(
+        mean=0.97, lower=0.912, upper=1.0, patients=30, samples=60, seeds=1, method="t"
+    )
+    findings = tuple(
+        f.model_copy(update={"question": "another study", "ceiling_estimate": ceiling})
+        if f.asset == "identity"
+        else f
+        for f in record.findings
+    )
+    adversaries = tuple(
+        a.model_copy(update={"question": "another study"}) for a in record.adversaries
+    )
+    changed = record.model_copy(update={"findings": findings, "adversaries": adversaries})
+    drawn = document(changed, NOWHERE)
+    page = told(Document("", "", "", "", "", (drawn.sections[1],)))
+    assert "by an earlier or later scan; guessing gives" in page
+    assert "the true images themselves would give 97 (91 to 100)." in page
+    assert "Pick out whose image it is, by an earlier or later scan" in page
+    evidence = told(drawn)
+    assert "From the true images the same picker names 97 (91 to 100) of 100 first" in evidence
+    assert "same scan" not in page
 
 
 def test_verdicts_are_read_from_their_finding(record: Record) -> None:

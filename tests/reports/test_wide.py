@@ -58,7 +58,8 @@ def test_standouts_are_the_anchors_and_the_extremes_that_work() -> None:
 def test_many_settings_are_rows_with_their_dice(wide: Document) -> None:
     found = table(wide, "answers-0")
     assert [c.title for c in found.columns] == [
-        "Setting", "Pick out whose image it is", "Rebuild the image", "Dice WT"
+        "Setting", "Pick out whose image it is, by another slice of the same scan",
+        "Rebuild the image", "Dice WT",
     ]  # fmt: skip
     rows = cells(found)
     assert len(rows) <= 8

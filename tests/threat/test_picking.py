@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from skimage.feature import hog
 from torch import Tensor
 
+from leakaudit.cohorts.npz import NpzSlices
 from leakaudit.cohorts.phantom import Phantom
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.picking import describe, learn, together
@@ -128,3 +130,30 @@ def test_edge_strength_falls_with_blur() -> None:
     blurred = torch.nn.functional.avg_pool2d(picture, 3, 1, 1)
     assert edge_strength(blurred) < edge_strength(picture) / 2
     assert edge_strength(torch.ones(1, 1, 4, 4)) == 0
+
+
+@pytest.mark.realdata
+def test_true_slices_of_real_patients_find_95_of_100(real_data: Path) -> None:
+    """Three draws of groups: half are candidates, three in ten are the adversary's own."""
+    cohort = NpzSlices(path=str(real_data / "lgg_128.npz"), size=64).load()
+    images = torch.from_numpy(cohort.images)
+    names, owners = np.unique(cohort.patients, return_inverse=True)
+    for modality in range(3):
+        hits = asked = 0
+        for seed in range(3):
+            drawn = np.random.default_rng(seed).permutation(len(names))
+            known = np.isin(owners, drawn[31:50])
+            held, sent = [], []
+            for person in drawn[:31]:
+                mine = np.flatnonzero(owners == person)
+                mine = mine[np.argsort(cohort.positions[mine])]
+                held.append(mine[len(mine) // 2])
+                sent.append(np.delete(mine, len(mine) // 2))
+            rows = np.concatenate(sent)
+            one = images[:, modality : modality + 1]
+            picker = PicturePicker(one[known], torch.from_numpy(owners[known]), one[held])
+            alike = together(picker(one[rows]), torch.from_numpy(owners[rows]), "same scan")
+            named = drawn[alike.argmax(1).numpy()]
+            hits += sum(bool((named[owners[rows] == p] == p).all()) for p in drawn[:31])
+            asked += 31
+        assert hits / asked >= 0.95
