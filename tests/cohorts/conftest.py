@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,13 +128,3 @@ def write_msd() -> Callable[..., Path]:
         return root
 
     return write
-
-
-@pytest.fixture
-def real_data() -> Path:
-    """The folder of real images, or a skip that says why."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("LEAKAUDIT_REAL_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no real images: set LEAKAUDIT_REAL_DATA (looked in {folder})")
-    return folder
