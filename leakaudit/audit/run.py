@@ -19,6 +19,7 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import check_nobody_twice, split_patients
 from leakaudit.errors import ConfigurationError, RecordError, TraceError
 from leakaudit.judgement.assemble import Frame, assemble
+from leakaudit.judgement.foreseen import foresee
 from leakaudit.judgement.rules import policy_of
 from leakaudit.judgement.standing import check_targets
 from leakaudit.metrics import PerceptualDistance
@@ -26,13 +27,20 @@ from leakaudit.plan.cells import CohortChoice
 from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration, Judgement
 from leakaudit.plan.materials import Materials, load_cohort
 from leakaudit.plan.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
+from leakaudit.plan.sizes import sizes_of
 from leakaudit.plan.tables import DefenseStack, Use
-from leakaudit.record import Record, content_sha256, read_record, write_record
+from leakaudit.record import Power, Record, content_sha256, read_record, write_record
 from leakaudit.trace.reader import TraceReader
 from leakaudit.training.loop import checked_device
 
+Foreseen = Callable[[tuple[Power, ...]], None]
+
 # Patients below which no verdict may be given, whatever the numbers look like.
 LEAST_PATIENTS = 2
+
+
+def _nobody(power: tuple[Power, ...]) -> None:
+    del power
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def run_audit(
     *,
     scheduler: str | None = None,
     watch: Watch,
+    foreseen: Foreseen = _nobody,
     command: str,
 ) -> Outcome:
     """Train, record, attack, measure; write ``audit.json``.
@@ -73,6 +82,7 @@ def run_audit(
         out: run folder; made where absent.
         scheduler: address of a Dask scheduler; None for a local engine.
         watch: told of progress.
+        foreseen: told before anything runs what the plan can exclude.
         command: how to run it again, for the record.
 
     Raises:
@@ -91,8 +101,8 @@ def run_audit(
     lpips, not_available = _lpips(configuration.judgement)
     frame = Frame(configuration, given, loaded, choice.fingerprint, command, not_available, policy)
     return _finish(
-        frame, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch, out,
-        started,
+        frame, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch, foreseen,
+        out, started,
     )  # fmt: skip
 
 
@@ -104,6 +114,7 @@ def attack_trace(
     *,
     scheduler: str | None = None,
     watch: Watch,
+    foreseen: Foreseen = _nobody,
     command: str,
 ) -> Outcome:
     """Audit a trace that was recorded elsewhere, without retraining.
@@ -115,6 +126,7 @@ def attack_trace(
         out: run folder; made where absent.
         scheduler: address of a Dask scheduler; None for a local engine.
         watch: told of progress.
+        foreseen: told before anything runs what the plan can exclude.
         command: how to run it again, for the record.
 
     Raises:
@@ -149,7 +161,7 @@ def attack_trace(
             digest=reader.content_sha256,
         )  # fmt: skip
 
-    return _finish(frame, planned, scheduler, watch, out, started, recorded)
+    return _finish(frame, planned, scheduler, watch, foreseen, out, started, recorded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +178,7 @@ def _finish(
     planned: Callable[[AuditConfiguration], Plan],
     scheduler: str | None,
     watch: Watch,
+    foreseen: Foreseen,
     out: Path,
     started: float,
     recorded: Recorded | None = None,
@@ -173,6 +186,7 @@ def _finish(
     """Run what is missing, round by round, then write the record."""
     traces = {} if recorded is None else {recorded.identity: recorded.folder}
     asked = frame.asked
+    foreseen(foresee(asked, sizes_of(frame.given.groups)))
     with run_folder(out) as cells:
         with Runner(
             cells, asked.engine, scheduler, watch, traces, device=asked.training.device

@@ -17,6 +17,7 @@ from leakaudit.cli.gate_commands import (
     sign_command,
     verify_command,
 )
+from leakaudit.cli.plan_commands import power_command
 from leakaudit.errors import EXIT_OK
 
 # Without markup: descriptions hold brackets, and `--help` needs no second to answer.
@@ -171,6 +172,9 @@ def attack_command(
             quiet=quiet,
         )
     )
+
+
+app.command("power")(power_command)
 
 
 @app.command("report")

@@ -7,11 +7,13 @@ import sys
 import tomllib
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakaudit.cli.answer import show_answer
 from leakaudit.cli.failure import EXIT_INTERRUPTED
+from leakaudit.cli.foreseeing import tell
 from leakaudit.cli.progress import watching
 from leakaudit.cli.rendering import Rendered, file_names, render, stands
 from leakaudit.cli.terminal import printable, say, warn
@@ -138,16 +140,19 @@ def run(request: Request) -> int:
                 "as sensitive as the images: chmod 700"
             )
 
+        foreseen = partial(tell, quiet=request.quiet)
         with watching(quiet=request.quiet) as watch:
             if request.trace is None:
                 outcome = run_audit(
                     configuration, given, request.out,
-                    scheduler=request.scheduler, watch=watch, command=request.recorded(),
+                    scheduler=request.scheduler, watch=watch, foreseen=foreseen,
+                    command=request.recorded(),
                 )  # fmt: skip
             else:
                 outcome = attack_trace(
                     request.trace, configuration, given, request.out,
-                    scheduler=request.scheduler, watch=watch, command=request.recorded(),
+                    scheduler=request.scheduler, watch=watch, foreseen=foreseen,
+                    command=request.recorded(),
                 )  # fmt: skip
         with owner_only():
             rendered = _reports(request, outcome)

@@ -169,6 +169,20 @@ def split_patients(cohort: Cohort, settings: GroupSettings) -> Groups:
     return _groups(cohort, patients, _left_empty(shares))
 
 
+def group_sizes(settings: GroupSettings, patients: int) -> dict[Group, int]:
+    """How many of so many patients every group gets, without looking at any.
+
+    Raises:
+        DataError: a group would be empty, or counts exceed the patients.
+    """
+    shares = settings.shares()
+    if any(isinstance(share, tuple) for share in shares.values()):
+        return {
+            group: len(set(share)) for group, share in shares.items() if isinstance(share, tuple)
+        }
+    return _counts(shares, patients)
+
+
 def _left_empty(shares: Mapping[Group, Share]) -> frozenset[Group]:
     """Groups given a count of 0; there are always patients to train on."""
     return frozenset(

@@ -16,6 +16,7 @@ from leakaudit.judgement.answer import answer
 from leakaudit.judgement.bounds import bounds
 from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.findings import finding, gather
+from leakaudit.judgement.foreseen import foresee, measured_spreads
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.interferences import interferences
 from leakaudit.judgement.presences import presences
@@ -40,6 +41,7 @@ from leakaudit.judgement.utility import by_setting, costs, dependence, utility
 from leakaudit.judgement.verdicts import controls, verdicts
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.materials import Materials
+from leakaudit.plan.sizes import sizes_of
 from leakaudit.policy import PolicyFile
 from leakaudit.record import (
     Record,
@@ -220,6 +222,9 @@ def assemble(
     )  # fmt: skip
     added = {
         "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
+        "power": foresee(
+            frame.asked, sizes_of(given.groups), measured_spreads(found.gathered, found.undefended)
+        ),
         "answer": None if answered is None else with_uncovered(answered, record),
         "searches": searches,
         "interferences": interferences(done.trainings, done.interfered, region, patients),

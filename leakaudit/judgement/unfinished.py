@@ -211,13 +211,13 @@ def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[S
                 )
                 yield Shortfall(
                     setting=stack.label, adversary=adversary.name, attack=use.title,
-                    assets=_assets(use), failed=not refused,
+                    assets=assets_of(use), failed=not refused,
                     reason=why if refused else f"{use.title} did not finish under {len(lost)} of "
                     f"{len(cells)} {run} ({why})",
                 )  # fmt: skip
 
 
-def _assets(use: AttackUse) -> tuple[Asset, ...]:
+def assets_of(use: AttackUse) -> tuple[Asset, ...]:
     """What an attack tells of: who it is can be read off images too."""
     goal: Asset = build(Kind.ATTACK, use.use, use.settings).goal
     return (goal, "identity") if goal == "images" else (goal,)

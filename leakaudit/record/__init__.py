@@ -25,6 +25,7 @@ from leakaudit.record.leakage import (
 )
 from leakaudit.record.model import SCHEMA_VERSION, Record
 from leakaudit.record.part import SERVER, Asset, Direction, Estimate, Number, Part, Region, Tail
+from leakaudit.record.power import Power, Spread
 from leakaudit.record.presence import PresenceControl
 from leakaudit.record.store import (
     canonical,
@@ -76,6 +77,7 @@ __all__ = [
     "Number",
     "Part",
     "PartySummary",
+    "Power",
     "Picture",
     "PresenceControl",
     "Record",
@@ -85,6 +87,7 @@ __all__ = [
     "SERVER",
     "SearchSummary",
     "SplitSummary",
+    "Spread",
     "Standing",
     "Tail",
     "TargetSummary",

@@ -25,6 +25,7 @@ from leakaudit.record.leakage import (
     Verdict,
 )
 from leakaudit.record.part import Part
+from leakaudit.record.power import Power
 from leakaudit.record.presence import PresenceControl
 from leakaudit.record.subject import (
     AdversarySummary,
@@ -81,6 +82,9 @@ class Record(Part):
     utility: tuple[Utility, ...]
     costs: tuple[Cost, ...]
     dependence: tuple[Dependence, ...] = ()
+    power: tuple[Power, ...] = Field(
+        default=(), description="the smallest leaks that an audit of this size could have excluded"
+    )
     trade_offs: tuple[TradeOff, ...] = ()
     answer: Answer | None = Field(default=None, description="null where no setting has a finding")
     searches: tuple[SearchSummary, ...] = ()

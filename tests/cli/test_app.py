@@ -17,7 +17,7 @@ from leakaudit.cli.app import app
 from leakaudit.errors import EXIT_USAGE
 
 COMMANDS = (
-    "run", "attack", "report", "check", "baseline", "sign", "verify", "compare", "list",
+    "run", "power", "attack", "report", "check", "baseline", "sign", "verify", "compare", "list",
     "explain", "schema",
     "doctor", "init", "claim",
 )  # fmt: skip

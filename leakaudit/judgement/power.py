@@ -1,0 +1,208 @@
+"""What an audit of this size can answer, before it runs: the smallest leak that it can exclude.
+
+Audits of a defense that leaks nothing are simulated and judged by the very functions that judge
+measured ones. Where even they end in "none shown" in fewer than four of five cases, it cannot be
+the answer: it takes more patients or seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from leakaudit.judgement.findings import Series, ceiling_of
+from leakaudit.judgement.silence import (
+    ADVERSARY,
+    SETTING,
+    UNDEFENDED,
+    VICTIM,
+    Design,
+    controls_of,
+    finding_id,
+    silent,
+)
+from leakaudit.judgement.unfinished import Planned
+from leakaudit.judgement.verdicts import controls, verdicts
+from leakaudit.record import Verdict
+from leakaudit.record.estimates import RATES, advantage_values, cells, zero_of_rate
+from leakaudit.record.power import PROMISE, Spread
+from leakaudit.statistics import Direction, worst_estimate
+
+AUDITS = 100
+_AUDITS_OF_A_SEARCH = 50
+_AUDITS_OF_THE_WORST = 25
+_STEP = 1.15
+_FEWEST = 2
+MOST_PATIENTS = 500
+_SEEDS = (5, 10)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What audits of one size come to, where nothing leaks.
+
+    Attributes:
+        smallest: the advantage that the promised share of them excludes, for the mean over
+            patients; None: they exclude none.
+        share: of them that end in "none shown" at the threshold.
+        why: what keeps silence from counting in an audit of this size, whatever is measured.
+    """
+
+    smallest: float | None
+    share: float
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Enough:
+    """A size under which "none shown" is within reach."""
+
+    patients: int
+    seeds: int
+
+
+@lru_cache(maxsize=1024)
+def reach(
+    design: Design,
+    threshold: float,
+    *,
+    series: int = 1,
+    spread: Spread | None = None,
+    audits: int = AUDITS,
+) -> Reach:
+    """Simulate audits of a defense that leaks nothing.
+
+    Args:
+        design: how large they are.
+        threshold: the advantage that "none shown" excludes.
+        series: attacks and levels tried on the question: all of them must be silent.
+        spread: of advantages; None: as stated.
+        audits: how many are simulated; always the same ones.
+    """
+    if design.patients < _FEWEST:
+        return Reach(None, 0.0, f"{design.patients} patient(s): no leak can be told from chance")
+    said = list(_audits(design, threshold, spread, audits))
+    quiet = [verdict for verdict in said if verdict.verdict != "leak shown"]
+    # Of one size all have the same: too few patients or seeds, or no interval.
+    if not quiet or all(verdict.doubts or _at_most(verdict) is None for verdict in quiet):
+        why = quiet[0].doubts or (quiet[0].reason,) if quiet else ("chance alone shows leaks",)
+        return Reach(None, 0.0, "; ".join(why))
+    # Chance alone shows a leak in one of twenty audits of nothing, however many attacks are tried.
+    calm = len(quiet) / len(said)
+    silent_share = sum(verdict.verdict == "none shown" for verdict in quiet) / len(quiet)
+    every = min(1.0, PROMISE / calm) ** (1 / series)
+    return Reach(
+        smallest=_excluded([_at_most(verdict) for verdict in said], every),
+        share=calm * silent_share**series,
+    )
+
+
+def enough(
+    design: Design, threshold: float, *, series: int = 1, spread: Spread | None = None
+) -> Enough | None:
+    """The fewest patients, and seeds, under which "none shown" is within reach.
+
+    Args:
+        design: the size that is planned; its seeds are kept where they suffice.
+        threshold: the advantage that "none shown" excludes.
+        series: as in :func:`reach`.
+        spread: as in :func:`reach`.
+
+    Returns:
+        None where :data:`MOST_PATIENTS` would not do.
+    """
+
+    def reached(patients: int, seeds: int, audits: int = _AUDITS_OF_A_SEARCH) -> bool:
+        others = math.ceil(design.others * patients / max(design.patients, 1))
+        larger = replace(design, patients=patients, seeds=seeds, others=others)
+        found = reach(larger, threshold, series=series, spread=spread, audits=audits)
+        return found.share >= PROMISE
+
+    for seeds in (design.seeds, *(more for more in _SEEDS if more > design.seeds)):
+        if not reached(MOST_PATIENTS, seeds):
+            continue
+        too_few, patients = 1, MOST_PATIENTS
+        while patients - too_few > max(1, patients // 20):
+            middle = round(math.sqrt(too_few * patients))
+            if middle in (too_few, patients):
+                break
+            if reached(middle, seeds):
+                patients = middle
+            else:
+                too_few = middle
+        # The search stopped at a size that was lucky; the promise is held against more audits.
+        while patients < MOST_PATIENTS and not reached(patients, seeds, AUDITS):
+            patients = math.ceil(_STEP * patients)
+        return Enough(patients, seeds)
+    return None
+
+
+def _audits(
+    design: Design, threshold: float, spread: Spread | None, audits: int
+) -> Iterator[Verdict]:
+    """Verdicts of simulated audits."""
+    base = controls_of(design)
+    known = controls(base, UNDEFENDED)
+    question = (SETTING, ADVERSARY, VICTIM, design.asset, "")
+    key = finding_id(design, SETTING)
+    for number in range(audits):
+        series = silent(design, np.random.default_rng(number), spread)
+        yield from verdicts(
+            {**base, key: series}, known, [question], Planned(design.seeds),
+            undefended=UNDEFENDED, threshold=threshold,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def smallest_of_the_worst(
+    design: Design, *, series: int = 1, spread: Spread | None = None
+) -> float | None:
+    """The advantage over the patient who leaks most that four of five audits of nothing exclude.
+
+    Args:
+        design: how large they are.
+        series: as in :func:`reach`.
+        spread: as in :func:`reach`.
+
+    Returns:
+        None where they exclude none.
+    """
+    if design.patients < _FEWEST:
+        return None
+    metric = finding_id(design, SETTING).metric
+    bounds = [
+        _worst(metric, silent(design, np.random.default_rng(number), spread))
+        for number in range(_AUDITS_OF_THE_WORST)
+    ]
+    return _excluded(bounds, PROMISE ** (1 / series))
+
+
+def _worst(metric: str, series: Series) -> float | None:
+    """Upper bound on the advantage over the patient who leaks most."""
+    ceiling = ceiling_of(metric, len(series.patients)) or 1.0
+    if metric not in RATES or series.chance is None:
+        values = advantage_values(series.values, series.blind, ceiling)
+        hits = None
+    else:
+        zero = zero_of_rate(series.chance, series.blind)
+        values = (series.values - zero) / (ceiling - zero)
+        hits = (-zero / (ceiling - zero), 1.0)
+    if values is None:
+        return None
+    found = worst_estimate(cells(values, series.patients), direction=Direction.HIGHER, hits=hits)
+    return found.at_most
+
+
+def _at_most(verdict: Verdict) -> float | None:
+    return None if verdict.advantage is None else verdict.advantage.one_sided_upper
+
+
+def _excluded(bounds: Sequence[float | None], share: float) -> float | None:
+    """What so large a share of the bounds keep to; None where that is no advantage at all."""
+    ordered = sorted(math.inf if bound is None else bound for bound in bounds)
+    bound = ordered[min(len(ordered), math.ceil(share * len(ordered))) - 1]
+    return bound if bound < 1 else None

@@ -1,0 +1,194 @@
+"""What power promises is what simulated audits do, and what people type tells them so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leakaudit.judgement.foreseen import foresee, measured_spreads
+from leakaudit.judgement.power import PROMISE, enough, reach, smallest_of_the_worst
+from leakaudit.judgement.silence import (
+    ADVERSARY,
+    SETTING,
+    STATED,
+    UNDEFENDED,
+    VICTIM,
+    Design,
+    controls_of,
+    finding_id,
+    silent,
+)
+from leakaudit.judgement.unfinished import Planned
+from leakaudit.judgement.verdicts import controls, verdicts
+from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.sizes import planned_sizes
+from leakaudit.record.power import Spread
+
+IMAGES = Design("images", patients=20, seeds=5)
+WIDE = Spread(patient=0.15, seed=0.03, rest=0.1)
+
+
+def share_of_none_shown(
+    design: Design, threshold: float, *, series: int, spread: Spread | None, audits: int = 80
+) -> float:
+    """Whole audits of attacks that find nothing, with other luck than power's own."""
+    base = controls_of(design)
+    named = [replace(finding_id(design, SETTING), levels=(level,)) for level in range(series)]
+    known = {
+        (replace(key, levels=levels), kind): control
+        for (key, kind), control in controls(base, UNDEFENDED).items()
+        for levels in [name.levels for name in named]
+    }
+    question = (SETTING, ADVERSARY, VICTIM, design.asset, "")
+    said = []
+    for number in range(audits):
+        rng = np.random.default_rng([7, number])
+        found = {**base, **{key: silent(design, rng, spread) for key in named}}
+        (verdict,) = verdicts(
+            found, known, [question], Planned(design.seeds), undefended=UNDEFENDED,
+            threshold=threshold,
+        )  # fmt: skip
+        said.append(verdict.verdict == "none shown")
+    return float(np.mean(said))
+
+
+@pytest.mark.parametrize(
+    ("design", "series", "spread"),
+    [
+        (IMAGES, 3, WIDE),
+        (Design("masks", patients=20, seeds=5), 1, Spread(patient=0.2, seed=0.01, rest=0.15)),
+        (Design("identity", patients=20, seeds=5), 2, None),
+    ],
+    ids=["images", "masks", "identity"],
+)
+def test_what_would_do_does_and_half_of_it_does_not(
+    design: Design, series: int, spread: Spread | None
+) -> None:
+    found = enough(design, 0.1, series=series, spread=spread)
+    assert found is not None
+    assert found.seeds == 5
+    recommended = replace(design, patients=found.patients)
+    half = replace(design, patients=found.patients // 2)
+    done = share_of_none_shown(recommended, 0.1, series=series, spread=spread)
+    missed = share_of_none_shown(half, 0.1, series=series, spread=spread)
+    # 80 audits at .8 stray by .045.
+    assert done >= PROMISE - 0.12
+    assert missed < PROMISE - 0.12
+
+
+def test_the_smallest_leak_is_the_threshold_that_four_of_five_audits_keep() -> None:
+    found = reach(IMAGES, 0.1, series=2, spread=WIDE)
+    assert found.smallest is not None
+    at = share_of_none_shown(IMAGES, found.smallest, series=2, spread=WIDE)
+    below = share_of_none_shown(IMAGES, found.smallest / 2, series=2, spread=WIDE)
+    assert at >= PROMISE - 0.12
+    assert below < 0.5
+
+
+def test_more_patients_seeds_or_calm_exclude_less_and_more_attacks_more() -> None:
+    def smallest(design: Design = IMAGES, series: int = 1, spread: Spread = WIDE) -> float:
+        found = reach(design, 0.1, series=series, spread=spread).smallest
+        assert found is not None
+        return found
+
+    middle = smallest()
+    assert smallest(replace(IMAGES, patients=80)) < middle
+    assert smallest(spread=Spread(patient=0.05, seed=0.01, rest=0.03)) < middle
+    assert smallest(series=6) > middle
+    worst = smallest_of_the_worst(IMAGES, spread=WIDE)
+    assert worst is not None
+    assert worst > middle
+
+
+@pytest.mark.parametrize(
+    ("patients", "seeds", "says"),
+    [(20, 1, "1 seed(s)"), (20, 2, "2 seed(s)"), (2, 5, "2 patients"), (9, 5, "9 patients")],
+)
+def test_too_few_can_exclude_nothing_and_the_reason_is_the_verdicts(
+    patients: int, seeds: int, says: str
+) -> None:
+    found = reach(Design("images", patients, seeds), 0.1)
+    assert (found.smallest, found.share) == (None, 0.0)
+    assert says in found.why
+    needed = enough(Design("images", patients, seeds), 0.1)
+    assert needed is not None
+    assert needed.patients >= 10
+    assert needed.seeds >= 3
+
+
+def test_no_size_shows_what_seeds_hide() -> None:
+    assert enough(IMAGES, 0.01, spread=Spread(patient=0.1, seed=0.3, rest=0.1)) is None
+
+
+def configured(**changes: object) -> AuditConfiguration:
+    return AuditConfiguration.model_validate(
+        {
+            "cohort": {"use": "phantom", "patients": 40},
+            "split": {
+                "channels": [4, 8],
+                "party_levels": 2,
+                "parties": [
+                    {"name": "a", "modalities": ["T1"]},
+                    {"name": "b", "modalities": ["T2"]},
+                ],
+            },
+            "adversaries": [
+                {"preset": "curious-server"},
+                {"preset": "curious-party", "members": ["a"]},
+            ],
+            "attacks": [
+                {"use": "decoder-inversion", "adversaries": ["curious-server"]},
+                {"use": "mask-inference", "adversaries": ["curious-party"]},
+            ],
+            **changes,
+        }
+    )
+
+
+def test_a_plan_is_asked_for_every_asset_and_who_attacks_it() -> None:
+    configuration = configured(victims=12)
+    found = {each.asset: each for each in foresee(configuration, planned_sizes(configuration))}
+    assert set(found) == {"images", "identity", "masks"}
+    # Two levels apart and both together.
+    assert (found["images"].series, found["images"].patients) == (3, 12)
+    assert found["images"].adversaries == ("curious-server",)
+    assert found["masks"].adversaries == ("curious-party",)
+    assert found["identity"].spread is None
+    assert not any(each.measured for each in found.values())
+
+
+def test_each_party_of_a_horizontal_split_has_its_own_patients() -> None:
+    split = {
+        "orientation": "horizontal",
+        "channels": [4, 8],
+        "party_levels": 2,
+        "parties": [
+            {"name": "a", "modalities": ["T1"]},
+            {"name": "b", "modalities": ["T1"]},
+        ],
+    }
+    only = {"use": "decoder-inversion", "adversaries": ["curious-server"]}
+    configuration = configured(split=split, attacks=[only])
+    found = foresee(configuration, planned_sizes(configuration))
+    assert {each.patients for each in found} == {10}
+
+
+def test_after_the_run_its_own_spread_counts() -> None:
+    rng = np.random.default_rng(0)
+    design = Design("images", patients=40, seeds=5)
+    loud, quiet = Spread(patient=0.3, seed=0.1, rest=0.2), Spread(patient=0.05, seed=0.0, rest=0.02)
+    gathered = {
+        finding_id(design, "none"): silent(design, rng, loud),
+        finding_id(design, SETTING): silent(design, rng, quiet),
+    }
+    found = measured_spreads(gathered, "none")
+    assert found["images"].patient == pytest.approx(0.05, abs=0.02)
+    assert found["images"].rest == pytest.approx(0.02, abs=0.005)
+    assert found["images"].seed < 0.02
+    powers = foresee(configured(), planned_sizes(configured()), found)
+    images = next(each for each in powers if each.asset == "images")
+    assert images.measured
+    assert images.spread == found["images"]
+    assert images.spread != STATED["images"]
