@@ -24,6 +24,7 @@ from scipy import special
 from leakaudit.accounting.gaussian import gaussian_epsilon, gaussian_mu
 from leakaudit.accounting.laplace import laplace_epsilon, laplace_multiplier
 from leakaudit.accounting.spent import Floats
+from leakaudit.errors import DataError
 
 # Thresholds where counting tells most about a scale, in units of the claimed one.
 _THRESHOLD = {"gaussian": 1.5, "laplace": 1.6}
@@ -66,10 +67,19 @@ def shown(
         releases: how many there are, each place with an equal share.
         level: chance of refuting a true claim, at most. Half of it is spent on all places
             together, the other half on single ones (Bonferroni).
+
+    Raises:
+        DataError: a draw is not finite.
     """
     claimed = max(claimed, _LEAST_EPSILON)
     required = _required(kind, claimed, delta, releases)
     together = np.concatenate(noise)
+    if not np.isfinite(together).all():
+        raise DataError(
+            "noise is drawn in finite numbers",
+            found=f"{int((~np.isfinite(together)).sum())} of {together.size} that are not",
+            remedy="mend what the defense sends of messages far outside its clipping norm",
+        )
     # Both bounds are convex in the share counted: what all places show together holds for the sum
     # of what each spends, even where the places differ.
     bound = multiplier_at_most(together, kind, required, level / 2)

@@ -204,7 +204,9 @@ def _noise(place: _Place, end: str, replaced: bool, draws: int, seed: int, devic
     ]
     line = (sent[0].double() - sent[1].double()).mean(dim=0).flatten()
     distance = float(line.norm())
-    if not math.isfinite(distance) or distance == 0:
+    if not math.isfinite(distance):
+        raise ValueError(f"what comes out at {place.name} is not finite")
+    if distance == 0:
         raise ValueError(f"messages at both ends come out alike at {place.name}")
     found = []
     for number, each in enumerate(ends):

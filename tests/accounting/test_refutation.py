@@ -9,6 +9,7 @@ from scipy.stats import beta, binom
 from leakaudit.accounting import gaussian_mu, laplace_multiplier, one_run_epsilon, shown
 from leakaudit.accounting.one_run import best_guesses
 from leakaudit.accounting.refutation import multiplier_at_most, share_at_most
+from leakaudit.errors import DataError
 
 PLACES = 6
 
@@ -71,6 +72,14 @@ def test_the_shown_epsilon_is_below_what_is_spent_and_near_it() -> None:
     assert sum(found.epsilon > 8.0 for found in shown_of) <= 5
     assert min(found.epsilon for found in shown_of) > 6.8
     assert not any(found.refuted for found in shown_of)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_draws_that_are_no_numbers_give_a_message_and_no_figure(wrong: float) -> None:
+    draws = _draws("gaussian", 1.0, np.random.default_rng(1))
+    draws[2][5] = wrong
+    with pytest.raises(DataError, match="1 of 19998 that are not"):
+        shown(draws, "gaussian", 8.0, 1e-5, 90)
 
 
 def test_the_bound_on_a_share_is_clopper_pearson() -> None:

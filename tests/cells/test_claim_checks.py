@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -191,9 +192,18 @@ def test_a_claim_that_nobody_can_replay_is_said_to_be_untested() -> None:
         def change(self, message: Tensor, rng: Generator) -> Tensor:
             return torch.zeros_like(message)
 
+    class Overflowing(GaussianNoise):
+        def change(self, message: Tensor, rng: Generator) -> Tensor:
+            return super().change(message, rng) * math.inf
+
     (silent,) = _checks(Silent(**TARGET))
     (broken,) = _checks(Broken(**TARGET))
-    for check, why in ((silent, "does not say"), (broken, "come out alike")):
+    (infinite,) = _checks(Overflowing(**TARGET))
+    for check, why in (
+        (silent, "does not say"),
+        (broken, "come out alike"),
+        (infinite, "not finite"),
+    ):
         assert check.draws == 0
         assert check.shown_epsilon is None
         assert not check.refuted
