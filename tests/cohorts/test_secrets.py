@@ -54,7 +54,7 @@ def test_no_path_and_no_key_reach_the_record() -> None:
     kept = recorded(
         {
             "title": "t",
-            "policy": "/home/mueller/policy.toml",
+            "policy": "/ward 7/mueller/policy.toml",
             "cohort": {
                 "use": "npz",
                 "path": "/ward 7/mueller/d.npz",
