@@ -387,15 +387,22 @@ def init_command(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files that are there already.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="NAME", help="Leave out, such as archive/*; repeatable."),
+    ] = None,
+    skip_incomplete: Annotated[
+        bool, typer.Option("--skip-incomplete", help="Leave out what lacks a modality or labels.")
+    ] = False,
 ) -> None:
     """Start an audit of your own data.
 
-    Looks at a data folder and writes audit.toml and leakage-policy.toml to edit. The audit runs as
-    it is written.
+    Reads every file of a data folder once, prints what it found or all that is wrong, and writes
+    audit.toml and leakage-policy.toml to edit. The audit runs as it is written.
     """
     from leakaudit.cli.starting import init
 
-    init(data, out, force=force)
+    init(data, out, force=force, exclude=tuple(exclude or ()), skip_incomplete=skip_incomplete)
 
 
 def execute(arguments: list[str]) -> int:

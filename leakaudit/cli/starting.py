@@ -29,19 +29,28 @@ _VOLUMES = ("bids", "brats", "msd", "table")
 _COUNTED_BELOW = 10
 
 
-def init(data: Path, out: Path, *, force: bool) -> None:
+def init(
+    data: Path,
+    out: Path,
+    *,
+    force: bool,
+    exclude: tuple[str, ...] = (),
+    skip_incomplete: bool = False,
+) -> None:
     """Write the configuration of an audit of this data, and a policy to fill in.
 
     Args:
         data: folder or file with images.
         out: folder of the two files; made where absent.
         force: overwrite.
+        exclude: names below the folder to leave out.
+        skip_incomplete: leave out what lacks a modality or labels.
 
     Raises:
         DataError: no layout that leakaudit can read, or more than one.
         ConfigurationError: a file is there already.
     """
-    found, survey = looked_at(data)
+    found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete)
     targets = {
         out / AUDIT_FILE: audit_file(found),
         out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
@@ -75,7 +84,9 @@ def init(data: Path, out: Path, *, force: bool) -> None:
     say(f"Next: edit it, then `leakaudit run {printable(out / AUDIT_FILE)} --out runs/first`")
 
 
-def looked_at(data: Path) -> tuple[Detection, Survey]:
+def looked_at(
+    data: Path, exclude: tuple[str, ...] = (), *, skip_incomplete: bool = False
+) -> tuple[Detection, Survey]:
     """What the data are, after every file was read as the audit will read it.
 
     Masks of several classes get one region each where their values say so.
@@ -83,8 +94,9 @@ def looked_at(data: Path) -> tuple[Detection, Survey]:
     Raises:
         DataError: no layout fits, or files break rules: all of them in one message.
     """
-    found = detect(data)
-    found = replace(found, settings={**found.settings, **_sampling(found.source)})
+    found = detect(data, exclude)
+    chosen = {"exclude": list(exclude), "skip_incomplete": skip_incomplete}
+    found = replace(found, settings={**found.settings, **chosen, **_sampling(found.source)})
     try:
         survey = _survey(found)
     except UnnamedLabelsError as problem:

@@ -110,10 +110,15 @@ class VolumeSource(DiskSource):
         modalities = self.chosen(layout.modalities)
         faults: list[DataError] = []
         cases, warnings = self._complete(layout, modalities, faults)
-        check_any_patients(cases, self.location(), "patients with images and labels")
-        labels = list(each(cases, label_counts, faults))
+        if not faults:
+            check_any_patients(cases, self.location(), "patients with images and labels")
+        counts = dict(each(cases, label_counts, faults))
+        if faults:
+            # Whoever mends files wants to know of all of them: the images are read all the same.
+            readable = (case for case in cases if str(case.label) in counts)
+            for _ in each(readable, lambda case: read_case(case, modalities), faults):
+                pass
         raise_all(faults)
-        counts = dict(labels)
         plan = listed_regions(self.regions) if self.regions else self.meaning(layout, counts)
         check_known(counts, plan.mapping)
 

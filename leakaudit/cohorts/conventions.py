@@ -27,6 +27,12 @@ _ALIASES = MappingProxyType(
         "t2w": "T2",
         "flair": "FLAIR",
         "t2f": "FLAIR",
+        "ct": "CT",
+        "pet": "PET",
+        "pt": "PET",
+        "adc": "ADC",
+        "dwi": "DWI",
+        "swi": "SWI",
     }
 )
 

@@ -54,8 +54,12 @@ class Detection:
     remarks: tuple[str, ...] = field(default=())
 
 
-def detect(path: Path) -> Detection:
+def detect(path: Path, exclude: tuple[str, ...] = ()) -> Detection:
     """Say which source reads a folder or file; voxels of volumes and pictures are not read.
+
+    Args:
+        path: folder or file.
+        exclude: names below it to leave out.
 
     Raises:
         DataError: nothing or more than one layout fits, or the one that fits is incomplete.
@@ -64,7 +68,7 @@ def detect(path: Path) -> Detection:
         raise DataError(
             "the data folder must exist", found=str(path), remedy="check the spelling of the path"
         )
-    fits = _fits(path)
+    fits = _fits(path, exclude)
     if not fits:
         raise DataError(
             "a data folder must hold a layout that leakaudit can read",
@@ -81,17 +85,17 @@ def detect(path: Path) -> Detection:
     source, where = fits[0]
     settings = {"path": str(where)}
     if source == "npz":
-        contents = NpzSlices(path=str(where)).contents()
+        contents = NpzSlices(path=str(where), exclude=exclude).contents()
         cases = len(contents.patients)
         return Detection("npz", settings, contents.modalities, cases, contents.warnings)
     if source == "images":
-        return _images(where)
-    volumes = _VOLUMES[source](path=str(where))
+        return _images(where, exclude)
+    volumes = _VOLUMES[source](path=str(where), exclude=exclude)
     layout = volumes.layout()
     return Detection(source, settings, layout.modalities, len(layout.cases))
 
 
-def _fits(path: Path) -> list[tuple[str, Path]]:
+def _fits(path: Path, exclude: tuple[str, ...]) -> list[tuple[str, Path]]:
     """Sources that would read something here, and where."""
     if path.suffix.lower() in {".csv", ".tsv"}:
         return [("table", path)]
@@ -106,15 +110,15 @@ def _fits(path: Path) -> list[tuple[str, Path]]:
         fits += [("msd", file) for file in lists]
     elif (path / "dataset_description.json").is_file():
         fits.append(("bids", path))
-    elif named_cases(path)[0]:
+    elif named_cases(path, exclude)[0]:
         fits.append(("brats", path))
-    if image_folders(path, "_mask", single=True)[0]:
+    if image_folders(path, "_mask", exclude, single=True)[0]:
         fits.append(("images", path))
     return fits
 
 
-def _images(path: Path) -> Detection:
-    source = ImageFolders(path=str(path))
+def _images(path: Path, exclude: tuple[str, ...]) -> Detection:
+    source = ImageFolders(path=str(path), exclude=exclude)
     found, _ = source.pairs()
     names = default_channels(channel_count(found))
     return Detection(

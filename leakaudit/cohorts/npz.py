@@ -96,13 +96,13 @@ class NpzSlices(SliceSource):
         samples, channels = image.shape[:1], image.shape[-1:]
         written = arrays.get("channels", np.array(default_channels(*channels)))
         positions = arrays.get("slice", np.arange(*samples))
-        check_same_shape({"image": image.shape[:3], "mask": mask.shape})
+        check_same_shape({f"image in {path}": image.shape[:3], "mask": mask.shape})
         per_sample = {name: arrays[name].shape for name in ("study", "site") if name in arrays}
         check_same_shape(
-            {"image": samples, "patient": written_owners.shape, "slice": positions.shape}
+            {f"image in {path}": samples, "patient": written_owners.shape, "slice": positions.shape}
             | per_sample
         )
-        check_same_shape({"image": channels, "channels": written.shape})
+        check_same_shape({f"image in {path}": channels, "channels": written.shape})
         if positions.dtype.kind not in "iuf" or not np.array_equal(positions, np.rint(positions)):
             raise DataError(
                 "slice must be (n,) whole numbers",

@@ -27,7 +27,13 @@ class Table(VolumeSource):
     Labels are two-valued, or carry the values of `regions`.
     """
 
-    separator: str = Field(default=",", min_length=1, max_length=1, description="of a CSV file")
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="of a CSV file; if unset, whichever of tab, semicolon and comma is in its "
+        "first line",
+    )
 
     def layout(self) -> Layout:
         """Read the table.
@@ -99,11 +105,12 @@ def _case(file: Path, number: int, row: Mapping[str, str], names: Mapping[str, s
     )
 
 
-def _rows(file: Path, separator: str) -> list[dict[str, str]]:
+def _rows(file: Path, separator: str | None) -> list[dict[str, str]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
         if file.suffix.lower() != ".json":
-            split = "\t" if file.suffix.lower() == ".tsv" else separator
+            first = text.partition("\n")[0]
+            split = separator or next((mark for mark in "\t;" if mark in first), ",")
             reader = csv.DictReader(text.splitlines(), delimiter=split, strict=True)
             rows = list(reader)
             if any(None in row or None in row.values() for row in rows):

@@ -129,3 +129,36 @@ def test_settings_fit_their_source(source: str) -> None:
     settings = tomllib.loads(text)["cohort"]
     use = settings.pop("use")
     build(Kind.COHORT, use, settings)
+
+
+def test_all_faults_come_together_and_can_be_left_out(typed: Typed, tmp_path: Path) -> None:
+    import nibabel
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for name in "abcde":
+        for kind in ("t1", "t2", "seg"):
+            voxels = rng.integers(1, 900, (12, 12, 6)).astype(np.int16)
+            voxels[:2], voxels[-2:], voxels[:, :2], voxels[:, -2:] = 0, 0, 0, 0
+            voxels = (voxels > 600).astype(np.int16) if kind == "seg" else voxels
+            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
+            image = nibabel.Nifti1Image(voxels, np.eye(4))  # type: ignore[attr-defined]
+            nibabel.save(image, tmp_path / "data" / name / f"{name}_{kind}.nii.gz")  # type: ignore[attr-defined]
+    (tmp_path / "data" / "a" / "a_t2.nii.gz").unlink()
+    (tmp_path / "data" / "b" / "b_seg.nii.gz").unlink()
+    (tmp_path / "data" / "c" / "c_t1.nii.gz").write_bytes(b"not an image")
+    said = typed("init", tmp_path / "data", "--out", tmp_path)
+    assert said.code == EXIT_USAGE
+    assert "a lacks T2" in said.err
+    assert "no labels for b" in said.err
+    assert "c_t1.nii.gz" in said.err
+    assert not (tmp_path / "audit.toml").exists()
+    said = typed(
+        "init", tmp_path / "data", "--out", tmp_path, "--exclude", "c", "--skip-incomplete"
+    )
+    assert said.code == 0, said.err
+    assert "Persons 2, studies 2, sites not said." in said.out
+    settings = read_configuration(tmp_path / "audit.toml")[0].cohort.settings
+    assert settings["exclude"] == ["c"]
+    assert settings["skip_incomplete"] is True
+    assert len(build(Kind.COHORT, "brats", settings).load().patient_ids) == 2
