@@ -34,7 +34,7 @@ def show_verdicts(record: Record) -> None:
             continue
         others = f" +{len(members) - 1}" if len(members) > 1 else ""
         rows.append(
-            (defense, adversary, asset, worst.verdict, _share(worst), worst.victim + others,
+            (defense, adversary, asset, _said(worst), _share(worst), worst.victim + others,
              dice.get(defense, ""))
         )  # fmt: skip
     if rows:
@@ -52,6 +52,12 @@ def _worst_first(verdict: Verdict) -> tuple[int, float]:
         _ORDER.index(verdict.verdict),
         -verdict.advantage.mean if verdict.advantage is not None else 0.0,
     )
+
+
+def _said(verdict: Verdict) -> str:
+    """The verdict, and how many patients leak where it is single ones."""
+    patients = verdict.patients_said
+    return f"{verdict.verdict}: {patients}" if patients else verdict.verdict
 
 
 def _share(verdict: Verdict) -> str:

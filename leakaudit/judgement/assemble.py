@@ -83,7 +83,7 @@ def findings_of(configuration: AuditConfiguration, done: Finished) -> Findings:
     label = configuration.undefended
     return Findings(
         gathered, controls(gathered, label), label, configuration.judgement.threshold,
-        planned(configuration, done),
+        planned(configuration, done), configuration.judgement.patient_threshold,
     )  # fmt: skip
 
 
@@ -147,6 +147,7 @@ def measured(
             found.planned,
             undefended=found.undefended,
             threshold=found.threshold,
+            patient_threshold=found.patient_threshold,
         ),
         utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
         costs=costs(done.trainings, configuration.split),

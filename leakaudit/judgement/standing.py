@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.errors import ConfigurationError
 from leakaudit.judgement.findings import FindingId, Series, ceiling_of
+from leakaudit.judgement.single import singles
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.judgement.verdicts import Evidence, evidence
 from leakaudit.plan.configuration import AuditConfiguration, Target
 from leakaudit.record import Asset, Control, Region, Standing, TargetSummary
-from leakaudit.statistics.verdict import MIN_PATIENTS, judge
+from leakaudit.statistics.verdict import MIN_PATIENTS, PATIENT_THRESHOLD, judge, patient_limit
 from leakaudit.statistics.verdict import Verdict as Said
 
 _OUTCOMES: dict[Said, str] = {
@@ -36,6 +37,7 @@ class Findings:
         undefended: label of the setting without defenses.
         threshold: of the verdicts.
         planned: what every attack was to deliver, and which did not.
+        patient_threshold: of the verdicts, for every single patient.
     """
 
     gathered: Mapping[FindingId, Series]
@@ -43,14 +45,36 @@ class Findings:
     undefended: str
     threshold: float
     planned: Planned
+    patient_threshold: float = PATIENT_THRESHOLD
 
     def on(
-        self, setting: str, adversary: str, victim: str, asset: Asset, metric: str, region: Region
+        self,
+        setting: str,
+        adversary: str,
+        victim: str,
+        asset: Asset,
+        metric: str,
+        region: Region,
+        *,
+        allowed: float = 0.0,
     ) -> Evidence | None:
-        """The strongest attack on one question under one setting; None where there is none."""
+        """The strongest attack on one question under one setting; None where there is none.
+
+        Args:
+            setting: label.
+            adversary: who attacks.
+            victim: whom.
+            asset: what of it.
+            metric: how it is measured.
+            region: and where.
+            allowed: mean advantage that single patients are held against.
+        """
         return evidence(
             Question(setting, adversary, victim, asset, metric, region), self.gathered, self.known,
             self.planned, undefended=self.undefended, threshold=self.threshold,
+            patient_threshold=patient_limit(
+                allowed, threshold=self.threshold, patient_threshold=self.patient_threshold
+            ),
         )  # fmt: skip
 
     def attacked(self, asset: Asset, metric: str, region: Region) -> list[tuple[str, str]]:
@@ -177,7 +201,9 @@ def _held(
     adversary: str,
     victim: str,
 ) -> Standing:
-    found = findings.on(setting, adversary, victim, target.asset, target.metric, target.region)
+    found = findings.on(
+        setting, adversary, victim, target.asset, target.metric, target.region, allowed=target.max
+    )
     if found is None:
         return Standing(
             setting=setting, target=number, outcome="not judged", bound=None, adversary=adversary,
@@ -189,6 +215,9 @@ def _held(
         threshold=target.max,
         no_leak=target.max,
         doubts=found.doubts,
+        singles=singles(found.single, surely=target.max > findings.threshold)
+        if target.asset == "images"
+        else None,
     )
     return Standing(
         setting=setting,

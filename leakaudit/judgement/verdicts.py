@@ -14,13 +14,22 @@ from leakaudit.judgement.findings import (
     cannot_tell,
     is_primary,
 )
+from leakaudit.judgement.picked import corrected
+from leakaudit.judgement.single import (
+    single_patients,
+    singles,
+)
 from leakaudit.judgement.unfinished import Planned, Question
-from leakaudit.record import Asset, Control, Verdict, VerdictValue
+from leakaudit.record import Asset, Control, SinglePatients, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
-from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
-from leakaudit.statistics.estimate import LEVEL
-from leakaudit.statistics.verdict import Controls, effort_doubts, judge, silence_doubts
+from leakaudit.statistics.verdict import (
+    PATIENT_THRESHOLD,
+    Controls,
+    effort_doubts,
+    judge,
+    silence_doubts,
+)
 from leakaudit.statistics.verdict import Verdict as Said
 
 _WORDS: dict[Said, VerdictValue] = {
@@ -41,12 +50,14 @@ class Evidence:
         figure: its advantage, bounds corrected for its having been picked.
         controls: how the controls of this attack came out.
         doubts: everything that keeps silence from counting, whatever the threshold.
+        single: patients one by one, by all attacks that are to be believed.
     """
 
     best: FindingId
     figure: Figure
     controls: Controls
     doubts: tuple[str, ...] = ()
+    single: SinglePatients | None = None
 
 
 def controls(
@@ -104,6 +115,7 @@ def verdicts(
     *,
     undefended: str,
     threshold: float,
+    patient_threshold: float = PATIENT_THRESHOLD,
 ) -> tuple[Verdict, ...]:
     """One verdict per question, from the strongest attack that was mounted.
 
@@ -114,11 +126,12 @@ def verdicts(
         planned: what every attack was to deliver, and which did not.
         undefended: label of the setting without defenses.
         threshold: the advantage that "none shown" must exclude.
+        patient_threshold: the same of every single patient.
     """
     return tuple(
         _verdict(
             Question(setting, adversary, victim, asset, *PRIMARY[asset]), gathered, known, planned,
-            absent, undefended, threshold,
+            absent, undefended, threshold, patient_threshold,
         )
         for setting, adversary, victim, asset, absent in questions
     )  # fmt: skip
@@ -132,6 +145,7 @@ def evidence(
     *,
     undefended: str,
     threshold: float,
+    patient_threshold: float = PATIENT_THRESHOLD,
 ) -> Evidence | None:
     """The strongest of the attacks on one question; None where none gave a usable value.
 
@@ -142,6 +156,7 @@ def evidence(
         planned: what every attack was to deliver, and which did not.
         undefended: label of the setting without defenses.
         threshold: the advantage that "none shown" must exclude.
+        patient_threshold: the same of every single patient.
     """
     candidates = {key: series for key, series in gathered.items() if question.asks(key)}
     figures = {
@@ -171,12 +186,13 @@ def evidence(
         attack: efforts_flat(attack, figures, gathered)
         for attack in dict.fromkeys(key.attack for key in figures)
     }
-    figure = _corrected(candidates, {key: figures[key] for key in sound or figures}, best)
+    figure = corrected(candidates, {key: figures[key] for key in sound or figures}, best)
     outcome = Controls(
         open_leaks=_open_leaks(opened, threshold),
         shuffled_silent=None if mixed is None else mixed.passed,
         effort_flat=flat.pop(best.attack),
     )
+    single = single_patients({key: candidates[key] for key in sound or figures}, patient_threshold)
     unsound = {key: figures[key] for key in figures if sound and key not in sound}
     return Evidence(
         best=best,
@@ -189,6 +205,7 @@ def evidence(
             artefacts(unsound, threshold),
             effort_doubts(flat),
         ),
+        single=single,
     )
 
 
@@ -200,8 +217,12 @@ def _verdict(
     absent: str,
     undefended: str,
     threshold: float,
+    patient_threshold: float,
 ) -> Verdict:
-    found = evidence(question, gathered, known, planned, undefended=undefended, threshold=threshold)
+    found = evidence(
+        question, gathered, known, planned, undefended=undefended, threshold=threshold,
+        patient_threshold=patient_threshold,
+    )  # fmt: skip
     asked = {
         "defense": question.setting, "adversary": question.adversary, "victim": question.victim,
         "asset": question.asset, "threshold": threshold,
@@ -219,13 +240,16 @@ def _verdict(
             **asked, attack=None, verdict="attack invalid" if tried else "not tested",
             reason="; ".join(failed) or reason, doubts=tuple(failed) or (reason,),
         )  # fmt: skip
-    judged = judge(found.figure, found.controls, threshold=threshold, doubts=found.doubts)
+    judged = judge(
+        found.figure, found.controls, threshold=threshold, doubts=found.doubts,
+        singles=singles(found.single) if question.asset == "images" else None,
+    )  # fmt: skip
     best = found.best
     return Verdict(
         **asked, question=gathered[best].question, attack=best.attack, levels=best.levels,
         metric=best.metric, region=best.region,
         verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
-        doubts=found.doubts,
+        doubts=found.doubts, single=found.single,
     )  # fmt: skip
 
 
@@ -251,39 +275,3 @@ def _open_leaks(control: Control | None, threshold: float) -> bool | None:
     if control is None or control.advantage is None:
         return None
     return control.passed or (None if control.advantage.mean > threshold else False)
-
-
-def _corrected(
-    candidates: Mapping[FindingId, Series], figures: Mapping[FindingId, Figure], best: FindingId
-) -> Figure:
-    """The strongest attack's figure, its bounds corrected for having been picked of many.
-
-    The interval is corrected like the one-sided bounds: another attack that surely leaks lifts it,
-    however unsure the strongest one is.
-    """
-    strict = corrected_level(LEVEL, len(figures))
-    plain = {str(place): figure for place, figure in enumerate(figures.values())}
-    corrected = {
-        str(place): advantage_figure(key, candidates[key], strict) or figures[key]
-        for place, key in enumerate(figures)
-    }
-    bounds = strongest_figure(plain, corrected, direction=Direction.HIGHER)
-    ends = strongest_figure(
-        _by_interval(plain), _by_interval(corrected), direction=Direction.HIGHER
-    )
-    return replace(
-        figures[best],
-        at_least=bounds.at_least,
-        at_most=bounds.at_most,
-        lower=ends.at_least,
-        upper=ends.at_most,
-        method=f"{figures[best].method}; bounds corrected for picking one of {len(figures)}",
-    )
-
-
-def _by_interval(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """The figures with the ends of their intervals in place of the one-sided bounds."""
-    return {
-        name: replace(figure, at_least=figure.lower, at_most=figure.upper)
-        for name, figure in figures.items()
-    }

@@ -18,6 +18,7 @@ from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
 from leakaudit.record import Asset, Governance, Region
 from leakaudit.split.spec import SplitSpec
+from leakaudit.statistics.verdict import PATIENT_THRESHOLD
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
@@ -52,6 +53,11 @@ class Judgement(Section):
 
     threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.1, description="X of `none shown above X`: the advantage that must be excluded"
+    )
+    patient_threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=PATIENT_THRESHOLD,
+        description="advantage that must be excluded for every single patient, in images: one who "
+        "surely has more is a leak, whatever the mean",
     )
     least_dice: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
         default=None,

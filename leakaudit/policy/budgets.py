@@ -14,6 +14,7 @@ from leakaudit.policy.validity import (
     finding_problem,
     rule_problems,
     silence_doubts,
+    single_doubts,
     too_few,
     unsettled,
 )
@@ -103,6 +104,7 @@ def _decided(
     doubts = [
         *_doubts(evidence, sound, top.unmeasured, plain),
         *silence_doubts(evidence, budget, placed.setting),
+        *single_doubts(evidence, budget, placed.setting, sound),
     ]
     status = {
         Outcome.OVER: Status.FAIL,

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from leakaudit.policy.evidence import Evidence, by_question
-from leakaudit.policy.model import Scope
+from leakaudit.policy.model import Budget, Scope
 from leakaudit.policy.wording import counted, levels, subject
 from leakaudit.record import Failure, Finding, Verdict
-from leakaudit.statistics.verdict import MIN_PATIENTS, effort_doubts
+from leakaudit.statistics import corrected_level, patients_above
+from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.verdict import MIN_PATIENTS, effort_doubts, patient_limit
 
 LEAST_PATIENTS = 2
 LEAST_SEEDS = 2
@@ -60,6 +62,41 @@ def silence_doubts(evidence: Evidence, scope: Scope, setting: str) -> list[str]:
     of_questions = (doubt for verdict in _asked(evidence, scope, setting)
                     for doubt in verdict.doubts)  # fmt: skip
     return list(dict.fromkeys([*evidence.unattacked(setting), *of_questions]))
+
+
+def single_doubts(
+    evidence: Evidence, budget: Budget, setting: str, findings: Sequence[Finding]
+) -> list[str]:
+    """Patients who surely leak far more than a budget allows all of them together.
+
+    Records before 1.4 do not say how much a single patient may leak: the mean spoke for all.
+    """
+    said = [(v.threshold, v.single.threshold) for v in _asked(evidence, budget, setting)
+            if v.single is not None]  # fmt: skip
+    if budget.tail == "worst" or not said:
+        return []
+    threshold, patient_threshold = min(said)
+    level = corrected_level(LEVEL, len(findings))
+    leaking: set[str] = set()
+    for finding in findings:
+        cells = evidence.cells(finding, budget.on)
+        if finding.asset != "images" or finding.ceiling is None or cells is None:
+            continue
+        if budget.on == "advantage":
+            limit = patient_limit(
+                budget.bound, threshold=threshold, patient_threshold=patient_threshold
+            )
+        else:
+            limit = (budget.bound + finding.ceiling) / 2
+        direction = evidence.direction(finding, budget.on)
+        leaking |= set(patients_above(cells, limit, direction=direction, level=level))
+    if not leaking:
+        return []
+    patients = len(evidence.record.cohort.victims)
+    return [
+        f"{len(leaking)} of {patients} patients ({len(leaking) / patients:.0%}) surely leak far "
+        "more: what all leak together says nothing of them"
+    ]
 
 
 def too_few(patients: int) -> list[str]:

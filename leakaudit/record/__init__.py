@@ -20,6 +20,7 @@ from leakaudit.record.leakage import (
     Finding,
     Interference,
     Picture,
+    SinglePatients,
     Verdict,
     VerdictValue,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "SearchSummary",
     "SplitSummary",
     "Spread",
+    "SinglePatients",
     "Standing",
     "Tail",
     "TargetSummary",

@@ -113,6 +113,20 @@ class Control(Part):
     reason: str = Field(description="in words")
 
 
+class SinglePatients(Part):
+    """What the attacks on one question came to for each audited patient by itself."""
+
+    threshold: Number = Field(description="advantage of one patient that counts as a leak")
+    audited: int = Field(ge=1, description="patients looked at")
+    leaking: int = Field(
+        ge=0, description="of them those whose advantage is surely above `threshold`, all at once"
+    )
+    worst: Number = Field(description="highest advantage of a patient, mean over seeds")
+    patient: str = Field(description="whose; pseudonym")
+    at_least: Number | None = Field(description="the worst surely has more; null: no bound")
+    at_most: Number | None = Field(description="no patient surely has more; null: no bound")
+
+
 class Verdict(Part):
     """The answer for one adversary, victim, asset and defense."""
 
@@ -133,11 +147,26 @@ class Verdict(Part):
         default=None, description="of the strongest attack, corrected for having been picked"
     )
     reason: str = Field(description="which condition decided, in words")
+    single: SinglePatients | None = Field(
+        default=None, description="patient by patient; null where the metric is a rate"
+    )
     doubts: tuple[str, ...] = Field(
         default=(),
         description="everything that keeps silence from counting here, whatever the threshold; "
         "none may pass a gate while there is one",
     )
+
+    @property
+    def patients_said(self) -> str:
+        """Such as `1 of 15 patients`, where single patients leak and the mean hardly tells."""
+        single, mean = self.single, self.advantage
+        if self.verdict != "leak shown" or single is None or not single.leaking or mean is None:
+            return ""
+        sure = mean.one_sided_lower is not None and mean.one_sided_lower > 0
+        if sure and mean.mean > single.threshold:
+            return ""
+        share = single.leaking / single.audited
+        return f"{single.leaking} of {single.audited} patients ({share:.0%})"
 
 
 class Dependence(Part):

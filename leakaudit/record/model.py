@@ -42,8 +42,8 @@ SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
-`interferences`; `uncovered`. 1.4: `governance`; `doubts` of a verdict; `claim_checks`;
-`presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim."""
+`interferences`; `uncovered`. 1.4: `governance`; `doubts` and `single` of a verdict;
+`claim_checks`; `presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim."""
 
 
 class Record(Part):

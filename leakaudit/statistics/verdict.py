@@ -10,6 +10,9 @@ from leakaudit.statistics.estimate import Estimate
 
 MIN_PATIENTS = 10
 MIN_SEEDS = 3
+# The smallest, in steps of .05, at which a perfect defense reaches "none shown" in images, with 30
+# patients and 5 seeds, in at least 80 % of audits (tests/statistics/test_verdict.py).
+PATIENT_THRESHOLD = 0.15
 
 
 class Verdict(StrEnum):
@@ -38,6 +41,31 @@ class Controls:
 
 
 @dataclass(frozen=True)
+class Singles:
+    """What is known of audited patients one by one.
+
+    Attributes:
+        audited: how many.
+        leaking: of them those whose advantage is surely above ``threshold``.
+        at_most: upper bound on the worst; None where there is none.
+        threshold: advantage of one patient that counts as a leak.
+    """
+
+    audited: int
+    leaking: int
+    at_most: float | None
+    threshold: float
+
+    @property
+    def shown(self) -> str:
+        """Who leaks, in words."""
+        return (
+            f"{self.leaking} of {self.audited} patients ({self.leaking / self.audited:.0%}) surely "
+            f"above {self.threshold:.2f}"
+        )
+
+
+@dataclass(frozen=True)
 class Judgement:
     """A verdict and the sentence that justifies it.
 
@@ -52,6 +80,23 @@ class Judgement:
     above: float | None = None
 
 
+def patient_limit(allowed: float, *, threshold: float, patient_threshold: float) -> float:
+    """Above which advantage a single patient belies a mean that is allowed so much.
+
+    Args:
+        allowed: of the mean.
+        threshold: of the mean, as verdicts have it.
+        patient_threshold: the same of one patient.
+
+    Returns:
+        The verdicts' own threshold for one patient; for a looser mean, half of the way from it to a
+        total leak: patients differ.
+    """
+    if allowed <= threshold:
+        return patient_threshold
+    return max(patient_threshold, (allowed + 1) / 2)
+
+
 def judge(
     advantage: Estimate | None,
     controls: Controls,
@@ -59,6 +104,7 @@ def judge(
     threshold: float,
     no_leak: float = 0.0,
     doubts: Sequence[str] = (),
+    singles: Singles | None = None,
     min_patients: int = MIN_PATIENTS,
     min_seeds: int = MIN_SEEDS,
 ) -> Judgement:
@@ -75,6 +121,8 @@ def judge(
         controls: how the control runs came out.
         threshold: X of "none shown above X", the advantage that must be excluded.
         no_leak: advantage that counts as none; 0, or the shuffled control's own upper bound.
+        singles: patients one by one: one who surely leaks is a leak, whatever the mean, and "none
+            shown" bounds the worst of them too; None where a mean is all there is to say.
         doubts: what else keeps silence from being an answer, such as attacks that did not finish.
         min_patients: fewer never yield "none shown".
         min_seeds: fewer never yield "none shown".
@@ -88,6 +136,8 @@ def judge(
             Verdict.ATTACK_INVALID,
             "the attack also 'finds' patients in shuffled pairs, so its finding is an artefact",
         )
+    if singles is not None and singles.leaking and controls.shuffled_silent:
+        return Judgement(Verdict.LEAK_SHOWN, f"a leak of {singles.shown}")
     if advantage.at_least is None or advantage.at_most is None:
         return Judgement(Verdict.INCONCLUSIVE, f"the interval is {advantage.undefined}")
     if advantage.at_least > no_leak:
@@ -108,14 +158,27 @@ def judge(
     missing = silence_doubts(advantage, controls, min_patients=min_patients, min_seeds=min_seeds)
     if advantage.at_most is None or not advantage.at_most <= threshold:  # a NaN threshold too
         missing.append(f"an advantage above {threshold:.2f} cannot be excluded")
+    if singles is not None:
+        missing += _any_patient(singles)
     if missing := list(dict.fromkeys([*missing, *doubts])):
         return Judgement(Verdict.INCONCLUSIVE, "; ".join(missing))
     return Judgement(
         Verdict.NONE_SHOWN,
-        f"the advantage is at most {advantage.at_most:.2f}, within {threshold:.2f}; "
+        f"the advantage is at most {advantage.at_most:.2f}, within {threshold:.2f}"
+        + ("" if singles is None else f", and for no single patient above {singles.at_most:.2f}")
+        + "; "
         "both controls hold and more effort did not help",
         above=advantage.at_most,
     )
+
+
+def _any_patient(singles: Singles) -> list[str]:
+    """What the worst patient may still leak."""
+    if singles.leaking:
+        return [f"shuffled pairs were not tried, and there is a leak of {singles.shown}"]
+    if singles.at_most is None or not singles.at_most <= singles.threshold:
+        return [f"above {singles.threshold:.2f} for a single patient cannot be excluded"]
+    return []
 
 
 def silence_doubts(

@@ -186,6 +186,8 @@ def _answer(index: Index, question: Question, setting: str, *, dice: bool) -> Ce
         tail = f"{found.of_100} of 100 {who}"
         if small_but_sure(worst, found):
             tail = "small but sure: on average, for no single patient clearly"
+        if worst.patients_said:
+            tail = f"{worst.patients_said}, whatever the mean of all"
     if dice and not works(index, setting):
         tail += f"{'; ' if tail else ''}Dice {_dice(index, setting)}"
     return Cell(say(tail), verdict=worst.verdict)

@@ -84,6 +84,40 @@ def test_what_keeps_none_shown_from_being_said(
     assert says in reason
 
 
+def with_one_leaking(series: Series, place: int = 3, level: float = 0.99) -> Series:
+    values = series.values.copy()
+    values[:, place] = level + 0.002 * np.arange(len(values))
+    return replace(series, values=values)
+
+
+@pytest.mark.parametrize("attack", ["inversion", "gan"])
+def test_one_patient_in_clear_is_a_leak_by_whichever_attack(attack: str) -> None:
+    """Also where another attack has the higher mean."""
+    calm = series_of(0.398)
+    gathered = WITH_GAN | {
+        DEFENDED: series_of(0.41),
+        replace(DEFENDED, attack="gan"): calm,
+        replace(DEFENDED, attack=attack): with_one_leaking(calm),
+    }
+    (verdict,) = verdicts(
+        gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
+        undefended="none", threshold=0.1,
+    )  # fmt: skip
+    assert verdict.verdict == "leak shown"
+    assert verdict.patients_said == "1 of 24 patients (4%)"
+    assert verdict.single is not None
+    assert verdict.single.patient == "P03"
+
+
+def test_a_patient_who_may_leak_keeps_none_shown_from_being_said() -> None:
+    calm = series_of(0.398)
+    values = calm.values.copy()
+    values[:, 3] = [0.3, 0.42, 0.62]
+    said, reason = answer(OPEN | {DEFENDED: replace(calm, values=values)}, "defended")
+    assert said == "inconclusive"
+    assert "single patient" in reason
+
+
 GAN = replace(IMAGES, attack="gan")
 WITH_GAN = OPEN | {GAN: series_of(0.95), replace(GAN, shuffled=True): series_of(0.3, seeds=1)}
 SILENT = series_of(0.398)

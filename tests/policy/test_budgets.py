@@ -261,6 +261,34 @@ def test_a_doubt_of_any_kind_about_a_question_passes_no_rule_that_asks_it(
         assert only(tmp_path, doubtful, budget(victim=victim)).status is Status.PASS
 
 
+def test_one_patient_in_clear_passes_no_mean(tmp_path: Path) -> None:
+    """Of records that say how much a single patient may leak."""
+    record = gate_record(leaks={(WITHHELD, (1,)): 0.0}, spread=0.02, seeds=5)
+    index = next(i for i, f in enumerate(record.findings) if f.defense == WITHHELD)
+    finding = record.findings[index]
+    values = tuple((0.98 + seed / 1000, *row[1:]) for seed, row in enumerate(finding.values))
+    leaking = with_finding(record, index, values=values)
+    single = m.SinglePatients(
+        threshold=0.15, audited=20, leaking=1, worst=0.9, patient="P00", at_least=0.8, at_most=0.95
+    )
+    knowing = changed(
+        leaking,
+        verdicts=tuple(
+            v.model_copy(update={"single": single} if v.asset == "images" else {})
+            for v in leaking.verdicts
+        ),
+    )
+    for on, bound in (("advantage", 0.4), ("value", 0.8)):
+        rule = budget(victim=finding.victim, on=on, max=bound)
+        kept = only(tmp_path, leaking, rule)
+        assert kept.status is Status.PASS, kept.reason
+        result = only(tmp_path, knowing, rule)
+        assert result.status is Status.INCONCLUSIVE
+        assert f"1 of {len(record.cohort.victims)} patients" in result.reason
+    strict = only(tmp_path, knowing, budget(victim=finding.victim, tail="worst"))
+    assert strict.status is Status.FAIL
+
+
 def test_another_metric_does_not_answer_for_the_one_verdicts_are_read_from(
     tmp_path: Path, record: Record
 ) -> None:

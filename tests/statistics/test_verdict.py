@@ -5,7 +5,16 @@ import itertools
 import numpy as np
 import pytest
 
-from leakaudit.statistics import Controls, Direction, Verdict, estimate, judge
+from leakaudit.statistics import (
+    Controls,
+    Direction,
+    Verdict,
+    cells_of,
+    estimate,
+    judge,
+    patient_bounds,
+)
+from leakaudit.statistics.verdict import PATIENT_THRESHOLD, Singles
 
 GOOD = Controls(open_leaks=True, shuffled_silent=True, effort_flat=True)
 
@@ -70,3 +79,43 @@ def test_a_whisper_above_the_baseline_is_still_a_leak():
     assert verdict(figure, threshold=0.1) is Verdict.LEAK_SHOWN
     noisy_control = judge(figure, GOOD, threshold=0.1, no_leak=0.08)
     assert noisy_control.verdict is Verdict.NONE_SHOWN
+
+
+def test_one_patient_who_surely_leaks_is_a_leak_whatever_the_mean():
+    one = Singles(audited=15, leaking=1, at_most=0.95, threshold=0.15)
+    found = judge(advantage(0.0), GOOD, threshold=0.1, singles=one)
+    assert found.verdict is Verdict.LEAK_SHOWN
+    assert "1 of 15 patients (7%)" in found.reason
+    assert judge(
+        advantage(0.0), Controls(True, None, True), threshold=0.1, singles=one
+    ).verdict is (Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("at_most", [None, 0.16, float("nan")])
+def test_none_shown_bounds_the_worst_patient_too(at_most):
+    calm = Singles(audited=15, leaking=0, at_most=0.14, threshold=0.15)
+    assert judge(advantage(0.0), GOOD, threshold=0.1, singles=calm).verdict is Verdict.NONE_SHOWN
+    unsure = Singles(audited=15, leaking=0, at_most=at_most, threshold=0.15)
+    found = judge(advantage(0.0), GOOD, threshold=0.1, singles=unsure)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "single patient" in found.reason
+
+
+def test_a_perfect_defense_reaches_the_patient_threshold_and_no_smaller_one():
+    """Patients .03 apart for good, seeds .02, and .03 of their own: no kinder than measured.
+
+    Behind noise that left an advantage of .05 the example audit measured .022, .009 and .017.
+    """
+    rng = np.random.default_rng(0)
+    names = [f"p{i:02d}" for i in range(30)]
+    worst = []
+    for _ in range(400):
+        values = (
+            0.03 * rng.standard_normal(30)
+            + 0.02 * rng.standard_normal((5, 1))
+            + 0.03 * rng.standard_normal((5, 30))
+        )
+        cells = cells_of(values.ravel(), names * 5, np.repeat(np.arange(5), 30).tolist())
+        worst.append(patient_bounds(cells, direction=Direction.HIGHER).at_most.max())
+    assert np.mean(np.array(worst) <= PATIENT_THRESHOLD) >= 0.8
+    assert np.mean(np.array(worst) <= PATIENT_THRESHOLD - 0.05) < 0.8
