@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -14,6 +15,7 @@ from leakaudit.cli.data_sheet import data_sheet
 from leakaudit.cli.terminal import printable, say
 from leakaudit.cohorts._disk import DiskSource
 from leakaudit.cohorts._labels import UnnamedLabelsError
+from leakaudit.cohorts._pseudonyms import key_beside
 from leakaudit.cohorts._stack import Survey
 from leakaudit.cohorts.detect import Detection, detect
 from leakaudit.errors import ConfigurationError, DataError
@@ -50,18 +52,18 @@ def init(
         DataError: no layout that leakaudit can read, or more than one.
         ConfigurationError: a file is there already.
     """
-    found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete)
-    targets = {
-        out / AUDIT_FILE: audit_file(found),
-        out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
-    }
-    for target in targets:
+    for target in (out / AUDIT_FILE, out / POLICY_FILE):
         if target.exists() and not force:
             raise ConfigurationError(
                 "init never overwrites a file",
                 found=str(target),
                 remedy="move it away, write elsewhere with --out DIR, or pass --force",
             )
+    found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete, out=out)
+    targets = {
+        out / AUDIT_FILE: audit_file(found),
+        out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
+    }
     out.mkdir(parents=True, exist_ok=True)
     for target, text in targets.items():
         partial = target.with_name(f".{target.name}.partial")
@@ -85,17 +87,24 @@ def init(
 
 
 def looked_at(
-    data: Path, exclude: tuple[str, ...] = (), *, skip_incomplete: bool = False
+    data: Path,
+    exclude: tuple[str, ...] = (),
+    *,
+    skip_incomplete: bool = False,
+    out: Path | None = None,
 ) -> tuple[Detection, Survey]:
     """What the data are, after every file was read as the audit will read it.
 
-    Masks of several classes get one region each where their values say so.
+    Masks of several classes get one region each where their values say so. Where nothing can be
+    written beside the data, the key of the pseudonyms is kept in `out`.
 
     Raises:
         DataError: no layout fits, or files break rules: all of them in one message.
     """
     found = detect(data, exclude)
-    chosen = {"exclude": list(exclude), "skip_incomplete": skip_incomplete}
+    chosen: dict[str, Any] = {"exclude": list(exclude), "skip_incomplete": skip_incomplete}
+    if out is not None:
+        chosen |= _key_file(Path(found.settings["path"]), out)
     found = replace(found, settings={**found.settings, **chosen, **_sampling(found.source)})
     try:
         survey = _survey(found)
@@ -109,6 +118,15 @@ def looked_at(
         )
         survey = _survey(found)
     return replace(found, patients=len(survey.cohort.patient_ids)), survey
+
+
+def _key_file(data: Path, out: Path) -> dict[str, str]:
+    """Nothing where the key can be kept beside the data; else where it is kept."""
+    beside = key_beside(data)
+    if beside.exists() or os.access(beside.parent, os.W_OK):
+        return {}
+    out.mkdir(parents=True, exist_ok=True)
+    return {"pseudonym_key_file": str(key_beside(out.absolute()))}
 
 
 def _survey(found: Detection) -> Survey:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 from command_line import Typed, write_npz
 
+from leakaudit.cli import starting
 from leakaudit.cli.starting import audit_file
 from leakaudit.cohorts.detect import Detection
 from leakaudit.errors import EXIT_USAGE
@@ -162,3 +164,19 @@ def test_all_faults_come_together_and_can_be_left_out(typed: Typed, tmp_path: Pa
     assert settings["exclude"] == ["c"]
     assert settings["skip_incomplete"] is True
     assert len(build(Kind.COHORT, "brats", settings).load().patient_ids) == 2
+
+
+def test_data_that_cannot_be_written_get_their_key_beside_the_configuration(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "archive"
+    data.mkdir()
+    write_npz(data / "slices.npz", patients=12)
+    monkeypatch.setattr(starting.os, "access", lambda _, mode: mode != os.W_OK)
+    said = typed("init", data, "--out", tmp_path / "new")
+    assert said.code == 0, said.err
+    settings = read_configuration(tmp_path / "new" / "audit.toml")[0].cohort.settings
+    key = Path(settings["pseudonym_key_file"])
+    assert key.parent == tmp_path / "new"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in data.iterdir()] == ["slices.npz"]
