@@ -54,6 +54,7 @@ def _identity(setting: str, claim: ClaimSummary, findings: Sequence[Finding]) ->
     for (adversary, victim), group in groups.items():
         finding, allowed = max(group, key=lambda each: _excess(*each))
         at_least = finding.estimate.one_sided_lower
+        surely = _picked(claim, finding, cautious=True)
         yield Bound(
             setting=setting,
             kind="identity",
@@ -62,7 +63,7 @@ def _identity(setting: str, claim: ClaimSummary, findings: Sequence[Finding]) ->
             at_most=allowed,
             measured=finding.estimate.mean,
             at_least=at_least,
-            contradicted=at_least is not None and at_least > allowed,
+            contradicted=at_least is not None and surely is not None and at_least > surely,
             reason=f"{finding.attack}, {finding.metric}: share of patients picked out",
         )
 
@@ -72,17 +73,22 @@ def _excess(finding: Finding, allowed: float) -> float:
     return (finding.estimate.mean if lower is None else lower) - allowed
 
 
-def _picked(claim: ClaimSummary, finding: Finding) -> float | None:
+def _picked(claim: ClaimSummary, finding: Finding, *, cautious: bool = False) -> float | None:
     """The most of a rate; None where the claim has no formula for it.
 
-    What succeeds without the messages is the better of guessing and the blind baseline, whose
-    upper end is taken.
+    Args:
+        claim: what is claimed.
+        finding: the rate.
+        cautious: what succeeds without the messages, the better of guessing and the blind
+            baseline, is taken at the upper end of its interval.
     """
     blind = finding.blind
-    without = 0.0 if blind is None else blind.upper if blind.upper is not None else blind.mean
+    without = 0.0 if blind is None else blind.mean
+    if cautious and blind is not None and blind.upper is not None:
+        without = max(without, blind.upper)
     chance = max(finding.chance or 0.0, without)
-    if not 0 < chance < 1:
-        return None
+    if chance >= 1:
+        return 1.0
     if claim.mu is not None:
         return picked_at_most(chance, claim.mu)
     return picked_at_most_pure(chance, claim.epsilon) if claim.delta == 0 else None

@@ -105,10 +105,17 @@ def test_what_the_claim_does_not_cover_contradicts_nothing(record: Record) -> No
 
 
 def test_what_succeeds_without_the_messages_is_allowed_with_them(record: Record) -> None:
-    blind = record.findings[0].estimate.model_copy(update={"mean": 0.4, "upper": 0.5})
-    (bound,) = found(record, claim(), [identity(record, 0.6, 0.55, blind=blind)])
-    assert bound.at_most > 0.5
+    claimed = claim()
+    assert claimed.mu is not None
+    blind = record.findings[0].estimate.model_copy(update={"mean": 0.3, "upper": 0.5})
+    (bound,) = found(record, claimed, [identity(record, 0.6, 0.55, blind=blind)])
+    assert bound.at_most == pytest.approx(picked_at_most(0.3, claimed.mu))
+    # Above the bound, but not surely: the blind rate may be higher.
+    assert bound.at_least is not None
+    assert bound.at_most < bound.at_least < picked_at_most(0.5, claimed.mu)
     assert not bound.contradicted
+    (sure,) = found(record, claimed, [identity(record, 0.9, 0.8, blind=blind)])
+    assert sure.contradicted
 
 
 def test_bits_of_the_strongest_level_over_trainings(record: Record) -> None:
