@@ -17,6 +17,7 @@ from ._course import Budget, Lesson
 from ._decoder import Decoder
 from ._effort import Effort, fewer_patients, scaled
 from ._examples import examples
+from ._in_clear import read_in_clear
 from ._learn import decode_all
 from ._releases import gather
 
@@ -87,7 +88,10 @@ class DecoderInversion(Attack):
             found, network = decode_all(lesson, tasks, budget, rng, network)
             if self.patient_curve:
                 found = _with_fewer(found, lesson, tasks, budget, rng)
-            guesses.update(zip(targets, found, strict=True))
+            guesses |= {
+                target: read_in_clear(view, victim, target.levels, guess, rng)
+                for target, guess in zip(targets, found, strict=True)
+            }
         return guesses
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ Doubles = npt.NDArray[np.float64]
 
 # Of one training, over all patients and all ways to look: a wrong alarm keeps a true silence from
 # counting, and there are several trainings.
-_ALARM = 0.002
+_ALARM = 0.005
 # Fewer others show no spread.
 _LEAST = 4
 # Distances of patients who are alike differ by some percent; less is no ground for a wide bound.
@@ -79,12 +78,14 @@ class StandingOut:
 
     def unlike(self) -> npt.NDArray[np.bool_]:
         """(p,) whose messages lie beyond what the other patients and the auxiliary ones show."""
+        looks = sum(len(each) for each in self._far.values())
         rows = [
             outliers(
-                _mean_log(each), _mean_log(self._known[place]) if place in self._known else None,
-                looks=len(self._far),
+                _logs(far), _logs(self._known[place][0]) if place in self._known else None,
+                looks=looks,
             )
             for place, each in self._far.items()
+            for far in each
         ]  # fmt: skip
         marked: npt.NDArray[np.bool_] = np.any(rows, axis=0)
         return marked
@@ -120,11 +121,14 @@ def outliers(far: Doubles, known: Doubles | None, *, looks: int) -> npt.NDArray[
         groups = [np.delete(far, number, axis=0)]
         if known is not None and len(known) >= _LEAST:
             groups.append(known)
-        found[number] = all(_beyond(far[number], group, level) for group in groups)
+        # Few auxiliary patients tell where they lie, and all together how far one may stray.
+        freedom = sum(len(group) for group in groups) - 1
+        reach = float(stats.t.isf(level, freedom))
+        found[number] = all(_beyond(far[number], group, reach) for group in groups)
     return found
 
 
-def _beyond(value: Doubles, group: Doubles, level: float) -> bool:
+def _beyond(value: Doubles, group: Doubles, reach: float) -> bool:
     n = len(group)
     if n < _LEAST:
         return False
@@ -132,8 +136,7 @@ def _beyond(value: Doubles, group: Doubles, level: float) -> bool:
     beyond, others = (value - centre).max(), (group - centre).max(axis=1)
     middle = float(np.median(others))
     spread = max(1.4826 * float(np.median(np.abs(others - middle))), _LEAST_SPREAD)
-    reach = float(stats.t.isf(level, n - 1)) * math.sqrt(1 + 1 / n)
-    return bool(beyond > middle + reach * spread)
+    return bool(beyond > middle + reach * math.sqrt(1 + 1 / n) * spread)
 
 
 def fits(sent: Tensor, images: Tensor) -> Tensor:
@@ -162,8 +165,7 @@ def _apart(maps: Tensor, basis: Tensor) -> Tensor:
     return torch.where(real, left / length.clamp_min(torch.finfo(left.dtype).tiny), 0)
 
 
-def _mean_log(distances: Sequence[Tensor]) -> Doubles:
-    """Mean over samples of the logarithms; distances that are rounding all count as the same."""
-    every = torch.stack(list(distances))
-    logs: Doubles = every.clamp_min(1e-9).log().mean(0).numpy()
+def _logs(distances: Tensor) -> Doubles:
+    """Logarithms; distances that are rounding all count as the same."""
+    logs: Doubles = distances.clamp_min(1e-9).log().numpy()
     return logs

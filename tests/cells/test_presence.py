@@ -30,7 +30,7 @@ def looked_at(world: World, code: str, seed: int = 0) -> Presence:
     images = torch.cat([world.images["south"], world.auxiliary.images["south"]])
     victims = PATIENTS * SLICES
     network = world.rebuilt.network(0)
-    endpoint = PartyEndpoint(network.party("south").encoder, [CodingGuard(code)])
+    endpoint = PartyEndpoint(network.party("south").encoder, [CodingGuard(code, {})])
     return presence(
         link(images, victims, endpoint, network.split.crossing, seed),
         torch.arange(victims).reshape(PATIENTS, SLICES),
