@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.cli.terminal import printable, say, table
 from leakaudit.record import Verdict
+from leakaudit.record.bound import deciding_bound
 
 if TYPE_CHECKING:
     from leakaudit.record import Record
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 # From what must be read first to what says nothing.
 _NOT_TESTED = "not tested"
 _ORDER = ("leak shown", "inconclusive", "attack invalid", _NOT_TESTED, "none shown")
-_COLUMNS = ("defense", "adversary", "asset", "verdict", "advantage", "victim", "Dice")
+_COLUMNS = ("defense", "adversary", "asset", "verdict", "bound", "advantage", "victim", "Dice")
 
 
 def show_verdicts(record: Record) -> None:
@@ -34,7 +35,8 @@ def show_verdicts(record: Record) -> None:
             continue
         others = f" +{len(members) - 1}" if len(members) > 1 else ""
         rows.append(
-            (defense, adversary, asset, _said(worst), _share(worst), worst.victim + others,
+            (defense, adversary, asset, _said(worst), deciding_bound(worst), _share(worst),
+             worst.victim + others,
              dice.get(defense, ""))
         )  # fmt: skip
     if rows:

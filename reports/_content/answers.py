@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakaudit.record import AdversarySummary, Verdict
+from leakaudit.record.bound import deciding_bound
 
 from .._figures.icons import MOST, Hundred, hundreds
 from .blocks import Cell, Column, Figure, Rich, Table, muted, say, strong
@@ -47,6 +48,11 @@ def advantage_text(verdict: Verdict) -> str:
     if verdict.advantage is None:
         return "not measured"
     return f"{number(verdict.advantage.mean)} ({interval(verdict.advantage)})"
+
+
+def bound_text(verdict: Verdict) -> str:
+    """`at most 0.09 (limit 0.10)`: the bound that decided; empty where none did."""
+    return deciding_bound(verdict, number)
 
 
 def small_but_sure(verdict: Verdict, found: Frequency) -> bool:
@@ -180,7 +186,7 @@ def _answer(index: Index, question: Question, setting: str, *, dice: bool) -> Ce
     found = frequency(index, worst)
     tail = ""
     if worst.verdict == "none shown":
-        tail = "" if worst.advantage is None else f"advantage {advantage_text(worst)}"
+        tail = "" if bound_text(worst) else f"advantage {advantage_text(worst)}"
     elif worst.verdict not in NO_NUMBER and found is not None:
         who = "pairs" if question.asset in PAIRS else "patients"
         tail = f"{found.of_100} of 100 {who}"
@@ -188,6 +194,8 @@ def _answer(index: Index, question: Question, setting: str, *, dice: bool) -> Ce
             tail = "small but sure: on average, for no single patient clearly"
         if worst.patients_said:
             tail = f"{worst.patients_said}, whatever the mean of all"
+    bound = bound_text(worst)
+    tail = "; ".join(filter(None, (tail, bound and f"advantage {bound}")))
     if dice and not works(index, setting):
         tail += f"{'; ' if tail else ''}Dice {_dice(index, setting)}"
     return Cell(say(tail), verdict=worst.verdict)

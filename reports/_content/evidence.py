@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leakaudit.record import CurvePoint, Finding, Verdict
+from leakaudit.record.bound import deciding_bound
 from leakaudit.record.estimates import as_array
 
 from .._figures.distribution import MOST, Row, distribution
@@ -17,6 +18,7 @@ from .blocks import (
     Group,
     Panels,
     Paragraph,
+    Rich,
     Section,
     Subheading,
     Table,
@@ -123,7 +125,7 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
                 *_values(finding),
                 _advantage(verdict),
                 _tail(finding),
-                Cell(say(muted(verdict.reason)), verdict=verdict.verdict),
+                Cell(_decided(verdict), verdict=verdict.verdict),
             )
         )
     return Table(
@@ -147,6 +149,12 @@ def _verdicts(index: Index, question: Question, key: str) -> Table:
         tuple(rows),
         sortable=True,
     )
+
+
+def _decided(verdict: Verdict) -> Rich:
+    """The bound that decided, then why."""
+    bound = deciding_bound(verdict, number)
+    return say(strong(bound), muted(f". {verdict.reason}")) if bound else say(muted(verdict.reason))
 
 
 def _attack(index: Index, verdict: Verdict, finding: Finding | None) -> str:

@@ -7,6 +7,7 @@ from leakaudit.statistics import wilson
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .caveats import caveats, unconverged
 from .evidence_index import Index, actor
+from .excluded import excluded_table
 from .wording import ASSET, count, number
 
 SHOWN = 40
@@ -23,15 +24,11 @@ def limits(index: Index) -> Section:
                 for title, text in (
                     *caveats(index),
                     *(("Odd data", say(warning)) for warning in record.cohort.warnings),
-                    *(
-                        ("Not available", say(f"{name}: {how}"))
-                        for name, how in sorted(record.not_available.items())
-                    ),
                 )
             )
         ),
         Subheading("Smallest leak that could have been seen", "smallest"),
-        *_smallest(index),
+        *(excluded_table(index) if record.power else _smallest(index)),
         Subheading("Attacks that had not converged", "unconverged"),
     ]
     rising = unconverged(index)

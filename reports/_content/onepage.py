@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from leakaudit.record import AdversarySummary, Verdict
 
-from .answers import NO_NUMBER, PAIRS, advantage_text, answers, frequency, icons, small_but_sure
+from .answers import (
+    NO_NUMBER,
+    PAIRS,
+    advantage_text,
+    answers,
+    bound_text,
+    frequency,
+    icons,
+    small_but_sure,
+)
 from .blocks import (
     Block,
     Callout,
@@ -21,6 +30,7 @@ from .blocks import (
 from .caveats import biggest_caveat
 from .claims import refuted
 from .evidence_index import Index, Question, actor, owner, target
+from .excluded import excluded_first
 from .frequencies import Frequency
 from .gallery import worst_row
 from .interference import price_of_cheating
@@ -33,6 +43,7 @@ def one_page(index: Index, shots: dict[str, bytes]) -> Section:
     """The page that a reader who reads one page reads."""
     record = index.record
     blocks: list[Block] = [
+        *excluded_first(index),
         Paragraph(
             say(
                 "What each actor could learn about patients from the messages of this split, as "
@@ -139,8 +150,9 @@ def _sentences(index: Index, question: Question, setting: str) -> Rich:
     found = frequency(index, worst)
     if found is None or worst.verdict == "none shown":
         return say(
-            start, what, ": ", word, f". Advantage {advantage_text(worst)}, where 0 is the blind "
-            "guess and 1 a perfect attack.",
+            start, what, ": ", word,
+            f". Advantage {bound_text(worst) or advantage_text(worst)}, where 0 is the blind guess "
+            "and 1 a perfect attack.",
         )  # fmt: skip
     doubt = " Inconclusive: chance could do it." if worst.verdict == "inconclusive" else ""
     if question.asset == "identity":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakaudit.record import AttackSummary, Record
+from leakaudit.record.bound import deciding_bound
 
 from .blocks import Blanks, Block, Callout, Cell, Column, Paragraph, Section, Table, code, say
 from .evidence_index import Index, actor
@@ -103,7 +104,7 @@ def _rows(index: Index, tried: tuple[str, ...]) -> tuple[tuple[Cell, ...], ...]:
                     Cell(say(f"{index.metric_label(finding.metric)} {value}")),
                     Cell(say("a stronger attack decides, see 7"))
                     if verdict is None
-                    else Cell(say(), verdict=verdict.verdict),
+                    else Cell(say(deciding_bound(verdict, number)), verdict=verdict.verdict),
                 )
             )
     return tuple(rows)
