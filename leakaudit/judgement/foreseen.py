@@ -14,7 +14,7 @@ from leakaudit.judgement.findings import FindingId, Series, ceiling_of, is_prima
 from leakaudit.judgement.power import Enough, enough, reach, smallest_of_the_worst
 from leakaudit.judgement.silence import STATED, Design
 from leakaudit.judgement.unfinished import assets_of
-from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.configuration import AuditConfiguration, Judgement
 from leakaudit.plan.plan import mounted
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Asset
@@ -48,7 +48,7 @@ def foresee(
     order = list(dict.fromkeys(design.asset for design, _ in alike))
     return tuple(
         _power(
-            design, series, tuple(adversaries), configuration.judgement.threshold,
+            design, series, tuple(adversaries), configuration.judgement,
             measured.get(design.asset),
         )
         for (design, series), adversaries in sorted(
@@ -110,13 +110,14 @@ def _power(
     design: Design,
     series: int,
     adversaries: tuple[str, ...],
-    threshold: float,
+    judgement: Judgement,
     measured: Spread | None,
 ) -> Power:
-    found = reach(design, threshold, series=series, spread=measured)
+    threshold, single = judgement.threshold, judgement.patient_threshold
+    found = reach(design, threshold, series=series, spread=measured, patient_threshold=single)
     needed: Enough | None = None
     if found.share < PROMISE:
-        needed = enough(design, threshold, series=series, spread=measured)
+        needed = enough(design, threshold, series=series, spread=measured, patient_threshold=single)
     return Power(
         asset=design.asset,
         adversaries=adversaries,

@@ -31,13 +31,15 @@ from leakaudit.record import Verdict
 from leakaudit.record.estimates import RATES, advantage_values, cells, zero_of_rate
 from leakaudit.record.power import PROMISE, Spread
 from leakaudit.statistics import Direction, worst_estimate
+from leakaudit.statistics.verdict import PATIENT_THRESHOLD
 
 AUDITS = 100
 _AUDITS_OF_A_SEARCH = 50
 _AUDITS_OF_THE_WORST = 25
 _STEP = 1.15
 _FEWEST = 2
-MOST_PATIENTS = 500
+_SIZES = (10, 20, 40, 80, 160, 320, 500)
+MOST_PATIENTS = _SIZES[-1]
 _SEEDS = (5, 10)
 
 
@@ -72,6 +74,7 @@ def reach(
     *,
     series: int = 1,
     spread: Spread | None = None,
+    patient_threshold: float = PATIENT_THRESHOLD,
     audits: int = AUDITS,
 ) -> Reach:
     """Simulate audits of a defense that leaks nothing.
@@ -81,11 +84,12 @@ def reach(
         threshold: the advantage that "none shown" excludes.
         series: attacks and levels tried on the question: all of them must be silent.
         spread: of advantages; None: as stated.
+        patient_threshold: the advantage of a single patient that "none shown" excludes.
         audits: how many are simulated; always the same ones.
     """
     if design.patients < _FEWEST:
         return Reach(None, 0.0, f"{design.patients} patient(s): no leak can be told from chance")
-    said = list(_audits(design, threshold, spread, audits))
+    said = list(_audits(design, threshold, patient_threshold, spread, audits))
     quiet = [verdict for verdict in said if verdict.verdict != "leak shown"]
     # Of one size all have the same: too few patients or seeds, or no interval.
     if not quiet or all(verdict.doubts or _at_most(verdict) is None for verdict in quiet):
@@ -102,7 +106,12 @@ def reach(
 
 
 def enough(
-    design: Design, threshold: float, *, series: int = 1, spread: Spread | None = None
+    design: Design,
+    threshold: float,
+    *,
+    series: int = 1,
+    spread: Spread | None = None,
+    patient_threshold: float = PATIENT_THRESHOLD,
 ) -> Enough | None:
     """The fewest patients, and seeds, under which "none shown" is within reach.
 
@@ -111,21 +120,31 @@ def enough(
         threshold: the advantage that "none shown" excludes.
         series: as in :func:`reach`.
         spread: as in :func:`reach`.
+        patient_threshold: as in :func:`reach`.
 
     Returns:
-        None where :data:`MOST_PATIENTS` would not do.
+        None where nothing up to :data:`MOST_PATIENTS` would do.
     """
 
     def reached(patients: int, seeds: int, audits: int = _AUDITS_OF_A_SEARCH) -> bool:
         others = math.ceil(design.others * patients / max(design.patients, 1))
         larger = replace(design, patients=patients, seeds=seeds, others=others)
-        found = reach(larger, threshold, series=series, spread=spread, audits=audits)
+        found = reach(
+            larger,
+            threshold,
+            series=series,
+            spread=spread,
+            patient_threshold=patient_threshold,
+            audits=audits,
+        )
         return found.share >= PROMISE
 
     for seeds in (design.seeds, *(more for more in _SEEDS if more > design.seeds)):
-        if not reached(MOST_PATIENTS, seeds):
+        # Not from the largest: of more patients the worst is harder to bound.
+        patients = next((size for size in _SIZES if reached(size, seeds)), 0)
+        if not patients:
             continue
-        too_few, patients = 1, MOST_PATIENTS
+        too_few = max((size for size in _SIZES if size < patients), default=1)
         while patients - too_few > max(1, patients // 20):
             middle = round(math.sqrt(too_few * patients))
             if middle in (too_few, patients):
@@ -142,7 +161,11 @@ def enough(
 
 
 def _audits(
-    design: Design, threshold: float, spread: Spread | None, audits: int
+    design: Design,
+    threshold: float,
+    patient_threshold: float,
+    spread: Spread | None,
+    audits: int,
 ) -> Iterator[Verdict]:
     """Verdicts of simulated audits."""
     base = controls_of(design)
@@ -154,6 +177,7 @@ def _audits(
         yield from verdicts(
             {**base, key: series}, known, [question], Planned(design.seeds),
             undefended=UNDEFENDED, threshold=threshold,
+            patient_threshold=patient_threshold,
         )  # fmt: skip
 
 

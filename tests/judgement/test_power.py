@@ -28,6 +28,7 @@ from leakaudit.record.power import Spread
 
 IMAGES = Design("images", patients=20, seeds=5)
 WIDE = Spread(patient=0.15, seed=0.03, rest=0.1)
+ANY = 0.999  # of a single patient: what is held against simulation here is the mean
 
 
 def share_of_none_shown(
@@ -48,7 +49,7 @@ def share_of_none_shown(
         found = {**base, **{key: silent(design, rng, spread) for key in named}}
         (verdict,) = verdicts(
             found, known, [question], Planned(design.seeds), undefended=UNDEFENDED,
-            threshold=threshold,
+            threshold=threshold, patient_threshold=ANY,
         )  # fmt: skip
         said.append(verdict.verdict == "none shown")
     return float(np.mean(said))
@@ -66,7 +67,7 @@ def share_of_none_shown(
 def test_what_would_do_does_and_half_of_it_does_not(
     design: Design, series: int, spread: Spread | None
 ) -> None:
-    found = enough(design, 0.1, series=series, spread=spread)
+    found = enough(design, 0.1, series=series, spread=spread, patient_threshold=ANY)
     assert found is not None
     assert found.seeds == 5
     recommended = replace(design, patients=found.patients)
@@ -79,7 +80,7 @@ def test_what_would_do_does_and_half_of_it_does_not(
 
 
 def test_the_smallest_leak_is_the_threshold_that_four_of_five_audits_keep() -> None:
-    found = reach(IMAGES, 0.1, series=2, spread=WIDE)
+    found = reach(IMAGES, 0.1, series=2, spread=WIDE, patient_threshold=ANY)
     assert found.smallest is not None
     at = share_of_none_shown(IMAGES, found.smallest, series=2, spread=WIDE)
     below = share_of_none_shown(IMAGES, found.smallest / 2, series=2, spread=WIDE)
@@ -116,6 +117,14 @@ def test_too_few_can_exclude_nothing_and_the_reason_is_the_verdicts(
     assert needed is not None
     assert needed.patients >= 10
     assert needed.seeds >= 3
+
+
+def test_a_patient_who_may_leak_more_than_one_may_keeps_silence_from_counting() -> None:
+    """More patients do not help: of more, the worst is worse."""
+    strict = reach(IMAGES, 0.1, spread=WIDE)
+    assert strict.share < reach(IMAGES, 0.1, spread=WIDE, patient_threshold=ANY).share
+    assert enough(IMAGES, 0.1, spread=WIDE) is None
+    assert enough(IMAGES, 0.1) is not None
 
 
 def test_no_size_shows_what_seeds_hide() -> None:
