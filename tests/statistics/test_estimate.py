@@ -134,3 +134,10 @@ def test_tail_probability_inverts_the_bound(n_seeds):
     pivot = Pivot.of(cells)
     for level in (0.025, 0.3, 0.95):
         assert pivot.tail_probability(pivot.bound(level)) == pytest.approx(level, abs=1e-6)
+
+
+def test_one_failure_among_eight_patients_does_not_turn_the_cubic_round():
+    """Hall's transformation left its domain here, and the lower end was 0."""
+    values = np.array([0.83, 0.85, 0.8, 0.9, 0.88, 0.82, 0.86, 0.0])
+    symmetric = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert Pivot.of(values[None]).bound(0.025) > symmetric.low - 0.2

@@ -126,5 +126,5 @@ def test_the_bound_is_the_quantile_of_randomly_weighted_means(n: int) -> None:
         bound = float(upper_bound(values, level))
         assert np.mean(drawn <= bound) == pytest.approx(level, abs=0.0025)
         assert float(tail_probability(values, np.asarray(bound))) == pytest.approx(
-            1 - level, rel=1e-4
+            1 - level, rel=1e-2
         )
