@@ -40,12 +40,16 @@ def read_in_clear(
     if len(known) < 3:
         return guess
     own = torch.Generator().manual_seed(rng.initial_seed())
-    asked = _maps(view.query(victim, known, view.last_epoch, own), levels, view.space)
+    # Like with like: an epoch is held against what is answered as of that epoch.
+    asked = {
+        epoch: _maps(view.query(victim, known, epoch, own), levels, view.space)
+        for epoch in view.epochs
+    }
     values = guess.values.clone()
     for modality in range(known.shape[1]):
         picture = _Picture(known[:, modality])
-        usual = picture.left(asked, view.auxiliary_patients).min()
         for epoch in view.epochs:
+            usual = picture.left(asked[epoch], view.auxiliary_patients).min()
             sent = {level: view.activations(victim, level, epoch) for level in levels}
             maps = _maps(sent, levels, view.space)
             left = picture.left(maps, view.patients)

@@ -2,7 +2,7 @@
 
 Where a defense draws fresh randomness, auxiliary messages are drawn several times, and what the
 recorded epochs released of the same sample is put together: noise that differs from epoch to epoch
-averages out.
+averages out. Where a single epoch tells more than that, it is read alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features, View
 
 from ._conditioning import by_patient, condition
+from ._epochs import Source, strongest_epochs
 from ._examples import Examples
 
 _POSITIONS = 48  # per sample, to fit how epochs are put together
@@ -87,7 +88,9 @@ def gather(
     images = own if asked is None else asked.images
     random = is_random(view, victim, own, rng)
     combined = random and len(view.epochs) > 1
-    read = _Combined(view, victim, levels, own, rng) if combined else _Last(view, victim)
+    usual: Source = _Combined(view, victim, levels, own, rng) if combined else _One(view, victim)
+    earlier = {epoch: _One(view, victim, epoch) for epoch in view.epochs[:-1]}
+    read = strongest_epochs(usual, earlier, levels, own, view.auxiliary_patients, rng)
     times = range(draws if random else 1)
     raw = [read.queried(images, levels, rng) for _ in times]
     further = [] if others is None else [read.queried(others, levels, rng) for _ in times]
@@ -133,19 +136,19 @@ def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:
     return any(not torch.equal(first[level], second[level]) for level in first)
 
 
-class _Last:
-    """The last recorded epoch alone: enough where every epoch shows the same, undisturbed."""
+class _One:
+    """One recorded epoch alone, the last unless told."""
 
-    def __init__(self, view: View, victim: str) -> None:
+    def __init__(self, view: View, victim: str, epoch: int | None = None) -> None:
         self._view, self._victim = view, victim
+        self._epoch = view.last_epoch if epoch is None else epoch
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
-        sent = self._view.query(self._victim, images, self._view.last_epoch, rng)
+        sent = self._view.query(self._victim, images, self._epoch, rng)
         return {level: sent[level] for level in levels}
 
     def received(self, levels: Sequence[int]) -> Features:
-        epoch = self._view.last_epoch
-        return {level: self._view.activations(self._victim, level, epoch) for level in levels}
+        return {level: self._view.activations(self._victim, level, self._epoch) for level in levels}
 
 
 class _Combined:

@@ -11,6 +11,8 @@ from leakaudit.record import Answer, Estimate, Standing, TargetSummary, Utility
 from leakaudit.statistics import Cells
 
 SURE = 0.05
+# Dice of an empty mask is 0; a few voxels hit by chance are no segmentation.
+EMPTY_MASK = 0.02
 
 
 def answer(
@@ -47,7 +49,13 @@ def answer(
     if not targets:
         return None
     estimates = dice_estimates(utility, region)
-    useless = tuple(name for name in settings if hopeless(estimates.get(name), least_dice))
+    works = not segments_nothing(estimates.get(undefended))
+    useless = tuple(
+        name
+        for name in settings
+        if hopeless(estimates.get(name), least_dice)
+        or (works and segments_nothing(estimates.get(name)))
+    )
     of = {name: [each for each in standings if each.setting == name] for name in settings}
     kept = [name for name in settings if name not in useless]
     meeting = [name for name in kept if all(each.outcome == "met" for each in of[name])]
@@ -91,6 +99,11 @@ def hopeless(dice: Estimate | None, least_dice: float | None) -> bool:
     if dice is None or least_dice is None:
         return False
     return (dice.mean if dice.upper is None else dice.upper) < least_dice
+
+
+def segments_nothing(dice: Estimate | None) -> bool:
+    """Whether Dice is that of an empty mask: it protects nothing worth protecting."""
+    return dice is not None and dice.mean <= EMPTY_MASK
 
 
 def _mean(estimate: Estimate | None) -> float:

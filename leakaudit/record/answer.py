@@ -113,7 +113,8 @@ class Answer(Part):
     region: str = Field(description="region whose Dice is the price")
     standings: tuple[Standing, ...]
     useless: tuple[str, ...] = Field(
-        default=(), description="settings whose Dice is surely below `least_dice`"
+        default=(),
+        description="settings whose Dice is surely below `least_dice`, or that of an empty mask",
     )
     least: str | None = Field(description="the setting that meets all at the least price in Dice")
     dice_change: Estimate | None = Field(

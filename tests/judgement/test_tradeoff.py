@@ -199,6 +199,13 @@ def test_a_broken_network_meets_nothing() -> None:
     assert "below the floor" in found.reason
 
 
+def test_a_network_that_draws_nothing_is_never_recommended_even_without_a_floor() -> None:
+    found = answered({"none": 0.8, "x": 0.0}, {"none": 0.85, "x": 0.01}, 0.3)
+    assert found.useless == ("x",)
+    assert found.least is None
+    assert answered({"none": 0.8, "x": 0.0}, {"none": 0.85, "x": 0.1}, 0.3).least == "x"
+
+
 def test_hopeless_needs_to_be_sure() -> None:
     (surely,) = used({"x": 0.40})
     assert hopeless(surely.estimate, 0.5)
