@@ -16,7 +16,7 @@ from leakaudit.trace.reader import TraceReader
 from leakaudit.training.data import Holdings
 
 # Patients, and samples of each, that are asked about: the controls must stay cheap.
-_MOST_PATIENTS, _MOST_SLOTS = 24, 2
+_MOST_PATIENTS, _MOST_SLOTS = 16, 2
 # Of queries and permutations: the same for every training, so that seeds can be compared.
 _SEED = 0
 
@@ -49,6 +49,8 @@ def ask_about_images(
         slots = slots_of(own, holdings.patients)
         spread = torch.linspace(0, len(slots) - 1, min(len(slots), _MOST_PATIENTS))
         slots = slots[spread.round().long()]
+        if len(reader.epochs) > 1:
+            slots = slots[:, -1:]  # each epoch releases the sample anew
         owners = [names[number] for number in holdings.patients[slots[:, 0]].tolist()]
         found.append(
             presence(_link(reader, party, holdings.images[party]), slots, auxiliary, owners, _SEED)

@@ -14,7 +14,7 @@ from leakaudit.cells.invariants import Descriptor, descriptors
 _RANK = 1e-5
 _RIDGE = 0.1
 # Values of one message that are looked at: what is larger is thinned out.
-_MOST_VALUES = 1 << 18
+_MOST_VALUES = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from leakaudit.plan.tables import Section
 from leakaudit.statistics.permutation import match_test, own_before_others
 
 # Images per message of copies, and how many of the rows that come back are looked at.
-_MOST_COPIES, _ROWS = 16, 4
+_MOST_COPIES, _ROWS = 4, 4
 _MOST_AUXILIARY = 12
 _LEAST_PATIENTS = 2
 # Fewer auxiliary patients choose by luck.

@@ -14,7 +14,7 @@ Doubles = npt.NDArray[np.float64]
 
 # Up to so many patients, every permutation is looked at; 7! = 5,040.
 _ENUMERATED = 7
-_DRAWS = 4_999
+_DRAWS = 1_999
 _CHUNK = 500
 # Likeness that varies less than this, relative to its size, varies by rounding.
 _ROUNDING = 1e-9
