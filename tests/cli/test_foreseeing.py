@@ -11,7 +11,9 @@ from leakaudit.cli.foreseeing import tell
 from leakaudit.record import Power
 from tests.small_audit import SMALL
 
-LARGE = SMALL.replace("seeds = [0]", "seeds = [0, 1, 2]").replace("patients = 8", "patients = 60")
+LARGE = SMALL.replace("seeds = [0]", "seeds = [0, 1, 2, 3, 4]").replace(
+    "patients = 8", "patients = 60"
+)
 LARGE = LARGE.replace("training = 4", "training = 40")
 
 
@@ -24,7 +26,7 @@ def written(folder: Path, text: str) -> Path:
 def test_power_needs_no_run_and_no_patient(typed: Typed, tmp_path: Path) -> None:
     said = typed("power", written(tmp_path, LARGE))
     assert said.code == 0, said.err
-    assert '40 patients, 3 seed(s), "none shown above 0.1"' in said.out
+    assert '40 patients, 5 seed(s), "none shown above 0.1"' in said.out
     assert "this plan" in said.out
     assert "Assumed of images" in said.out
     assert "This plan can exclude: images 0." in said.err
