@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.judgement.findings import FindingId, Series, one_of
@@ -17,6 +15,7 @@ from leakaudit.judgement.standing import Findings
 from leakaudit.judgement.verdicts import Evidence
 from leakaudit.plan.plan import AttackId
 from leakaudit.record import Asset, Estimate, TradeOff, TradeOffPoint, Utility
+from leakaudit.record.advantage import advantage_cells
 from leakaudit.record.estimates import recorded
 from leakaudit.statistics import Cells, Comparison, holm
 
@@ -121,17 +120,13 @@ def _leakage(
     key: FindingId, series: Series, attacks: Mapping[AttackId, AttackResult]
 ) -> Cells | None:
     """The advantage by patient and seed: what settings are paired on."""
-    ceiling = one_of(key, series)
-    if ceiling is None:
+    shares = advantage_cells(
+        series.values, series.blind, metric=key.metric, chance=series.chance,
+        ceiling=one_of(key, series),
+    )  # fmt: skip
+    if shares is None:
         return None
-    floor = series.blind if series.chance is None else series.blind * 0 + series.chance
-    if np.isnan(floor).all():
-        return None
-    span = ceiling - float(np.nanmean(floor))
-    if abs(span) < 1e-9:
-        return None
-    seeds = _seeds(key, attacks)
-    table = ((series.values - floor) / span).tolist()
+    seeds, table = _seeds(key, attacks), shares.tolist()
     rows = {
         seed: [None if math.isnan(value) else value for value in row]
         for seed, row in zip(seeds, table, strict=True)

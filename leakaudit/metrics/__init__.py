@@ -1,6 +1,5 @@
 """What the numbers of an audit are, and how each is read."""
 
-from leakaudit.metrics.advantage import advantage, relative_leakage
 from leakaudit.metrics.dependence import DependenceMetric, DistanceCorrelation, KernelAlignment
 from leakaudit.metrics.error import MeanSquaredError, PeakSignalToNoise
 from leakaudit.metrics.information import InfoNCE, InformationBound
@@ -32,7 +31,5 @@ __all__ = [
     "ReIdentification",
     "StructuralSimilarity",
     "TruePositiveRate",
-    "advantage",
     "match_curve",
-    "relative_leakage",
 ]

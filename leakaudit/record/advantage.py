@@ -23,14 +23,31 @@ def advantages(finding: Finding) -> Doubles | None:
 def advantages_of(finding: Finding, values: Doubles, blind: Doubles) -> Doubles | None:
     """:func:`advantages` of values that were read already.
 
-    A patient's own blind guess at a rate is 0 or 1: what all share is the yardstick there.
-
     Args:
         finding: says which scale its values have.
         values: (seeds, patients), NaN where missing.
         blind: the same for the blind baseline.
     """
-    if finding.metric not in RATES or finding.chance is None or finding.ceiling is None:
-        return advantage_values(values, blind, finding.ceiling)
-    zero = zero_of_rate(finding.chance, blind)
-    return None if zero >= finding.ceiling else (values - zero) / (finding.ceiling - zero)
+    return advantage_cells(
+        values, blind, metric=finding.metric, chance=finding.chance, ceiling=finding.ceiling
+    )
+
+
+def advantage_cells(
+    values: Doubles, blind: Doubles, *, metric: str, chance: float | None, ceiling: float | None
+) -> Doubles | None:
+    """Way from the blind guess to a perfect attack, cell by cell; None where undefined.
+
+    A patient's own blind guess at a rate is 0 or 1: what all share is the yardstick there.
+
+    Args:
+        values: (seeds, patients), NaN where missing.
+        blind: the same for the blind baseline.
+        metric: registered name.
+        chance: value of guessing; None where undefined.
+        ceiling: value of a perfect attack; None where there is none.
+    """
+    if metric not in RATES or chance is None or ceiling is None:
+        return advantage_values(values, blind, ceiling)
+    zero = zero_of_rate(chance, blind)
+    return None if zero >= ceiling else (values - zero) / (ceiling - zero)
