@@ -13,6 +13,8 @@ from leakaudit.cells.invariants import Descriptor, descriptors
 # Directions smaller than this share of the largest are rounding of single-precision messages.
 _RANK = 1e-5
 _RIDGE = 0.1
+PLAIN = 2
+"""The first comparisons of :func:`likenesses`: of messages as they were sent."""
 # Values of one message that are looked at: what is larger is thinned out.
 _MOST_VALUES = 1 << 15
 

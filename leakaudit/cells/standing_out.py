@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from leakaudit.cells.invariants import descriptors
+from leakaudit.cells.invariants import Descriptor, descriptors
 
 Doubles = npt.NDArray[np.float64]
 
@@ -57,10 +58,8 @@ class StandingOut:
             known: (a, c, *space), what comes for auxiliary images.
             images: (p + a, modalities, *space) of both, at the size of the messages.
         """
-        every = zip(descriptors(sent), descriptors(asked), descriptors(known), strict=True)
+        every = zip(*(_ways(each) for each in (sent, asked, known)), strict=True)
         for mine, own, others in every:
-            if mine.name not in _WAYS:
-                continue
             a, b, c = (each.values.transpose(0, 1) for each in (mine, own, others))
             place = (epoch, level, mine.name)
             self._far[*place[:2], f"own query, {mine.name}"].append((a - b).norm(dim=2).T)
@@ -100,6 +99,17 @@ class StandingOut:
             np.fill_diagonal(rest, -np.inf)
             found.append((own > rest.max(1)) & (own >= self._least_fit[place]))
         return np.any(found, axis=0) if found else np.zeros(0, dtype=np.bool_)
+
+
+def _ways(messages: Tensor) -> Iterator[Descriptor]:
+    """The descriptors that are looked at; those behind the last of them are never made."""
+    left = len(_WAYS)
+    for each in descriptors(messages):
+        if each.name in _WAYS:
+            yield each
+            left -= 1
+            if not left:
+                return
 
 
 def outliers(far: Doubles, known: Doubles | None, *, looks: int) -> npt.NDArray[np.bool_]:

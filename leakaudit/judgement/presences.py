@@ -72,7 +72,7 @@ def _entry(
         "setting": setting,
         "victim": party,
         "levels": seeds[0][1].crossing,
-        "epochs": seeds[0][2].epochs,
+        "epochs": tuple(sorted({epoch for _, _, found in seeds for epoch in found.epochs})),
         "level": LEVEL,
     }
     if not ran:

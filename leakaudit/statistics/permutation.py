@@ -39,7 +39,9 @@ class Matched:
     scores: Doubles
 
 
-def match_test(likeness: npt.ArrayLike, rng: np.random.Generator) -> Matched:
+def match_test(
+    likeness: npt.ArrayLike, rng: np.random.Generator, *, draws: int = _DRAWS
+) -> Matched:
     """Whether what was sent is more like its own patient's image than like the others'.
 
     If messages do not depend on the images, any assignment of images to messages is as likely as
@@ -51,6 +53,7 @@ def match_test(likeness: npt.ArrayLike, rng: np.random.Generator) -> Matched:
         likeness: (t, patients, patients) of message (row) and image (column), finite; one matrix
             for each way to compare them.
         rng: of the permutations, where there are too many to look at all.
+        draws: of them, then.
 
     Source: Westfall and Young 1993, Resampling-Based Multiple Testing, section 2.5 (one step).
 
@@ -67,7 +70,7 @@ def match_test(likeness: npt.ArrayLike, rng: np.random.Generator) -> Matched:
         raise DataError("likeness must be finite", found=f"{(~np.isfinite(raw)).sum()} that is not")
     even = _standardised(raw)
     patients = even.shape[1]
-    orders = _permutations(patients, rng)
+    orders = _permutations(patients, rng, draws)
     places = np.arange(patients)
     best = np.concatenate(
         [
@@ -117,7 +120,7 @@ def _standardised(raw: Doubles) -> Doubles:
     return standard
 
 
-def _permutations(patients: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _permutations(patients: int, rng: np.random.Generator, draws: int) -> npt.NDArray[np.int64]:
     if patients <= _ENUMERATED:
         return np.array(list(itertools.permutations(range(patients))), dtype=np.int64)
-    return rng.permuted(np.tile(np.arange(patients, dtype=np.int64), (_DRAWS, 1)), axis=1)
+    return rng.permuted(np.tile(np.arange(patients, dtype=np.int64), (draws, 1)), axis=1)
