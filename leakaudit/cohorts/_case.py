@@ -115,6 +115,10 @@ def _voxel_by_voxel(files: Mapping[Path, Volume], label: Volume) -> str:
     path, image = next(iter(files.items()))
     if not path.is_dir() or label.shape != image.shape:
         return ""
+    if label.affine[:3, 3].any() and not np.allclose(
+        label.affine[:3, 3], image.affine[:3, 3], atol=1e-2
+    ):
+        return ""  # it says where it lies, and that is elsewhere
     sizes = [np.linalg.norm(file.affine[:3, :3], axis=0) for file in (label, image)]
     turned = [file.affine[:3, :3] / size for file, size in zip((label, image), sizes, strict=True)]
     if np.allclose(turned[0], turned[1], atol=1e-3) and not np.allclose(

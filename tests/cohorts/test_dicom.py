@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -153,3 +154,22 @@ def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "a.mha").write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"leakaudit\[dicom\]"):
         Volume.open(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize("shift", [0.0, 7.0])
+def test_labels_that_lost_their_geometry_are_taken_and_those_elsewhere_are_not(
+    tmp_path: Path, shift: float
+) -> None:
+    """Plain masks of another voxel size: without a place of their own, or with another one."""
+    for number in range(2):
+        volume, mask = head(number)
+        write_series(tmp_path / f"p{number}" / "T1", volume)
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])  # the series has slices of 3 mm
+        affine[:3, 3] = shift
+        nib.save(nib.Nifti1Image(mask, affine), tmp_path / f"p{number}" / f"p{number}_seg.nii.gz")
+    cohort = BratsFolders(path=str(tmp_path), size=16)
+    if shift:
+        with pytest.raises(DataError, match="p0"):
+            cohort.load()
+    else:
+        assert len(set(cohort.load().patients.tolist())) == 2
