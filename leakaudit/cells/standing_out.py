@@ -17,7 +17,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from leakaudit.cells.invariants import Descriptor, descriptors
+from leakaudit.cells.invariants import descriptors
 
 Doubles = npt.NDArray[np.float64]
 
@@ -58,16 +58,15 @@ class StandingOut:
             known: (a, c, *space), what comes for auxiliary images.
             images: (p + a, modalities, *space) of both, at the size of the messages.
         """
-        every = zip(*(_ways(each) for each in (sent, asked, known)), strict=True)
-        for mine, own, others in every:
-            a, b, c = (each.values.transpose(0, 1) for each in (mine, own, others))
-            place = (epoch, level, mine.name)
-            self._far[*place[:2], f"own query, {mine.name}"].append((a - b).norm(dim=2).T)
+        others = dict(_ways(known)) if len(known) else {}
+        for (name, mine), (_, own) in zip(_ways(sent), _ways(asked), strict=True):
+            self._far[epoch, level, f"own query, {name}"].append((mine - own).norm(dim=2).T)
             if len(known) > 1:
-                self._far[place].append(torch.cdist(a, c).amin(2).T)
+                place = (epoch, level, name)
+                self._far[place].append(torch.cdist(mine, others[name]).amin(2).T)
                 itself = torch.eye(len(known), dtype=torch.bool)
                 self._known[place].append(
-                    torch.cdist(c, c).masked_fill(itself, torch.inf).amin(2).T
+                    torch.cdist(others[name], others[name]).masked_fill(itself, torch.inf).amin(2).T
                 )
         if images.shape[2:] == sent.shape[2:]:
             self._fits[epoch, level].append(fits(sent, images))
@@ -101,12 +100,12 @@ class StandingOut:
         return np.any(found, axis=0) if found else np.zeros(0, dtype=np.bool_)
 
 
-def _ways(messages: Tensor) -> Iterator[Descriptor]:
-    """The descriptors that are looked at; those behind the last of them are never made."""
+def _ways(messages: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """The ways that are looked at, with (groups, n, d); those behind the last are never made."""
     left = len(_WAYS)
     for each in descriptors(messages):
         if each.name in _WAYS:
-            yield each
+            yield each.name, each.values.transpose(0, 1)
             left -= 1
             if not left:
                 return
