@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leakaudit.cli.ends import ends
 from leakaudit.cli.terminal import printable, say, table, warn
 
 if TYPE_CHECKING:
@@ -121,14 +122,10 @@ def _searched(search: SearchSummary) -> str:
 
 
 def _spread(estimate: Estimate) -> str:
-    if estimate.lower is None or estimate.upper is None:
-        return f"{estimate.mean:.2f} (no interval)"
-    return f"{estimate.mean:.2f} [{estimate.lower:.2f}, {estimate.upper:.2f}]"
+    return f"{estimate.mean:.2f} {ends(estimate)}"
 
 
 def _signed(estimate: Estimate | None) -> str:
     if estimate is None:
         return "not measured"
-    if estimate.lower is None or estimate.upper is None:
-        return f"{estimate.mean:+.2f} (no interval)"
-    return f"{estimate.mean:+.2f} [{estimate.lower:+.2f}, {estimate.upper:+.2f}]"
+    return f"{estimate.mean:+.2f} {ends(estimate, signed=True)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from leakaudit.cli.ends import ends
 from leakaudit.cli.terminal import printable, say, table
 from leakaudit.record import Verdict
 from leakaudit.record.bound import deciding_bound
@@ -66,9 +67,7 @@ def _share(verdict: Verdict) -> str:
     estimate = verdict.advantage
     if estimate is None:
         return "not measured"
-    if estimate.lower is None or estimate.upper is None:
-        return f"{estimate.mean:.2f} (no interval)"
-    return f"{estimate.mean:.2f} [{estimate.lower:.2f}, {estimate.upper:.2f}]"
+    return f"{estimate.mean:.2f} {ends(estimate)}"
 
 
 def _dice(record: Record) -> dict[str, str]:

@@ -95,10 +95,11 @@ def answer(
 
 
 def hopeless(dice: Estimate | None, least_dice: float | None) -> bool:
-    """Whether Dice is surely below the floor; its mean decides where there is no interval."""
+    """Whether Dice is surely below the floor; its mean decides where nothing bounds it."""
     if dice is None or least_dice is None:
         return False
-    return (dice.mean if dice.upper is None else dice.upper) < least_dice
+    upper = dice.one_sided_upper if dice.upper is None else dice.upper
+    return (dice.mean if upper is None else upper) < least_dice
 
 
 def segments_nothing(dice: Estimate | None) -> bool:

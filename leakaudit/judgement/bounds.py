@@ -84,8 +84,9 @@ def _picked(claim: ClaimSummary, finding: Finding, *, cautious: bool = False) ->
     """
     blind = finding.blind
     without = 0.0 if blind is None else blind.mean
-    if cautious and blind is not None and blind.upper is not None:
-        without = max(without, blind.upper)
+    if cautious and blind is not None:
+        upper = blind.one_sided_upper if blind.upper is None else blind.upper
+        without = without if upper is None else max(without, upper)
     chance = max(finding.chance or 0.0, without)
     if chance >= 1:
         return 1.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from leakaudit.judgement.findings import FindingId, Series, advantage_figure
 from leakaudit.statistics import Direction, corrected_level, strongest_figure
 from leakaudit.statistics import Estimate as Figure
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 
 def corrected(

@@ -10,7 +10,7 @@ from leakaudit.judgement.findings import FindingId, Series, ceiling_of
 from leakaudit.record import SinglePatients
 from leakaudit.record.estimates import RATES, advantage_values, cells
 from leakaudit.statistics import Direction, corrected_level, patient_bounds
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 from leakaudit.statistics.verdict import Singles
 
 

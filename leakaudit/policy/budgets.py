@@ -27,7 +27,7 @@ from leakaudit.statistics import (
     corrected_level,
     strongest_figure,
 )
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 ASK_AGAIN = (
     "mend the audit so that it answers this rule, or narrow the rule to what was attacked: "

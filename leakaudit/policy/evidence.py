@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leakaudit.policy.model import Measure, Scope, Tail
 from leakaudit.record import Control, Finding, Record
 from leakaudit.record.advantage import advantages_of, arrays
-from leakaudit.record.estimates import RATES, advantage_figure, cells, figure
+from leakaudit.record.estimates import ADVANTAGE, RATES, advantage_figure, cells, figure
 from leakaudit.record.part import IdentityQuestion
 from leakaudit.statistics import (
     Cells,
@@ -110,7 +110,9 @@ class Evidence:
             if measured is None:
                 return None
             if tail == "mean":
-                return estimate_cells(measured, direction=direction, level=level)
+                return estimate_cells(
+                    measured, direction=direction, level=level, limits=self._limits(finding, on)
+                )
             if tail == "p95":
                 return percentile_estimate(measured, direction=direction, level=level)
             hits = self._hits(finding, on)
@@ -123,6 +125,16 @@ class Evidence:
             values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=True,
             direction=Direction(finding.direction), level=level,
         )  # fmt: skip
+
+    def _limits(self, finding: Finding, on: Measure) -> tuple[float, float] | None:
+        """The range that bounds rest on; None where the record knows none."""
+        if on == "advantage":
+            return ADVANTAGE
+        for metric in self.record.metrics:
+            if metric.name == finding.metric:
+                low, high = metric.lowest, metric.highest
+                return -np.inf if low is None else low, np.inf if high is None else high
+        return None
 
     def _hits(self, finding: Finding, on: Measure) -> tuple[float, float] | None:
         """What a miss and a hit are worth on the scale of the measure; None: no hits."""

@@ -14,7 +14,7 @@ from leakaudit.policy.wording import counted, limited, number, sentences
 from leakaudit.record import Utility
 from leakaudit.record.estimates import as_array, figure
 from leakaudit.statistics import Direction, Estimate, corrected_level
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 
 def judge_floor(evidence: Evidence, placed: Placed, floor: UtilityFloor) -> Result:
@@ -85,7 +85,7 @@ def _decided(
     highs = [f.at_most for f in corrected.values() if f.at_most is not None]
     lows = [f.at_least for f in plain.values()]
     worst = min(plain, key=lambda name: _or(plain[name].mean, 1.0))
-    undefined = [f"{name}: {f.undefined}" for name, f in plain.items() if f.undefined]
+    undefined = [f"{name}: {f.undefined}" for name, f in plain.items() if f.at_least is None]
     deciding = Measured(
         label=f"{floor.metric} of {worst}, mean",
         value=_or(plain[worst].mean, float("nan")),
@@ -128,11 +128,11 @@ def _problem(evidence: Evidence, utility: Utility) -> str:
 
 
 def _figure(evidence: Evidence, utility: Utility, level: float) -> Estimate:
-    # The worst patient is the one segmented worst, so the statistics look the other way.
+    # Dice ends at both ends of its range, so that both bounds hold for any shape of patients.
     return figure(
         as_array(utility.values),
         evidence.record.cohort.validation_patients,
-        direction=Direction.LOWER,
+        direction=Direction.HIGHER,
         level=level,
         limits=(0.0, 1.0),
     )

@@ -18,7 +18,7 @@ from leakaudit.record import Finding, Record
 from leakaudit.record.advantage import arrays
 from leakaudit.record.estimates import cells
 from leakaudit.statistics import Cells, Comparison, Direction, compare, seeds_margin
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 Doubles = npt.NDArray[np.float64]
 Kind = tuple[str, ...]
@@ -56,7 +56,7 @@ class Pair:
         least, most = (None if end is None else sign * end for end in ends)
         value = sign * (difference.mean if difference.mean is not None else 0.0)
         if least is not None:
-            least = min(least, value - seeds_margin(self._by_seed(), level))
+            least = min(least, value - float(seeds_margin(self._by_seed()[:, None], level)))
         return value, least, most
 
     def surprise(self, margin: float) -> float:

@@ -21,7 +21,7 @@ from leakaudit.policy.validity import (
 )
 from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
 from leakaudit.statistics import Outcome, against_baseline, corrected_level, holm
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 
 def judge_regression(

@@ -11,7 +11,7 @@ from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Result, Status
 from leakaudit.policy.wording import number
 from leakaudit.record import Finding
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 
 Judge = Callable[[Evidence, Placed, Budget], Result]
 

@@ -16,7 +16,7 @@ from leakaudit.policy.reading import PolicyFile
 from leakaudit.policy.validity import finding_problem
 from leakaudit.record import Finding, Record
 from leakaudit.statistics import clopper_pearson
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 from leakaudit.statistics.pivot import Pivot
 
 Doubles = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from leakaudit.policy.model import Budget, Scope
 from leakaudit.policy.wording import counted, levels, subject
 from leakaudit.record import Failure, Finding, Verdict
 from leakaudit.statistics import corrected_level, patients_above
-from leakaudit.statistics.estimate import LEVEL
+from leakaudit.statistics.ends import LEVEL
 from leakaudit.statistics.verdict import MIN_PATIENTS, effort_doubts, patient_limit
 
 LEAST_PATIENTS = 2

@@ -19,6 +19,10 @@ Doubles = npt.NDArray[np.float64]
 
 RATES = frozenset({"re-identification", "auc", "tpr-at-low-fpr"})
 """Metrics whose values are hits, or shares of hits."""
+ADVANTAGE = (-np.inf, 1.0)
+"""The range that bounds of an advantage rest on: nothing leaks more than everything, and an attack
+may do any amount worse than the blind guess. So the upper bound, which "none shown" asks for, holds
+for any shape of patients; the lower one assumes patients not far from normal."""
 # With less room than this between blind guess and ceiling, a quotient is rounding.
 _NO_SPAN = 1e-9
 
@@ -174,4 +178,4 @@ def advantage_figure(
     shares = advantage_values(values, blind, ceiling)
     if shares is None:
         return None
-    return figure(shares, patients, direction=Direction.HIGHER, level=level, limits=(-np.inf, 1.0))
+    return figure(shares, patients, direction=Direction.HIGHER, level=level, limits=ADVANTAGE)

@@ -1,5 +1,6 @@
 """How sure an audit may be: intervals over patients and seeds, comparisons, verdicts."""
 
+from leakaudit.statistics.bounded import seeds_margin
 from leakaudit.statistics.comparison import (
     Comparison,
     Outcome,
@@ -34,7 +35,7 @@ from leakaudit.statistics.rates import (
     percentile_bounds,
     wilson,
 )
-from leakaudit.statistics.tails import percentile_estimate, seeds_margin
+from leakaudit.statistics.tails import percentile_estimate
 from leakaudit.statistics.verdict import Controls, Judgement, Verdict, judge
 
 __all__ = [

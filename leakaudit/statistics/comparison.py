@@ -11,15 +11,8 @@ import numpy.typing as npt
 
 from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import (
-    LEVEL,
-    ROUNDING,
-    Cells,
-    Estimate,
-    cells_of,
-    estimate_cells,
-    why_undefined,
-)
+from leakaudit.statistics.ends import LEVEL, ROUNDING, why_undefined
+from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
 from leakaudit.statistics.pivot import Pivot
 
 
@@ -90,7 +83,7 @@ def compare(
     """
     cells = paired_cells(today, baseline)
     difference = estimate_cells(cells, direction=direction, level=level)
-    if why_undefined(cells):
+    if why_undefined(cells.values):
         if np.all(cells.values == 0):
             difference = replace(difference, undefined="undefined because nothing changed at all")
         return Comparison(difference, None, None)

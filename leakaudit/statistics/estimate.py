@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.pivot import Pivot
+from leakaudit.statistics.ends import LEVEL, method_of, one_sided, two_sided, why_no_interval
 
 Doubles = npt.NDArray[np.float64]
-LEVEL = 0.95
-
-# Below this share of the values' size a spread is rounding, not a spread.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,8 @@ def estimate(
         seeds: (n,) under which seed of training and attack; None for a single one.
         direction: which way is leak, for the worst patient and the tail.
         level: confidence, between 0.5 and 1.
-        limits: the metric's range; bounds are cut to it.
+        limits: the metric's range, -inf or inf at an end that has none. At an end of a range the
+            one-sided bound holds for any distribution on it.
 
     Raises:
         DataError: lengths differ, a value is infinite, or the level is no confidence.
@@ -173,23 +171,17 @@ def estimate_cells(
     """:func:`estimate` for values already averaged into cells."""
     if not 0.5 < level < 1:
         raise DataError("a confidence level lies between 0.5 and 1", found=level)
-    reason = why_undefined(cells)
-    lower = upper = at_least = at_most = None
-    if not reason:
-        pivot = Pivot.of(cells.values)
-        tail = (1 - level) / 2
-        bound = pivot.bound if level <= LEVEL + ROUNDING else pivot.strict_bound
-        lower, upper, at_least, at_most = (
-            _within(limits, float(bound(p))) for p in (tail, 1 - tail, 1 - level, level)
-        )
+    reason = why_no_interval(cells.values)
+    lower, upper = (None, None) if reason else two_sided(cells.values, level, limits)
+    at_least, at_most = one_sided(cells.values, level, limits, direction)
     means = cells.by_patient
     order = np.argmax(direction.sign * means) if len(means) else None
     return Estimate(
         mean=float(means.mean()) if len(means) else None,
-        lower=lower,
-        upper=upper,
-        at_least=at_least,
-        at_most=at_most,
+        lower=_plain(lower),
+        upper=_plain(upper),
+        at_least=_plain(at_least),
+        at_most=_plain(at_most),
         level=level,
         direction=direction,
         n_patients=len(cells.patients),
@@ -199,39 +191,16 @@ def estimate_cells(
         worst=None if order is None else float(means[order]),
         worst_patient=None if order is None else cells.patients[int(order)],
         tail=_tail(means, direction),
-        method=_method(cells),
+        method=method_of(len(cells.seeds), limits, direction),
         undefined=reason,
     )
 
 
-def why_undefined(cells: Cells) -> str:
-    """Why these cells allow no interval; empty where they do."""
-    n_seeds, n_patients = cells.values.shape
-    if n_patients == 0:
-        return "undefined because there is no value"
-    if n_patients == 1:
-        return "undefined because there is one patient only"
-    if n_seeds > 1 and (~np.isnan(cells.values).any(axis=0)).sum() < 2:
-        return "undefined because fewer than two patients have a value under every seed"
-    means = cells.by_patient
-    size = float(np.abs(means).max())
-    if float(np.ptp(means)) <= ROUNDING * size:
-        return "undefined because all patients have the same value"
-    return ""
-
-
-def _within(limits: tuple[float, float] | None, bound: float) -> float:
-    return bound if limits is None else min(max(bound, limits[0]), limits[1])
+def _plain(end: Any) -> float | None:
+    return None if end is None else float(end)
 
 
 def _tail(means: Doubles, direction: Direction) -> float | None:
     if len(means) < 20:
         return None
     return float(direction.sign * np.quantile(direction.sign * means, 0.95))
-
-
-def _method(cells: Cells) -> str:
-    text = "mean over patients, Student's t with Hall's skewness correction"
-    if len(cells.seeds) == 1:
-        return text + "; one seed, so the variation of training and attack is not in it"
-    return text + f"; {len(cells.seeds)} seeds as a second level of variance"

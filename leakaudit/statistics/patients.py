@@ -25,7 +25,8 @@ from scipy import special
 
 from leakaudit.statistics.bounded import lower_bound, upper_bound
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import LEVEL, ROUNDING, Cells, Estimate
+from leakaudit.statistics.ends import LEVEL, ROUNDING
+from leakaudit.statistics.estimate import Cells, Estimate
 from leakaudit.statistics.tails import no_replicates, one_sided
 
 Doubles = npt.NDArray[np.float64]

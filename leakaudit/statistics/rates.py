@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy.typing as npt
 from scipy import special
 
 from leakaudit.errors import DataError
+from leakaudit.statistics.bounded import mean_bounds, seeds_margin
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import LEVEL, Estimate, cells_of, estimate_cells
+from leakaudit.statistics.ends import LEVEL
+from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,10 @@ def estimate_rate(
 ) -> Estimate:
     """A rate over patients, such as re-identification; defined even at 0 of n.
 
-    A patient's queries are averaged first, and the patients are the trials. A mean of values in
-    [0, 1] varies at most as much as single hits do, so Clopper-Pearson on the patients is
-    conservative. Where seeds disagree more than that, the interval of :func:`estimate` is wider,
-    and the wider end of the two is given. Trials are asked of several patients: one patient gives
-    no interval.
+    A patient's queries and seeds are averaged first, and the patients are the trials: one hit of
+    five seeds is no fifth of a sure trial, so that averaged hits vary less than single ones, which
+    Gaffke's bounds use and Clopper and Pearson's do not. What seeds share is added. Trials are
+    asked of several patients: one patient gives no interval.
 
     Args:
         hits: (n,) 1 where the query succeeded, 0 where not, NaN where missing.
@@ -101,25 +102,45 @@ def estimate_rate(
         raise DataError("a hit is 0 or 1, or a share between them", found=numbers.tolist()[:5])
     cells = cells_of(numbers, patients, seeds)
     plain = estimate_cells(cells, direction=direction, level=level, limits=(0.0, 1.0))
-    if plain.n_patients < 2:
+    if plain.at_least is None:
         return plain
-    counted = plain.n_patients if trials is None else max(1, min(trials, plain.n_patients))
-    total = min(float(counted), float(cells.by_patient.mean()) * counted)
-    exact = clopper_pearson(total, counted, level=level)
-    one_sided = clopper_pearson(total, counted, level=2 * level - 1)
+    if trials is not None and trials < plain.n_patients:
+        return _of_trials(cells, plain, max(1, trials), level)
+    lower, upper = mean_bounds(cells.values, (1 + level) / 2, bottom=0.0, top=1.0)
     return replace(
         plain,
-        lower=_outer(min, plain.lower, exact.lower),
-        upper=_outer(max, plain.upper, exact.upper),
-        at_least=_outer(min, plain.at_least, one_sided.lower),
-        at_most=_outer(max, plain.at_most, one_sided.upper),
-        method=f"rate over patients, Clopper-Pearson or wider; {plain.n_seeds} seed(s)",
+        lower=float(lower),
+        upper=float(upper),
+        method="rate over patients, exact for hits and misses (Clopper-Pearson, Gaffke for shares "
+        f"of hits); {plain.n_seeds} seed(s)",
         undefined="",
     )
 
 
-def _outer(pick: Callable[[Iterable[float]], float], *ends: float | None) -> float:
-    return pick(end for end in ends if end is not None)
+def _of_trials(cells: Cells, plain: Estimate, trials: int, level: float) -> Estimate:
+    """Clopper-Pearson on fewer trials than patients, widened by the seeds' own spread."""
+    mean = float(cells.by_patient.mean())
+
+    def ends(confidence: float) -> tuple[float, float]:
+        exact = clopper_pearson(min(float(trials), mean * trials), trials, level=confidence)
+        margin = float(seeds_margin(cells.values, (1 + confidence) / 2))
+        low, high = exact.lower or 0.0, 1.0 if exact.upper is None else exact.upper
+        return (
+            max(0.0, mean - float(np.hypot(mean - low, margin))),
+            min(1.0, mean + float(np.hypot(high - mean, margin))),
+        )
+
+    lower, upper = ends(level)
+    at_least, at_most = ends(2 * level - 1)
+    return replace(
+        plain,
+        lower=lower,
+        upper=upper,
+        at_least=at_least,
+        at_most=at_most,
+        method=f"rate of {trials} independent trials, Clopper-Pearson; {plain.n_seeds} seed(s)",
+        undefined="",
+    )
 
 
 def percentile_bounds(values: npt.ArrayLike, quantile: float, *, level: float = LEVEL) -> Bounds:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from leakaudit.statistics.bounded import seeds_margin
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.estimate import LEVEL, Cells, Estimate
+from leakaudit.statistics.ends import LEVEL
+from leakaudit.statistics.estimate import Cells, Estimate
 from leakaudit.statistics.rates import percentile_bounds
 
 Doubles = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ def percentile_estimate(
     means = leaks.mean(axis=0)
     point = float(np.quantile(means, quantile))
     bounds = percentile_bounds(means, quantile, level=level)
-    margin = seeds_margin(np.quantile(leaks, quantile, axis=1), level)
+    margin = float(seeds_margin(np.quantile(leaks, quantile, axis=1, keepdims=True), level))
     least = None if bounds.lower is None else bounds.lower - margin
     most = None if bounds.upper is None else bounds.upper + margin
     why = "" if most is not None else _too_few(means.size, quantile, level)
@@ -53,12 +54,6 @@ def percentile_estimate(
         f"{len(cells.seeds)} seeds"
     )
     return one_sided(cells, direction, level, point, least, most, why, method)
-
-
-def seeds_margin(by_seed: Doubles, level: float) -> float:
-    """Half-width of Student's one-sided interval over the seeds' own figures, (seeds,)."""
-    error = by_seed.std(ddof=1) / np.sqrt(len(by_seed))
-    return float(special.stdtrit(len(by_seed) - 1, level) * error)
 
 
 def no_replicates(cells: Cells) -> str:

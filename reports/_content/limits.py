@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leakaudit.record import Estimate
 from leakaudit.statistics import wilson
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
@@ -84,7 +85,8 @@ def _smallest(index: Index) -> list[Block]:
             say(
                 f"With {count(patients, 'patient')}, an attack that picks out nobody still leaves "
                 f"room for up to {number(100 * top, 1)} of 100 (95 % interval). For advantages, "
-                "half the width of the interval is what chance alone can hide:"
+                "half the width of the interval (without one, the way from the mean to the "
+                "upper bound) is what chance alone can hide:"
             )
         )
     ]
@@ -92,11 +94,9 @@ def _smallest(index: Index) -> list[Block]:
     for question in index.questions:
         for setting in index.settings:
             widths = [
-                ((v.advantage.upper - v.advantage.lower) / 2, v)
+                (half, v)
                 for v in index.verdicts(question, setting)
-                if v.advantage is not None
-                and v.advantage.lower is not None
-                and v.advantage.upper is not None
+                if v.advantage is not None and (half := _hidden(v.advantage)) is not None
             ]
             if widths:
                 half, verdict = max(widths, key=lambda pair: pair[0])
@@ -123,3 +123,11 @@ def _smallest(index: Index) -> list[Block]:
             )
         )  # fmt: skip
     return blocks
+
+
+def _hidden(estimate: Estimate) -> float | None:
+    """How much chance alone can hide, from the interval or the upper bound; None without either."""
+    if estimate.lower is not None and estimate.upper is not None:
+        return (estimate.upper - estimate.lower) / 2
+    most = estimate.one_sided_upper
+    return None if most is None else most - estimate.mean

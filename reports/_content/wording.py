@@ -121,9 +121,11 @@ def signed(value: float, places: int = 2) -> str:
 
 
 def interval(estimate: Estimate, places: int = 2) -> str:
-    """`0.81 to 0.89`, or why there is none."""
+    """`0.81 to 0.89`; without an interval the bounds from one side, or why there is none."""
     if estimate.lower is None or estimate.upper is None:
-        return f"no interval: {estimate.undefined_because or 'undefined'}"
+        bounds = (("at least", estimate.one_sided_lower), ("at most", estimate.one_sided_upper))
+        said = [f"{word} {number(end, places)}" for word, end in bounds if end is not None]
+        return ", ".join(said) or f"no interval: {estimate.undefined_because or 'undefined'}"
     return f"{number(estimate.lower, places)} to {number(estimate.upper, places)}"
 
 

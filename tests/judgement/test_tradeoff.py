@@ -18,7 +18,7 @@ from leakaudit.record import Answer, Control, Estimate, Utility
 from leakaudit.statistics import Cells
 
 Doubles = npt.NDArray[np.float64]
-PATIENTS = tuple(f"P{k:02d}" for k in range(16))
+PATIENTS = tuple(f"P{k:02d}" for k in range(44))
 BASE = np.random.default_rng(3).normal(0, 0.1, size=len(PATIENTS))
 
 

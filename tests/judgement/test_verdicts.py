@@ -18,7 +18,7 @@ from leakaudit.judgement.findings import (
 from leakaudit.judgement.unfinished import Planned, Shortfall
 from leakaudit.judgement.verdicts import controls, verdicts
 
-PATIENTS = tuple(f"P{n:02d}" for n in range(24))
+PATIENTS = tuple(f"P{n:02d}" for n in range(44))
 IMAGES = FindingId("none", "server", "inversion", False, "a", "images", (0,), "ssim", "foreground")
 THREE = Planned(3)
 CURVE = {10: 0.0, 20: 0.0}
@@ -104,7 +104,7 @@ def test_one_patient_in_clear_is_a_leak_by_whichever_attack(attack: str) -> None
         undefended="none", threshold=0.1,
     )  # fmt: skip
     assert verdict.verdict == "leak shown"
-    assert verdict.patients_said == "1 of 24 patients (4%)"
+    assert verdict.patients_said == "1 of 44 patients (2%)"
     assert verdict.single is not None
     assert verdict.single.patient == "P03"
 
@@ -143,12 +143,12 @@ def without(values: np.ndarray, patients: slice) -> np.ndarray:
         (OPEN | {DEFENDED: SILENT}, lost("gan"), "diverged"),
         (OPEN | {DEFENDED: SILENT, replace(DEFENDED, attack="gan"):
                  replace(SILENT, values=np.full_like(SILENT.values, np.nan))},
-         THREE, "gan: 72 of 72 values of ssim are missing"),
+         THREE, "gan: 132 of 132 values of ssim are missing"),
         (OPEN | {DEFENDED: series_of(0.398, seeds=2)}, THREE, "2 of 3 seeds finished"),
         (OPEN | {DEFENDED: SILENT}, Planned(3, unexplained={"defended": ("nobody undoes it",)}),
          "nobody undoes it"),
-        (OPEN | {DEFENDED: replace(SILENT, values=without(SILENT.values, slice(12, None)))},
-         THREE, "36 of 72 values"),
+        (OPEN | {DEFENDED: replace(SILENT, values=without(SILENT.values, slice(40, None)))},
+         THREE, "12 of 132 values"),
     ],
 )  # fmt: skip
 def test_what_did_not_finish_is_not_silence(
@@ -191,8 +191,8 @@ def test_where_nobody_can_say_more_than_the_blind_guess_nothing_is_missing() -> 
     held = {
         key: replace(
             series,
-            values=without(series.values, slice(12, None)),
-            blind=without(series.blind, slice(12, None)),
+            values=without(series.values, slice(40, None)),
+            blind=without(series.blind, slice(40, None)),
         )
         for key, series in (OPEN | {DEFENDED: SILENT}).items()
     }
@@ -379,7 +379,9 @@ def test_fewer_crossing_levels_are_held_against_the_controls_of_all_levels_toget
 
 def test_no_bound_leaves_the_metrics_range() -> None:
     rng = np.random.default_rng(0)
-    values = np.clip(0.9 + 0.3 * rng.standard_normal((2, len(PATIENTS))) + [[0.0], [-0.6]], 0, 1)
+    values = np.clip(
+        0.9 + 0.3 * rng.standard_normal((3, len(PATIENTS))) + [[0.0], [-0.6], [0.0]], 0, 1
+    )
     series = replace(series_of(0.8), values=values, blind=np.full_like(values, 0.4), curve={})
     entry = finding(IMAGES, series)
     assert entry is not None

@@ -17,7 +17,7 @@ from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.reading import PolicyFile
 from leakaudit.record import Finding, Record, sealed
 
-REPEATS = 500
+REPEATS = 150
 ALLOWED = 0.05
 ROOM = 3 * (ALLOWED * (1 - ALLOWED) / REPEATS) ** 0.5
 """Three standard errors of a simulated rate."""
@@ -96,13 +96,15 @@ def file(tmp_path: Path) -> PolicyFile:
 
 
 @pytest.mark.parametrize(("patients", "seeds"), [(20, 3), (60, 2)])
-def test_a_system_exactly_on_budget_fails_about_5_percent_of_the_time(
+def test_a_system_exactly_on_budget_fails_or_passes_at_most_5_percent_of_the_time(
     file: PolicyFile, patients: int, seeds: int
 ) -> None:
     found = outcomes(System(MAX, patients, seeds), file, seed=1)
-    assert abs(found[Status.FAIL] - ALLOWED) <= ROOM
-    assert abs(found[Status.PASS] - ALLOWED) <= ROOM
+    assert found[Status.FAIL] <= ALLOWED + ROOM
+    assert found[Status.PASS] <= ALLOWED + ROOM
     assert found[Status.INVALID] == 0
+    over = outcomes(System(1.6 * MAX, patients, seeds), file, seed=1)
+    assert over[Status.FAIL] > 0.9
 
 
 @pytest.mark.parametrize("seeds", [2, 3])

@@ -28,7 +28,8 @@ def cohort(n_patients=30, n_seeds=1, seed=0, slices=(2, 21)):
 def test_one_value_a_patient_and_no_skew_is_students_interval():
     values = np.concatenate([[-1.0], np.arange(-9, 10), [1.0]])  # symmetric: no skew to correct
     names = [str(i) for i in range(len(values))]
-    result = estimate(values, names, direction=Direction.HIGHER)
+    runs = np.repeat(range(3), len(names)).tolist()
+    result = estimate(np.tile(values, 3), names * 3, runs, direction=Direction.HIGHER)
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     np.testing.assert_allclose([result.lower, result.upper], expected, atol=1e-6)
     one_sided = stats.ttest_1samp(values, 0, alternative="less").confidence_interval(0.95)
@@ -79,7 +80,7 @@ def test_disagreeing_seeds_widen_the_interval():
 
 
 def test_order_of_rows_does_not_matter():
-    values, patients, seeds = cohort(n_seeds=2)
+    values, patients, seeds = cohort(n_seeds=3)
     order = np.random.default_rng(3).permutation(len(values))
     shuffled = estimate(
         values[order],
@@ -96,7 +97,31 @@ def test_bounds_stay_within_the_metrics_range():
     result = estimate(
         [0.0, 0.0, 1.0], ["a", "b", "c"], direction=Direction.HIGHER, limits=(0.0, 1.0)
     )
-    assert (result.lower, result.upper) == (0.0, 1.0)
+    assert result.at_least is not None
+    assert result.at_most is not None
+    assert 0 <= result.at_least < 1 / 3 < result.at_most <= 1
+
+
+@pytest.mark.parametrize(
+    ("patients", "seeds", "reason"),
+    [(20, 3, ""), (19, 3, "19 patients are too few"), (20, 2, "2 seeds cannot show")],
+)
+def test_an_interval_is_printed_only_where_it_covers(patients, seeds, reason):
+    values = np.random.default_rng(8).beta(8, 2.5, seeds * patients)
+    names = [str(k) for k in range(patients)] * seeds
+    runs = np.repeat(range(seeds), patients).tolist()
+    found = estimate(values, names, runs, direction=Direction.HIGHER, limits=(0.0, 1.0))
+    assert (found.lower is None) == bool(reason)
+    assert reason in found.undefined
+    assert found.at_least < found.mean < found.at_most  # these hold for any number of patients
+
+
+def test_one_failure_among_eight_patients_does_not_turn_the_cubic_round():
+    """Hall's transformation left its domain here, and the lower end was 0."""
+    values = np.array([0.83, 0.85, 0.8, 0.9, 0.88, 0.82, 0.86, 0.0])
+    pivot = Pivot.of(values[None])
+    symmetric = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert pivot.bound(0.025) > symmetric.low - 0.2
 
 
 def test_infinite_values_and_ragged_columns_are_refused():
@@ -134,10 +159,3 @@ def test_tail_probability_inverts_the_bound(n_seeds):
     pivot = Pivot.of(cells)
     for level in (0.025, 0.3, 0.95):
         assert pivot.tail_probability(pivot.bound(level)) == pytest.approx(level, abs=1e-6)
-
-
-def test_one_failure_among_eight_patients_does_not_turn_the_cubic_round():
-    """Hall's transformation left its domain here, and the lower end was 0."""
-    values = np.array([0.83, 0.85, 0.8, 0.9, 0.88, 0.82, 0.86, 0.0])
-    symmetric = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert Pivot.of(values[None]).bound(0.025) > symmetric.low - 0.2
