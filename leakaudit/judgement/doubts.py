@@ -7,6 +7,9 @@ A doubt is a sentence about one question (setting, adversary, victim, asset). Wh
   knows (`burden`), and whatever else is known of a question: **a new doubt is yielded there**;
 - `artefacts` and the efforts of the other attacks, below.
 
+What the messages surely carry (the presence control) is no doubt about a bound: it is held apart as
+`carries`, against "none shown" and against whatever allows no more than that.
+
 The verdict holds all of them as `doubts`. While there is one, no verdict is "none shown", no target
 is met, and `leakaudit check` passes no rule that speaks of the question: neither knows which doubts
 there are.

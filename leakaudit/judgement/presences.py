@@ -36,15 +36,27 @@ def presences(results: Results) -> tuple[PresenceControl, ...]:
 
 
 def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(setting, victim) to why silence about its images cannot count."""
+    """(setting, victim) to what its messages surely carry: nobody may say that nothing is there."""
     return {
         (control.setting, control.victim): said
         for control in controls
-        if (said := tuple(_against(control)))
+        if (said := tuple(_content(control)))
     }
 
 
-def _against(control: PresenceControl) -> Iterator[str]:
+def standing_out(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(setting, victim) to whose messages the attacks never learnt to read."""
+    return {
+        (control.setting, control.victim): (
+            f"the messages of {_named(control.unlike)} are unlike anything that was queried, and "
+            "the attacks learn from queries",
+        )
+        for control in controls
+        if control.unlike
+    }
+
+
+def _content(control: PresenceControl) -> Iterator[str]:
     if control.fired:
         yield (
             "the messages carry the image, whatever the attacks make of it: the presence control "
@@ -52,11 +64,6 @@ def _against(control: PresenceControl) -> Iterator[str]:
         )
     if control.in_clear:
         yield f"the image itself stands in a channel of the messages of {_named(control.in_clear)}"
-    if control.unlike:
-        yield (
-            f"the messages of {_named(control.unlike)} are unlike anything that was queried, and "
-            "the attacks learn from queries"
-        )
 
 
 def _named(patients: Sequence[str]) -> str:

@@ -214,7 +214,7 @@ def _held(
         found.controls,
         threshold=target.max,
         no_leak=target.max,
-        doubts=found.doubts,
+        doubts=(*found.doubts, *(found.carries if target.max <= findings.threshold else ())),
         singles=singles(found.single, surely=target.max > findings.threshold)
         if target.asset == "images"
         else None,

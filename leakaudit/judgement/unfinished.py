@@ -13,7 +13,7 @@ from leakaudit.cells.finished import Finished
 from leakaudit.judgement.burden import unexplained, unknown_encoders
 from leakaudit.judgement.claims import refuted_claims
 from leakaudit.judgement.findings import FindingId, Series
-from leakaudit.judgement.presences import carried, presences
+from leakaudit.judgement.presences import carried, presences, standing_out
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
 from leakaudit.plugins import Kind, build
@@ -73,15 +73,32 @@ class Planned:
         shortfalls: attacks that did not get as far.
         unexplained: setting to why silence under it settles nothing: nobody can tell what it
             means, or a claim is refuted.
-        carried: (setting, victim) to why silence about its images cannot count.
+        standing_out: (setting, victim) to whose messages the attacks never learnt to read.
+        carried: (setting, victim) to what its messages surely carry.
         sees: adversaries who see what the parties send.
     """
 
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
     unexplained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    standing_out: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     carried: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     sees: frozenset[str] = frozenset()
+
+    def carries(self, question: Question) -> tuple[str, ...]:
+        """What the messages surely carry of the asset, to an adversary who sees them.
+
+        Nobody may say that nothing is there. What may be there, a budget says: of an attack that
+        reads through the defense, the bound on what it got stands.
+        """
+        return self._about_images(question, self.carried)
+
+    def _about_images(
+        self, question: Question, told: Mapping[tuple[str, str], tuple[str, ...]]
+    ) -> tuple[str, ...]:
+        if question.asset not in _ABOUT_IMAGES or question.adversary not in self.sees:
+            return ()
+        return told.get((question.setting, question.victim), ())
 
     def failures(self, setting: str, asset: Asset) -> list[Shortfall]:
         """The attacks on an asset of which something broke under a setting."""
@@ -115,8 +132,7 @@ class Planned:
                 with nothing.
         """
         yield from self.unexplained.get(question.setting, ())
-        if question.asset in _ABOUT_IMAGES and question.adversary in self.sees:
-            yield from self.carried.get((question.setting, question.victim), ())
+        yield from self._about_images(question, self.standing_out)
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -162,6 +178,7 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
     """
     encoders = dict(unknown_encoders(done.trainings))
     false = refuted_claims(done.trainings)
+    controls = presences(done.trainings)
     return Planned(
         len(configuration.seeds),
         tuple(_shortfalls(configuration, done)),
@@ -173,7 +190,8 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
             )
             for label, stack in ((stack.label, stack) for stack in configuration.defenses)
         },
-        carried(presences(done.trainings)),
+        standing_out(controls),
+        carried(controls),
         frozenset(
             adversary.name
             for adversary in configuration.adversaries

@@ -50,6 +50,7 @@ class Evidence:
         figure: its advantage, bounds corrected for its having been picked.
         controls: how the controls of this attack came out.
         doubts: everything that keeps silence from counting, whatever the threshold.
+        carries: what the messages surely carry: against "none shown", not against a budget.
         single: patients one by one, by all attacks that are to be believed.
     """
 
@@ -57,6 +58,7 @@ class Evidence:
     figure: Figure
     controls: Controls
     doubts: tuple[str, ...] = ()
+    carries: tuple[str, ...] = ()
     single: SinglePatients | None = None
 
 
@@ -205,6 +207,7 @@ def evidence(
             artefacts(unsound, threshold),
             effort_doubts(flat),
         ),
+        carries=planned.carries(question),
         single=single,
     )
 
@@ -241,7 +244,8 @@ def _verdict(
             reason="; ".join(failed) or reason, doubts=tuple(failed) or (reason,),
         )  # fmt: skip
     judged = judge(
-        found.figure, found.controls, threshold=threshold, doubts=found.doubts,
+        found.figure, found.controls, threshold=threshold,
+        doubts=all_doubts(found.doubts, found.carries),
         singles=singles(found.single) if question.asset == "images" else None,
     )  # fmt: skip
     best = found.best
@@ -249,7 +253,7 @@ def _verdict(
         **asked, question=gathered[best].question, attack=best.attack, levels=best.levels,
         metric=best.metric, region=best.region,
         verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
-        doubts=found.doubts, single=found.single,
+        doubts=found.doubts, carries=found.carries, single=found.single,
     )  # fmt: skip
 
 

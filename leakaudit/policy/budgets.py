@@ -103,7 +103,12 @@ def _decided(
     )
     doubts = [
         *_doubts(evidence, sound, top.unmeasured, plain),
-        *silence_doubts(evidence, budget, placed.setting),
+        *silence_doubts(
+            evidence,
+            budget,
+            placed.setting,
+            allowed=budget.bound if budget.on == "advantage" else None,
+        ),
         *single_doubts(evidence, budget, placed.setting, sound),
     ]
     status = {

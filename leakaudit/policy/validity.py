@@ -54,13 +54,28 @@ def rule_problems(
     yield from _failures(evidence, scope, setting)
 
 
-def silence_doubts(evidence: Evidence, scope: Scope, setting: str) -> list[str]:
+def silence_doubts(
+    evidence: Evidence, scope: Scope, setting: str, *, allowed: float | None = None
+) -> list[str]:
     """What the audit itself says against silence, of every question that a rule asks.
 
     Records before 1.4 say it of defenses alone.
+
+    Args:
+        evidence: the record.
+        scope: of the rule.
+        setting: label.
+        allowed: advantage that the rule allows; where it allows none to speak of, what messages
+            surely carry is against it too. None: it bounds no advantage.
     """
-    of_questions = (doubt for verdict in _asked(evidence, scope, setting)
-                    for doubt in verdict.doubts)  # fmt: skip
+    of_questions = (
+        doubt
+        for verdict in _asked(evidence, scope, setting)
+        for doubt in (
+            *verdict.doubts,
+            *(verdict.carries if allowed is not None and allowed <= verdict.threshold else ()),
+        )
+    )
     return list(dict.fromkeys([*evidence.unattacked(setting), *of_questions]))
 
 

@@ -155,6 +155,11 @@ class Verdict(Part):
         description="everything that keeps silence from counting here, whatever the threshold; "
         "none may pass a gate while there is one",
     )
+    carries: tuple[str, ...] = Field(
+        default=(),
+        description="what the messages surely carry: against `none shown` and against budgets at "
+        "or below the threshold; a looser budget says how much of it may be read",
+    )
 
     @property
     def patients_said(self) -> str:

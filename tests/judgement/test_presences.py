@@ -61,7 +61,7 @@ def doubts(
     }
     found = planned(CONFIGURATION, Finished(trained(*seeds), attacks, {}, ()))
     question = Question("none", adversary, victim, asset, "ssim", "foreground")
-    return list(found.doubts(question, {}, ()))
+    return [*found.doubts(question, {}, ()), *found.carries(question)]
 
 
 @pytest.mark.parametrize("asset", ["images", "identity"])

@@ -84,7 +84,8 @@ def judged(result: TrainingResult) -> Verdict:
     attack = AttackId(training, "curious-server", "decoder-inversion")
     done = Finished({training: result}, {attack: AttackResult(status="done")}, {}, ())
     question = Question("none", "curious-server", "a", "images", "ssim", "foreground")
-    doubts = list(planned(CONFIGURATION, done).doubts(question, {}, ()))
+    expected = planned(CONFIGURATION, done)
+    doubts = [*expected.doubts(question, {}, ()), *expected.carries(question)]
     return judge(SILENT, HOLD, threshold=0.1, doubts=doubts).verdict
 
 

@@ -261,6 +261,24 @@ def test_a_doubt_of_any_kind_about_a_question_passes_no_rule_that_asks_it(
         assert only(tmp_path, doubtful, budget(victim=victim)).status is Status.PASS
 
 
+def test_what_messages_carry_is_against_budgets_as_strict_as_none_shown(tmp_path: Path) -> None:
+    """A looser one says how much may be read, and is held against what the attacks got."""
+    quiet = gate_record(patients=60, leaks={(WITHHELD, (1,)): 0.0}, spread=0.005)
+    carrying = changed(
+        quiet,
+        verdicts=tuple(
+            v.model_copy(update={"carries": ("the messages carry the image",)})
+            for v in quiet.verdicts
+        ),
+    )
+    threshold = quiet.verdicts[0].threshold
+    for bound, kept in ((threshold, False), (0.5, True)):
+        assert only(tmp_path, quiet, budget(max=bound)).status is Status.PASS
+        result = only(tmp_path, carrying, budget(max=bound))
+        assert (result.status is Status.PASS) is kept
+        assert ("the messages carry the image" in result.reason) is not kept
+
+
 def test_one_patient_in_clear_passes_no_mean(tmp_path: Path) -> None:
     """Of records that say how much a single patient may leak."""
     record = gate_record(leaks={(WITHHELD, (1,)): 0.0}, spread=0.02, seeds=5)
