@@ -117,7 +117,7 @@ def test_the_same_person_under_two_names(tmp_path: Path) -> None:
     held["image"] = np.tile(held["image"][own], (8, 1, 1, 1))
     held["mask"] = np.tile(held["mask"][own], (8, 1, 1))
     np.savez(file, **held)
-    with pytest.raises(DataError, match=r"under whatever names; found: P00\d in training and"):
+    with pytest.raises(DataError, match=r"no image may belong to two persons"):
         planned(tmp_path, {"cohort": {"use": "npz", "path": str(file)}})
 
 

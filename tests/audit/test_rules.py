@@ -120,7 +120,8 @@ def test_where_nothing_meets_the_policy_the_rule_is_named(tmp_path: Path, record
     assert found.least is None
     assert found.nearest == WITHHELD
     assert found.excess is not None
-    assert found.excess == pytest.approx(0.25, abs=0.05)
+    # A leak of 0.3; of 20 patients, whatever their shape, up to 0.41.
+    assert found.excess == pytest.approx(0.36, abs=0.03)
     assert "misses 'images' by" in found.reason
 
 
