@@ -10,9 +10,9 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
-from ._effort import Effort, scaled
-from ._matching_features import MatchingBudget, Release, match
-from ._usual_images import UsualImages
+from .matching.features import MatchingBudget, RecordedEpoch, match
+from .parts.effort import Effort, scaled
+from .parts.priors import UsualImages
 
 
 class ActivationMatching(Attack):
@@ -66,7 +66,7 @@ class ActivationMatching(Attack):
 
     def _guess(self, view: View, target: Target, budget: MatchingBudget, rng: Generator) -> Guess:
         releases = [
-            Release(
+            RecordedEpoch(
                 view.encoder(target.victim, epoch),
                 {level: view.activations(target.victim, level, epoch) for level in target.levels},
             )

@@ -14,10 +14,10 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property, median_size, property_of
 from leakaudit.threat.view import Target, View
 
-from ._conditioning import by_patient
-from ._effort import Effort, fewer_patients, scaled
-from ._linear import LinearFit, fit_linear
-from ._releases import Releases, gather
+from .parts.conditioning import by_patient
+from .parts.effort import Effort, fewer_patients, scaled
+from .parts.linear import LinearFit, fit_linear
+from .parts.messages import Messages, gather
 
 _FOLDS = 4
 _FAINT = 0.1  # what a linear map says of healthy tissue: less than this share of a lesion
@@ -82,7 +82,7 @@ class AttributeInference(Attack):
                 guesses[target] = self._guess(sent.only(target.levels), masks, view, rng)
         return guesses
 
-    def _guess(self, sent: Releases, masks: Tensor, view: View, rng: Generator) -> Guess:
+    def _guess(self, sent: Messages, masks: Tensor, view: View, rng: Generator) -> Guess:
         patients = view.auxiliary_patients
         people = len(torch.unique(patients))
 
@@ -110,7 +110,7 @@ class AttributeInference(Attack):
         return scores.clamp(0, 1).float()
 
 
-def _draw(sent: Releases, masks: Tensor, patients: Tensor, rows: Tensor, rng: Generator) -> Tensor:
+def _draw(sent: Messages, masks: Tensor, patients: Tensor, rows: Tensor, rng: Generator) -> Tensor:
     """(n, regions, *space): about the lesions of the attacked samples."""
     folds = by_patient(patients, _FOLDS, rng)
     level, fit = _best(sent, masks, rows, folds, rng)
@@ -118,7 +118,7 @@ def _draw(sent: Releases, masks: Tensor, patients: Tensor, rows: Tensor, rng: Ge
 
 
 def _best(
-    sent: Releases, masks: Tensor, rows: Tensor, folds: Sequence[Tensor], rng: Generator
+    sent: Messages, masks: Tensor, rows: Tensor, folds: Sequence[Tensor], rng: Generator
 ) -> tuple[int, LinearFit]:
     """The level from which a linear map draws lesions best."""
     typical = masks.mean(0, keepdim=True)

@@ -15,14 +15,14 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View, derangement
 
-from ._blocks import space_to_depth
-from ._conditioning import by_patient
-from ._course import Budget, Lesson
-from ._effort import Effort, scaled
-from ._examples import Examples, altered
-from ._learn import decode
-from ._masks_of_own import masks_of_own
-from ._releases import Releases, gather
+from .masks.of_own_patients import masks_of_own
+from .parts.blocks import space_to_depth
+from .parts.conditioning import by_patient
+from .parts.decoding import decode
+from .parts.effort import Effort, scaled
+from .parts.examples import Examples, altered
+from .parts.messages import Messages, gather
+from .parts.training import TrainingBudget, TrainingSet
 
 _PARTS = 3  # of auxiliary patients: one to judge by, the others to learn from
 _READERS = 2  # of masks: each auxiliary patient is read by one that did not learn from it
@@ -145,8 +145,8 @@ class CrossModality(Attack):
             for level, each in known.seen.items()
         }
         beside = torch.cat([own, known.own[held], known.own[held]])
-        lesson = Lesson(
-            Releases(
+        data = TrainingSet(
+            Messages(
                 ({level: each[learn] for level, each in known.joined(known.clues).items()},),
                 known.joined(received, beside),
                 known.centred,
@@ -154,8 +154,10 @@ class CrossModality(Attack):
             known.asked.images[learn], known.asked.patients[learn], known.asked.altered[learn],
         )  # fmt: skip
         width = self.channels * (2 if self.effort == "thorough" else 1)
-        budget = Budget(scaled(self.steps, self.effort), width, self.batch_size, self.learning_rate)
-        said = decode(lesson, budget, rng)
+        budget = TrainingBudget(
+            scaled(self.steps, self.effort), width, self.batch_size, self.learning_rate
+        )
+        said = decode(data, budget, rng)
         before = blind_fit(view, target, blind.method, rest, rng)(known.own[held])
         gate = _Gate(before, known.asked.images[held], known.asked.patients[held])
         trail = []

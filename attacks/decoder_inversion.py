@@ -13,13 +13,13 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
-from ._course import Budget, Lesson
-from ._decoder import Decoder
-from ._effort import Effort, fewer_patients, scaled
-from ._examples import examples
-from ._in_clear import read_in_clear
-from ._learn import decode_all
-from ._releases import gather
+from .parts.decoder import Decoder
+from .parts.decoding import decode_all
+from .parts.effort import Effort, fewer_patients, scaled
+from .parts.examples import examples
+from .parts.in_clear import read_in_clear
+from .parts.messages import gather
+from .parts.training import TrainingBudget, TrainingSet
 
 
 class DecoderInversion(Attack):
@@ -70,7 +70,7 @@ class DecoderInversion(Attack):
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """What is queried of a victim, and most of the decoder, is shared by its targets."""
-        budget = Budget(
+        budget = TrainingBudget(
             steps=scaled(self.steps, self.effort),
             width=self.channels * (2 if self.effort == "thorough" else 1),
             batch_size=self.batch_size,
@@ -83,11 +83,11 @@ class DecoderInversion(Attack):
             levels = sorted({level for target in targets for level in target.levels})
             asked = examples(view, victim, self.copies, rng)
             known = gather(view, victim, levels, self.draws, rng, asked=asked, beside=True)
-            lesson = Lesson(known, asked.images, asked.patients, asked.altered)
+            data = TrainingSet(known, asked.images, asked.patients, asked.altered)
             tasks = [target.levels for target in targets]
-            found, network = decode_all(lesson, tasks, budget, rng, network)
+            found, network = decode_all(data, tasks, budget, rng, network)
             if self.patient_curve:
-                found = _with_fewer(found, lesson, tasks, budget, rng)
+                found = _with_fewer(found, data, tasks, budget, rng)
             guesses |= {
                 target: read_in_clear(view, victim, target.levels, guess, rng)
                 for target, guess in zip(targets, found, strict=True)
@@ -96,7 +96,7 @@ class DecoderInversion(Attack):
 
 
 def _with_fewer(
-    found: list[Guess], lesson: Lesson, tasks: Sequence[Sequence[int]], budget: Budget,
+    found: list[Guess], data: TrainingSet, tasks: Sequence[Sequence[int]], budget: TrainingBudget,
     rng: Generator,
 ) -> list[Guess]:  # fmt: skip
     """The same guesses with what as many steps make of fewer patients, each from the start.
@@ -106,25 +106,25 @@ def _with_fewer(
     """
     own = torch.Generator().manual_seed(rng.initial_seed())
     points: list[list[Checkpoint]] = [[] for _ in found]
-    for count, rows in fewer_patients(lesson.patients, own):
+    for count, rows in fewer_patients(data.patients, own):
         with torch.random.fork_rng(devices=[]):
-            tried, _ = decode_all(_part(lesson, rows), tasks, budget, own)
+            tried, _ = decode_all(_part(data, rows), tasks, budget, own)
         for trail, guess in zip(points, tried, strict=True):
             trail.append(Checkpoint(count, guess.values))
-    people = len(torch.unique(lesson.patients))
+    people = len(torch.unique(data.patients))
     return [
         replace(guess, fewer=tuple(trail), learnt_from=people)
         for guess, trail in zip(found, points, strict=True)
     ]
 
 
-def _part(lesson: Lesson, rows: Tensor) -> Lesson:
+def _part(data: TrainingSet, rows: Tensor) -> TrainingSet:
     draws = tuple(
-        {level: each[rows] for level, each in draw.items()} for draw in lesson.known.draws
+        {level: each[rows] for level, each in draw.items()} for draw in data.messages.draws
     )
-    return Lesson(
-        replace(lesson.known, draws=draws),
-        lesson.images[rows],
-        lesson.patients[rows],
-        None if lesson.altered is None else lesson.altered[rows],
+    return TrainingSet(
+        replace(data.messages, draws=draws),
+        data.images[rows],
+        data.patients[rows],
+        None if data.altered is None else data.altered[rows],
     )

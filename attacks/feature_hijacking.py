@@ -11,11 +11,11 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
-from ._course import Budget, Lesson
-from ._effort import Effort, scaled
-from ._hijack import Hijack, HijackBudget, pilot_of
-from ._learn import decode
-from ._likeness import answers_anew, imitated, last_release
+from .parts.decoding import decode
+from .parts.effort import Effort, scaled
+from .parts.training import TrainingBudget, TrainingSet
+from .simulation.hijacking import Hijack, HijackBudget, pilot_of
+from .simulation.imitation import answers_anew, imitated, last_release
 
 
 class FeatureHijacking(Attack):
@@ -93,7 +93,7 @@ class FeatureHijacking(Attack):
     def guess(self, view: View, rng: Generator) -> Guesses:
         """A decoder learns from what each pilot sends, and reads what its party sent."""
         kept, levels = view.kept(), self._hijacked(view)
-        budget = Budget(
+        budget = TrainingBudget(
             steps=scaled(self.steps, self.effort),
             width=self.channels * (2 if self.effort == "thorough" else 1),
             batch_size=self.batch_size,
@@ -106,8 +106,8 @@ class FeatureHijacking(Attack):
             random = answers_anew(pilot, images, rng)
             received = last_release(view, target.victim, random=random)
             known = imitated(view, pilot, images, received, self.draws, rng)
-            lesson = Lesson(known.only(levels), images, view.auxiliary_patients)
-            guesses[target] = decode(lesson, budget, rng)
+            data = TrainingSet(known.only(levels), images, view.auxiliary_patients)
+            guesses[target] = decode(data, budget, rng)
         return guesses
 
     def _hijacked(self, view: View) -> tuple[int, ...]:

@@ -18,10 +18,10 @@ from leakaudit.threat.attack import Attack, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Asset, View
 
-from ._effort import Effort, scaled
-from ._matching_gradients import ImageBudget
-from ._matching_images import recover_images
-from ._matching_masks import MaskBudget, recover_masks
+from .masks.matching import MaskBudget, recover_masks
+from .matching.gradients import ImageBudget
+from .matching.images import recover_images
+from .parts.effort import Effort, scaled
 
 _MASKS = (
     Knowledge.GRADIENTS

@@ -15,11 +15,11 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View
 
-from ._effort import Effort, scaled
-from ._grey_scale import coloured, departures, strongest_pattern, tempered
-from ._likeness import last_release
-from ._smoothness import total_variation
-from ._stand_in import stand_in
+from .matching.grey_values import coloured, departures, strongest_pattern, tempered
+from .parts.effort import Effort, scaled
+from .parts.priors import total_variation
+from .simulation.imitation import last_release
+from .simulation.stand_in import stand_in
 
 _COOLING = 0.25  # of the steps with images: the last ones, at a falling rate
 _ENDS = (0.5, 1.0)  # of the steps: the earlier end is for the effort curve

@@ -14,7 +14,7 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 
-from ._effort import Effort, scaled
+from .parts.effort import Effort, scaled
 
 Link = tuple[str, int]
 

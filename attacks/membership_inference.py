@@ -12,9 +12,9 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View
 
-from ._effort import Effort, fewer_patients, scaled
-from ._membership_model import ReferenceBudget, told_by_model
-from ._releases import Releases, gather
+from .parts.effort import Effort, fewer_patients, scaled
+from .parts.messages import Messages, gather
+from .simulation.reference_models import ReferenceBudget, told_by_model
 
 _LEAST_DISTANCE = 1e-12
 _LEAST_SPREAD = 0.05  # of the logarithm of a distance: below it, few references look alike
@@ -106,7 +106,7 @@ class MembershipInference(Attack):
         )
 
 
-def _guess(known: Releases, view: View, rng: Generator) -> Guess:
+def _guess(known: Messages, view: View, rng: Generator) -> Guess:
     owners = view.auxiliary_patients
     people = len(torch.unique(owners))
     fewer = tuple(
@@ -117,7 +117,7 @@ def _guess(known: Releases, view: View, rng: Generator) -> Guess:
     return Guess(values, effort=people, fewer=fewer, learnt_from=people)
 
 
-def _scores(known: Releases, patients: Tensor, references: Tensor, rows: Tensor) -> Tensor:
+def _scores(known: Messages, patients: Tensor, references: Tensor, rows: Tensor) -> Tensor:
     """(candidates,) 0 to 1: spreads by which the nearest message is nearer than references are."""
     below = []
     for level in known.received:

@@ -11,8 +11,8 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.picking import describe, learn, together
 from leakaudit.threat.view import Target, View
 
-from ._effort import Effort, fewer_patients, scaled
-from ._releases import Releases, gather
+from .parts.effort import Effort, fewer_patients, scaled
+from .parts.messages import Messages, gather
 
 
 class ReIdentification(Attack):
@@ -59,7 +59,7 @@ class ReIdentification(Attack):
         return guesses
 
 
-def _guess(known: Releases, view: View, rng: Generator) -> Guess:
+def _guess(known: Messages, view: View, rng: Generator) -> Guess:
     learnt, patients = describe(known.draws[0]), view.auxiliary_patients
     people = len(torch.unique(patients))
     sent, others = describe(known.received), describe(known.others)

@@ -9,11 +9,11 @@ from leakaudit.threat.attack import Attack, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
-from ._course import Budget, Lesson
-from ._decoder import Decoder
-from ._effort import Effort, scaled
-from ._learn import decode_all
-from ._simulator import SimulatorBudget, Simulators
+from .parts.decoder import Decoder
+from .parts.decoding import decode_all
+from .parts.effort import Effort, scaled
+from .parts.training import TrainingBudget, TrainingSet
+from .simulation.simulators import SimulatorBudget, Simulators
 
 
 class SimulatorInversion(Attack):
@@ -78,7 +78,7 @@ class SimulatorInversion(Attack):
             ),
             rng,
         )
-        budget = Budget(
+        budget = TrainingBudget(
             steps=scaled(self.steps, self.effort),
             width=self.channels * (2 if self.effort == "thorough" else 1),
             batch_size=self.batch_size,
@@ -89,9 +89,9 @@ class SimulatorInversion(Attack):
         for victim in dict.fromkeys(target.victim for target in view.targets):
             known = simulators.releases(victim)
             images = view.auxiliary_images(victim)
-            lesson = Lesson(known, images, view.auxiliary_patients)
+            data = TrainingSet(known, images, view.auxiliary_patients)
             targets = [target for target in view.targets if target.victim == victim]
             tasks = [target.levels for target in targets]
-            found, network = decode_all(lesson, tasks, budget, rng, network)
+            found, network = decode_all(data, tasks, budget, rng, network)
             guesses.update(zip(targets, found, strict=True))
         return guesses

@@ -34,7 +34,7 @@ from published import InvertingGradients, Loss, Settings, UnavailableError, fetc
 from torch import Tensor, nn
 
 sys.path.append(str(Path(__file__).parents[1]))
-from leakaudit.attacks._matching_gradients import ImageBudget, matched
+from leakaudit.attacks.matching.gradients import ImageBudget, matched
 from recording import machine, store
 
 ITERATIONS = 500

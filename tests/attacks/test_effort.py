@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from leakaudit.attacks import _effort, joint_matching
-from leakaudit.attacks._effort import endings
+from leakaudit.attacks import joint_matching
 from leakaudit.attacks.activation_matching import ActivationMatching
 from leakaudit.attacks.decoder_inversion import DecoderInversion
 from leakaudit.attacks.joint_matching import JointMatching
+from leakaudit.attacks.parts import effort
+from leakaudit.attacks.parts.effort import endings
 from memory_exchange import World, advantage
 
 from leakaudit.threat.attack import Attack
@@ -45,7 +46,7 @@ def test_a_curve_does_not_change_what_it_is_a_curve_of(
     # Two victims: the second one's randomness comes after the first one's curve.
     view = world().view(victims=("north", "south"), levels=[(0,), (1,)])
     drawn = attack(view, 0)
-    monkeypatch.setattr(_effort, "_SHARES", ())
+    monkeypatch.setattr(effort, "_SHARES", ())
     monkeypatch.setattr(joint_matching, "_ENDS", (1.0,))
     plain = attack(view, 0)
     for target, guess in drawn.items():

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from leakaudit.attacks import _examples
-from leakaudit.attacks._examples import altered, examples
+from leakaudit.attacks.parts import examples as part
+from leakaudit.attacks.parts.examples import altered, examples
 from memory_exchange import World
 
 
@@ -66,7 +66,7 @@ def test_no_more_copies_than_memory_allows(
     sent = view.query("south", images, view.last_epoch, drawn())
     once = sum(features.nbytes for features in sent.values())
     for room, copies in ((once // 2, 0), (2 * once, 1), (3 * once, 2), (99 * once, 4)):
-        monkeypatch.setattr(_examples, "_MOST_BYTES", room)
+        monkeypatch.setattr(part, "_MOST_BYTES", room)
         assert len(examples(view, "south", 4, drawn()).images) == (1 + copies) * len(images)
 
 
@@ -76,5 +76,5 @@ def test_copies_only_where_images_are_few(
     view = world().view(levels=[(0,)])
     own = len(view.auxiliary_images("south"))
     for enough, copies in ((own - 1, 0), (2 * own - 1, 0), (2 * own, 1), (99 * own, 4)):
-        monkeypatch.setattr(_examples, "_ENOUGH", enough)
+        monkeypatch.setattr(part, "_ENOUGH", enough)
         assert len(examples(view, "south", 4, drawn()).images) == (1 + copies) * own

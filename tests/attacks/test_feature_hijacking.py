@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from leakaudit.attacks._hijack import Hijack
 from leakaudit.attacks.feature_hijacking import FeatureHijacking
+from leakaudit.attacks.simulation.hijacking import Hijack
 from leakaudit.defenses.gaussian_noise import GaussianNoise
 from memory_exchange import World, advantage
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from leakaudit.attacks import _mask_reader, _simulated
-from leakaudit.attacks._mask_reader import Evidence, Lesson
-from leakaudit.attacks._simulated import OwnPatients, SimulatedExchange, own_patients
 from leakaudit.attacks.gradient_matching import GradientMatching
+from leakaudit.attacks.masks import reader
+from leakaudit.attacks.masks.reader import ReaderInputs, SimulatedSamples
+from leakaudit.attacks.simulation import exchange
+from leakaudit.attacks.simulation.exchange import OwnPatients, SimulatedExchange, own_patients
 from memory_exchange import (
     TWO_PARTIES,
     Setup,
@@ -76,7 +77,7 @@ def test_what_is_played_is_what_the_exchange_sends_back(
 ) -> None:
     given = world()
     true = given.rebuilt.network(0)
-    monkeypatch.setattr(_simulated, "stand_in", lambda view, name, rng: true.party(name))
+    monkeypatch.setattr(exchange, "stand_in", lambda view, name, rng: true.party(name))
     known = OwnPatients(given.images, given.masks, given.patients)
     played = SimulatedExchange(party(given), known, 0, 0, 4, torch.Generator().manual_seed(0))
     back = played.sent_back(torch.arange(len(given.masks)), given.masks)
@@ -155,17 +156,17 @@ def test_both_methods_read_images_off_weight_updates(
     assert nothing < 0.05
 
 
-def test_clues_are_the_same_kept_or_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_input_channels_are_the_same_kept_or_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are of single samples, so making all of them once changes nothing but the time."""
     rng = torch.Generator().manual_seed(0)
-    seen = Evidence(
+    seen = ReaderInputs(
         (torch.randn(40, 3, 9, 9, generator=rng),) * 2,
         torch.randn(40, 2, 9, 9, generator=rng),
         torch.rand(40, 1, 9, 9, generator=rng),
     )
     rows = torch.tensor([39, 3, 3, 17])
-    kept = Lesson(seen, seen.images, seen.features).clues(rows)
-    monkeypatch.setattr(_mask_reader, "_KEPT_BYTES", 0)
-    anew = Lesson(seen, seen.images, seen.features).clues(rows)
-    assert torch.equal(kept, seen[rows].clues)
+    kept = SimulatedSamples(seen, seen.images, seen.features).channels(rows)
+    monkeypatch.setattr(reader, "_KEPT_BYTES", 0)
+    anew = SimulatedSamples(seen, seen.images, seen.features).channels(rows)
+    assert torch.equal(kept, seen[rows].channels)
     assert torch.equal(anew, kept)

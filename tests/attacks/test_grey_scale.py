@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from leakaudit.attacks._grey_scale import tempered
+from leakaudit.attacks.matching.grey_values import tempered
 from memory_exchange import Setup, draw_patients
 from torch import Tensor
 

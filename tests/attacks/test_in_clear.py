@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from leakaudit.attacks._in_clear import read_in_clear
+from leakaudit.attacks.parts.in_clear import read_in_clear
 from lossless_codes import Coding
 from memory_exchange import World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from leakaudit.attacks._lbfgs import minimise
-from leakaudit.attacks._matching_gradients import ImageBudget, matched
+from leakaudit.attacks.matching.gradients import ImageBudget, matched
+from leakaudit.attacks.matching.lbfgs import minimise
 from scipy.optimize import minimize, rosen, rosen_der
 from torch import Tensor
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from leakaudit.attacks._conditioning import Beside, Cleared, condition
-from leakaudit.attacks._linear import fit_linear
-from leakaudit.attacks._squashing import Ranking
+from leakaudit.attacks.parts.conditioning import Beside, Cleared, condition
+from leakaudit.attacks.parts.linear import fit_linear
+from leakaudit.attacks.parts.squashing import Ranking
 from torch import Tensor
 
 FOLDS = [torch.arange(start, 40, 4) for start in range(4)]

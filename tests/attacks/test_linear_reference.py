@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from leakaudit.attacks._linear import fit_linear
+from leakaudit.attacks.parts.linear import fit_linear
 from scipy import optimize
 from torch import Generator, Tensor
 

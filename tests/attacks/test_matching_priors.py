@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from leakaudit.attacks._matching_features import Release, _warranted
-from leakaudit.attacks._matching_gradients import ImageBudget, matched
-from leakaudit.attacks._matching_images import _unusual
-from leakaudit.attacks._matching_priors import FeatureStatistics, disagreement
-from leakaudit.attacks._usual_images import UsualImages
 from leakaudit.attacks.activation_matching import ActivationMatching
 from leakaudit.attacks.gradient_matching import GradientMatching
+from leakaudit.attacks.matching.features import RecordedEpoch, _warranted
+from leakaudit.attacks.matching.gradients import ImageBudget, matched
+from leakaudit.attacks.matching.images import _unusual
+from leakaudit.attacks.parts.priors import FeatureStatistics, UsualImages, disagreement
 from leakaudit.defenses.gaussian_noise import GaussianNoise
 from memory_exchange import MemoryExchange, World, advantage
 from scipy.optimize import linear_sum_assignment
@@ -336,7 +335,7 @@ def test_a_prior_weighs_as_much_as_noise_warrants(spreads: dict[int, float], epo
         level: 2 * torch.randn(each.shape, generator=rng)
         for level, each in Drawing(dict.fromkeys(spreads, 1.0))(images, rng).items()
     }
-    found = _warranted([Release(encode, sent)] * epochs, images, rng)
+    found = _warranted([RecordedEpoch(encode, sent)] * epochs, images, rng)
     # Noise in units of the features' spread, and an image's values over the features'.
     values = {0: 4 * 64, 1: 2 * 16}
     each = [(spread / 2) ** 2 * 64 / values[level] for level, spread in spreads.items()]
@@ -348,7 +347,7 @@ def test_a_channel_that_was_silent_by_chance_does_not_decide_what_a_prior_weighs
     images = torch.rand(4, 1, 8, 8)
     sent = Drawing({0: 1.0})(images, rng)
     sent[0][:, 1] = 0
-    assert _warranted([Release(Drawing({0: 0.1}), sent)], images, rng) < 0.1
+    assert _warranted([RecordedEpoch(Drawing({0: 0.1}), sent)], images, rng) < 0.1
 
 
 @pytest.mark.parametrize("broken", [torch.inf, torch.nan])
@@ -363,7 +362,7 @@ def test_an_encoder_that_sends_something_not_finite_is_named(broken: float) -> N
         return found
 
     with pytest.raises(AttackInvalidError, match="finite"):
-        _warranted([Release(once, sent)], images, torch.Generator())
+        _warranted([RecordedEpoch(once, sent)], images, torch.Generator())
 
 
 def test_a_modality_that_is_always_the_same_says_nothing_and_harms_no_other() -> None:

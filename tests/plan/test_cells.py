@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import getfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_however_a_module_beside_it_is_imported(tmp_path: Path, written: str) ->
     (tmp_path / "_other.py").write_text("z = 1\n")
     names = {file.name for file in imported(tmp_path / "attack.py", "leakaudit.attacks")}
     assert names == {"attack.py", "_part.py"}
+
+
+def test_an_attack_answers_for_the_folders_its_parts_lie_in() -> None:
+    """From its own file through a folder beside it, and from there into another folder."""
+    attack = load(Kind.ATTACK, "simulator-inversion")
+    beside = Path(getfile(attack)).parent
+    files = {str(file.relative_to(beside)) for file in sources(attack)}
+    assert {
+        "simulator_inversion.py", "simulation/simulators.py", "simulation/imitation.py",
+        "parts/messages.py", "parts/linear.py",
+    } <= files  # fmt: skip
+    assert not {file for file in files if file.startswith(("masks/", "matching/"))}
 
 
 def test_an_imported_folder_counts_as_well(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import View
 from leakaudit.training.loss import sample_losses
 
-from ._mask_reader import MaskReader, teach
-from ._rehearsal import Rehearsal
-from ._smoothness import total_variation
+from ..parts.priors import total_variation
+from .reader import MaskReader, train_reader
+from .simulated_epochs import SimulatedEpochs
 
 _AT_ONCE = 24
 _POINTS = 2
@@ -68,24 +68,26 @@ def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
             "masks are read from gradients at features of the victims: a vertical split",
             found="horizontal split, where a party is only sent gradients of its own patients",
         )
-    rehearsal = Rehearsal(view, budget.releases, budget.stand_in_steps, budget.batch_size, rng)
-    learn, held = rehearsal.parts()
-    lesson = rehearsal.lesson(learn)
-    outputs = (lesson.masks.shape[1], lesson.states.shape[1])
-    reader = MaskReader(lesson.seen[learn[:1] * 0], rehearsal.level, outputs, budget.width)
-    seen, received = rehearsal.victims()
+    simulated = SimulatedEpochs(
+        view, budget.releases, budget.stand_in_steps, budget.batch_size, rng
+    )
+    learn, held = simulated.parts()
+    samples = simulated.samples(learn)
+    outputs = (samples.masks.shape[1], samples.states.shape[1])
+    reader = MaskReader(samples.seen[learn[:1] * 0], simulated.level, outputs, budget.width)
+    seen, received = simulated.victims()
     trail: list[Checkpoint] = []
 
     def earlier(steps: int, some: MaskReader) -> None:
         trail.append(Checkpoint(steps, some.read(seen)[0].sigmoid()))
 
-    teach(reader, lesson, budget.reader_steps, budget.batch_size, rng, earlier)
-    tested, played, masks = rehearsal.test(held)
+    train_reader(reader, samples, budget.reader_steps, budget.batch_size, rng, earlier)
+    tested, played, masks = simulated.test(held)
     wanted = [torch.cat(pair) for pair in zip(received, played, strict=True)]
     read = [reader.read(each) for each in (seen, tested)]
     logits, state = (torch.cat(pair) for pair in zip(*read, strict=True))
     best, least = logits[: len(view)], _errors(logits[len(view) :], masks)
-    for step, found in _matched(rehearsal, wanted, logits, state, budget):
+    for step, found in _matched(simulated, wanted, logits, state, budget):
         # Kept only where it surely helps on the adversary's own patients: what a match changes
         # beyond what was read is as often an error of the stand-ins as the truth.
         errors = _errors(found[len(view) :], masks)
@@ -111,7 +113,7 @@ def _surely_less(errors: Tensor, before: Tensor) -> bool:
 
 
 def _matched(
-    rehearsal: Rehearsal,
+    simulated: SimulatedEpochs,
     wanted: list[Tensor],
     logits: Tensor,
     state: Tensor,
@@ -126,7 +128,7 @@ def _matched(
     found: dict[int, list[Tensor]] = {stop: [] for stop in stops}
     for rows in torch.arange(len(logits)).split(_AT_ONCE):
         problem = _Problem(
-            rehearsal, [each[rows] for each in wanted], logits[rows], state[rows], budget
+            simulated, [each[rows] for each in wanted], logits[rows], state[rows], budget
         )
         for stop in stops:
             found[stop].append(problem.advance(stop))
@@ -138,14 +140,14 @@ class _Problem:
 
     def __init__(
         self,
-        rehearsal: Rehearsal,
+        simulated: SimulatedEpochs,
         wanted: list[Tensor],
         logits: Tensor,
         state: Tensor,
         budget: MaskBudget,
     ) -> None:
-        self._tail, self._budget = rehearsal.tail, budget
-        self._centre, self._spread = rehearsal.moments
+        self._tail, self._budget = simulated.tail, budget
+        self._centre, self._spread = simulated.moments
         self._wanted = _flat(wanted)
         self._read, self._state_read = logits.sigmoid(), state
         self._state = state.clone().requires_grad_()

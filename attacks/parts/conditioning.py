@@ -18,9 +18,9 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from ._blocks import space_to_depth
-from ._linear import enough_columns_for
-from ._squashing import Ranking, Unsaturating
+from .blocks import space_to_depth
+from .linear import enough_columns_for
+from .squashing import Ranking, Unsaturating
 
 _POSITIONS = 64  # per sample, to compare the ways; fewer where there are
 _ROWS = 16_384  # of all samples already
@@ -59,6 +59,7 @@ class Scaling:
     ways: int = 1
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         return (features - self.centre) / self.spread
 
     @classmethod
@@ -87,6 +88,7 @@ class Chain:
         return self.then.centred
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         return self.then(self.first(features))
 
     @classmethod
@@ -121,6 +123,7 @@ class Cleared:
         return self.then.ways
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         return self.then(features - self.blank)
 
 
@@ -145,6 +148,7 @@ class Beside:
         return len(self.each)
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         return torch.cat([way(features) for way in self.each], dim=1)
 
 

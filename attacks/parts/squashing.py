@@ -34,6 +34,7 @@ class Ranking:
     table: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         rows = _even(features.movedim(1, 0).flatten(1), self.middle, self.scale)
         last = self.table.shape[1] - 1
         at = rows.sub_(self.low).div_(self.step).clamp_(0, last)
@@ -86,6 +87,7 @@ class Unsaturating:
     bound: float
 
     def __call__(self, features: Tensor) -> Tensor:
+        """Conditioned features; as many samples and positions as given."""
         return (features.double() / self.bound).clamp(-_ALMOST, _ALMOST).atanh().float()
 
     @classmethod

@@ -14,10 +14,9 @@ from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View, WeightUpdate
 
-from ._matching_gradients import ImageBudget, matched
-from ._matching_priors import FeatureStatistics
-from ._smoothness import smoothed
-from ._usual_images import UsualImages
+from ..parts.priors import FeatureStatistics, UsualImages
+from .gradients import ImageBudget, matched
+from .smoothing import smoothed
 
 Weights = dict[str, Tensor]
 Update = Callable[[Tensor, Mapping[str, Tensor], Tensor], Weights]

@@ -13,9 +13,8 @@ from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 from leakaudit.threat.view import Features
 
-from ._effort import endings
-from ._smoothness import total_variation
-from ._usual_images import UsualImages
+from ..parts.effort import endings
+from ..parts.priors import UsualImages, total_variation
 
 _LEAST_WARRANTED = 1e-5  # where nothing is drawn, only what no feature shows is made usual
 
@@ -44,7 +43,7 @@ class MatchingBudget:
 
 
 @dataclass(frozen=True, eq=False)
-class Release:
+class RecordedEpoch:
     """One recorded epoch: the encoder as it was, and what it sent.
 
     Attributes:
@@ -57,7 +56,7 @@ class Release:
 
 
 def match(
-    releases: Sequence[Release],
+    releases: Sequence[RecordedEpoch],
     start: Callable[[int], Tensor],
     budget: MatchingBudget,
     rng: Generator,
@@ -97,7 +96,7 @@ def match(
 
 
 def _match_rows(
-    releases: Sequence[Release],
+    releases: Sequence[RecordedEpoch],
     starts: Tensor,
     rows: Tensor,
     budget: MatchingBudget,
@@ -131,7 +130,7 @@ class _Descent:
 
     def __init__(
         self,
-        releases: Sequence[Release],
+        releases: Sequence[RecordedEpoch],
         starts: Tensor,
         rows: Tensor,
         budget: MatchingBudget,
@@ -211,7 +210,7 @@ def _pulls(misfit: Tensor, images: Tensor) -> bool:
     return pull is not None and (bool(pull.any()) or not bool(misfit.any()))
 
 
-def _warranted(releases: Sequence[Release], images: Tensor, rng: Generator) -> float:
+def _warranted(releases: Sequence[RecordedEpoch], images: Tensor, rng: Generator) -> float:
     """Weight of the prior's energy beside the features' distance.
 
     Were features linear in the image and everything normally distributed, the two together would be

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 
-from ._lbfgs import minimise
-from ._matching_priors import disagreement
-from ._smoothness import total_variation
+from ..parts.priors import disagreement, total_variation
+from .lbfgs import minimise
 
 _POINTS = 4
 _LEAST = 1e-6  # squared distance over squared length below which single precision sees noise

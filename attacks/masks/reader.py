@@ -19,19 +19,19 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.split.spec import level_size
 from leakaudit.training.loss import segmentation_loss
 
-from ._clues import clues
-from ._effort import endings
-from ._tail import normalised
+from ..parts.effort import endings
+from ..simulation.server_tail import normalised
+from .inputs import input_channels
 
 _RATE = 5e-3
 _STATE_WEIGHT = 0.1  # of the state's squared error, in units of its variance, beside the mask's
 _AT_ONCE = 32
-_KEPT_BYTES = 2**29  # of clues that are kept over all steps; more are made anew at each
+_KEPT_BYTES = 2**29  # of input channels that are kept over all steps; more are made anew at each
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class ReaderInputs:
     """What the adversary has of some samples.
 
     Attributes:
@@ -44,8 +44,8 @@ class Evidence:
     features: Tensor
     images: Tensor
 
-    def __getitem__(self, rows: Tensor) -> Evidence:
-        return Evidence(
+    def __getitem__(self, rows: Tensor) -> ReaderInputs:
+        return ReaderInputs(
             tuple(each[rows] for each in self.gradients), self.features[rows], self.images[rows]
         )
 
@@ -53,13 +53,13 @@ class Evidence:
         return len(self.images)
 
     @property
-    def clues(self) -> Tensor:
+    def channels(self) -> Tensor:
         """(n, channels, *grid), gradients and features as a network reads them."""
-        return clues(self.gradients, [self.features])
+        return input_channels(self.gradients, [self.features])
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class SimulatedSamples:
     """Simulated samples.
 
     Attributes:
@@ -68,27 +68,27 @@ class Lesson:
         states: (n, channels, *grid), normalised.
     """
 
-    seen: Evidence
+    seen: ReaderInputs
     masks: Tensor
     states: Tensor
 
-    def clues(self, rows: Tensor) -> Tensor:
+    def channels(self, rows: Tensor) -> Tensor:
         """Those of some samples."""
-        return self.seen[rows].clues if self._kept is None else self._kept[rows]
+        return self.seen[rows].channels if self._kept is None else self._kept[rows]
 
     @cached_property
     def _kept(self) -> Tensor | None:
-        """All samples' clues: making them takes two fifths of a step. None where too large."""
+        """Input channels of all samples; None where too large. Making them is 2/5 of a step."""
         parts: list[Tensor] = []
         for rows in torch.arange(len(self.seen)).split(_AT_ONCE):
-            parts.append(self.seen[rows].clues)
+            parts.append(self.seen[rows].channels)
             if len(self.seen) * parts[0][0].nbytes > _KEPT_BYTES:
                 return None
         return torch.cat(parts)
 
 
 class _Residual(nn.Module):
-    """Two convolutions around a skip. Normalised per sample: clues have no scale of their own."""
+    """Two convolutions around a skip, normalised per sample: gradients have no scale."""
 
     def __init__(self, conv: type[nn.Conv2d | nn.Conv3d], width: int) -> None:
         super().__init__()
@@ -103,19 +103,21 @@ class _Residual(nn.Module):
 
 
 class MaskReader(nn.Module):
-    """From clues of one level and own images to mask logits and the server's state there.
+    """From input channels of one level and own images to mask logits and the server's state there.
 
     Works at half resolution, or at its level where that is coarser, and writes blocks of pixels:
     a quarter of the cost, and nothing is lost, because every pixel of a block has its own outputs.
 
     Args:
-        example: some evidence, for its shapes.
-        level: of the clues.
+        example: some inputs, for its shapes.
+        level: of the gradients.
         outputs: regions, and channels of the state.
         width: channels at its own resolution.
     """
 
-    def __init__(self, example: Evidence, level: int, outputs: tuple[int, int], width: int) -> None:
+    def __init__(
+        self, example: ReaderInputs, level: int, outputs: tuple[int, int], width: int
+    ) -> None:
         super().__init__()
         space = tuple(example.images.shape[2:])
         flat = len(space) == 2
@@ -126,7 +128,7 @@ class MaskReader(nn.Module):
         own = max(1, level)
         self.grid = level_size(space, own)
         self.sizes = (space, level_size(space, level))
-        channels = example.clues.shape[1]
+        channels = example.channels.shape[1]
         self.stem = (
             conv(channels, width, 4, stride=2, padding=1)
             if own > level
@@ -148,10 +150,10 @@ class MaskReader(nn.Module):
             for count, factor in zip(outputs, factors, strict=True)
         )
 
-    def forward(self, clues: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, channels: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mask logits (n, regions, *space) and normalised states (n, channels, *grid)."""
-        pictured = self.images(4 * images - 1)  # of about unit spread, as the clues
-        current = _fitted(self.stem(clues), self.grid) + _fitted(pictured, self.grid)
+        pictured = self.images(4 * images - 1)  # of about unit spread, as the gradients
+        current = _fitted(self.stem(channels), self.grid) + _fitted(pictured, self.grid)
         current = self.first(current)
         current = self.second(current + _fitted(self.wide(current), self.grid))
         current = self.last(current)
@@ -161,7 +163,7 @@ class MaskReader(nn.Module):
         )
         return logits, normalised(state)
 
-    def read(self, seen: Evidence) -> tuple[Tensor, Tensor]:
+    def read(self, seen: ReaderInputs) -> tuple[Tensor, Tensor]:
         """The same without a graph, a few samples at a time."""
         logits: list[Tensor] = []
         states: list[Tensor] = []
@@ -169,15 +171,15 @@ class MaskReader(nn.Module):
             for rows in torch.arange(len(seen)).split(_AT_ONCE):
                 some = seen[rows]
                 for parts, part in zip(
-                    (logits, states), self(some.clues, some.images), strict=True
+                    (logits, states), self(some.channels, some.images), strict=True
                 ):
                     parts.append(part)
         return torch.cat(logits), torch.cat(states)
 
 
-def teach(
+def train_reader(
     reader: MaskReader,
-    lesson: Lesson,
+    samples: SimulatedSamples,
     steps: int,
     batch_size: int,
     rng: Generator,
@@ -187,7 +189,7 @@ def teach(
 
     Args:
         reader: untrained.
-        lesson: what from.
+        samples: what from.
         steps: of the optimiser.
         batch_size: samples per step.
         rng: order of the samples.
@@ -203,7 +205,7 @@ def teach(
             continue
         for step in range(done, until):
             rate = min(1.0, (step + 1) / (_WARMING * steps))
-            _learn(reader, optimiser, rate, lesson, batch_size, rng)
+            _learn(reader, optimiser, rate, samples, batch_size, rng)
         done, last, drawn = until, reader, rng
         if not whole:
             # A curve must not change what it is a curve of: on the way, randomness is its own.
@@ -212,7 +214,7 @@ def teach(
         ending.load_state_dict(copy.deepcopy(optimiser.state_dict()))
         for step in range(until, end):
             rate = 1 - (step - until) / (end - until)
-            _learn(last, ending, rate, lesson, batch_size, drawn)
+            _learn(last, ending, rate, samples, batch_size, drawn)
         if earlier is not None and not whole:
             earlier(end, last)
 
@@ -221,15 +223,15 @@ def _learn(
     reader: MaskReader,
     optimiser: torch.optim.Optimizer,
     rate: float,
-    lesson: Lesson,
+    samples: SimulatedSamples,
     batch_size: int,
     rng: Generator,
 ) -> None:
     """One step, at a share of the learning rate."""
-    rows = torch.randint(len(lesson.masks), (batch_size,), generator=rng)
-    logits, states = reader(lesson.clues(rows), lesson.seen.images[rows])
-    loss = segmentation_loss(logits, lesson.masks[rows])
-    loss = loss + _STATE_WEIGHT * (states - lesson.states[rows]).square().mean()
+    rows = torch.randint(len(samples.masks), (batch_size,), generator=rng)
+    logits, states = reader(samples.channels(rows), samples.seen.images[rows])
+    loss = segmentation_loss(logits, samples.masks[rows])
+    loss = loss + _STATE_WEIGHT * (states - samples.states[rows]).square().mean()
     if not bool(torch.isfinite(loss)):
         raise AttackInvalidError(
             "the loss of a network that learns must stay finite",

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from leakaudit.threat.view import Features
 
-from ._conditioning import by_patient
+from .conditioning import by_patient
 
 _FOLDS = 3
 _POSITIONS = 64  # per sample

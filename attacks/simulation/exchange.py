@@ -19,8 +19,8 @@ from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.threat.view import Features, View
 from leakaudit.training.loss import sample_losses, segmentation_loss
 
-from ._stand_in import stand_in
-from ._tail import Tail
+from .server_tail import ServerTail
+from .stand_in import stand_in
 
 _AT_ONCE = 32
 _STAND_IN_RATE = 5e-3  # untrained encoders behind a trained server: fast, on a cosine
@@ -109,7 +109,9 @@ class SimulatedExchange:
             for name, endpoint in (self._own | others).items()
         }
         self.features = {name: sent[name][self._level] for name in self._own}
-        self.tail = Tail(self._server, self._head, view.split, view.space, self._channels(sent))
+        self.tail = ServerTail(
+            self._server, self._head, view.split, view.space, self._channels(sent)
+        )
         states: list[Tensor] = []
         with self.tail.watching(states), torch.no_grad():
             self.logits = torch.cat(

@@ -21,7 +21,7 @@ from leakaudit.split.spec import SplitSpec, level_size
 _RIDGE = 1e-4  # of the largest singular value: what the join all but removes stays removed
 
 
-class Tail:
+class ServerTail:
     """Logits from a state, and what a state's gradient is at the adversary's features.
 
     Where deeper levels cross as well, the state is what the convolution that takes the shallowest

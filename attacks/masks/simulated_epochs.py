@@ -10,15 +10,15 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import View
 
-from ._mask_reader import Evidence, Lesson
-from ._simulated import SimulatedExchange, own_patients
-from ._tail import moments, normalised
+from ..simulation.exchange import SimulatedExchange, own_patients
+from ..simulation.server_tail import moments, normalised
+from .reader import ReaderInputs, SimulatedSamples
 
 _HELD_OUT = 8  # every eighth auxiliary patient is kept to stop by
 _MOST_HELD_OUT = 16  # samples; they are matched beside the victims
 
 
-class Rehearsal:
+class SimulatedEpochs:
     """Simulated exchanges of some recorded epochs, all on the same patients.
 
     A sample's mask is the same in every epoch, and the network's error about it is not: early
@@ -76,30 +76,30 @@ class Rehearsal:
         as_they_are = self._every < len(self._view.auxiliary_patients)
         return (~held).nonzero()[:, 0], (held & as_they_are).nonzero()[:, 0][:_MOST_HELD_OUT]
 
-    def lesson(self, rows: Tensor) -> Lesson:
+    def samples(self, rows: Tensor) -> SimulatedSamples:
         """What would be seen of these samples, and what a reader should make of it."""
-        return Lesson(
-            self._evidence(rows, [[each[rows] for each in one] for one in self._played]),
+        return SimulatedSamples(
+            self._inputs(rows, [[each[rows] for each in one] for one in self._played]),
             self._known.masks[rows],
             normalised(self._exchanges[-1].states[rows]),
         )
 
-    def test(self, rows: Tensor) -> tuple[Evidence, list[Tensor], Tensor]:
+    def test(self, rows: Tensor) -> tuple[ReaderInputs, list[Tensor], Tensor]:
         """Samples not learned from, as if victims: what is seen, last gradients, masks."""
         back = [[each[rows] for each in one] for one in self._played]
-        return self._evidence(rows, back), back[-1], self._known.masks[rows]
+        return self._inputs(rows, back), back[-1], self._known.masks[rows]
 
-    def victims(self) -> tuple[Evidence, list[Tensor]]:
+    def victims(self) -> tuple[ReaderInputs, list[Tensor]]:
         """What was seen of the attacked samples, and what came back to each member last."""
         view, last = self._view, self.epochs[-1]
         sent = [view.own_activations(name, self.level, last) for name in view.members]
         images = torch.cat([view.own_images(name) for name in view.members], 1)
-        return Evidence(self._undone(self._seen), torch.cat(sent, 1), images), self._seen[-1]
+        return ReaderInputs(self._undone(self._seen), torch.cat(sent, 1), images), self._seen[-1]
 
-    def _evidence(self, rows: Tensor, back: Sequence[Sequence[Tensor]]) -> Evidence:
+    def _inputs(self, rows: Tensor, back: Sequence[Sequence[Tensor]]) -> ReaderInputs:
         features = [each[rows] for each in self._exchanges[-1].features.values()]
         images = self._known.of(self._view.members)[rows]
-        return Evidence(self._undone(back), torch.cat(features, 1), images)
+        return ReaderInputs(self._undone(back), torch.cat(features, 1), images)
 
     def _undone(self, back: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
         return tuple(

@@ -18,7 +18,7 @@ import torch
 from scipy import optimize
 from torch import Generator, Tensor, nn
 
-from ._blocks import depth_to_space, space_to_depth
+from .blocks import depth_to_space, space_to_depth
 
 _MOST_COLUMNS = 1500  # beyond this the normal equations cost more than they recover
 _Doubles = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""How a network learns, batch by batch, what a linear decoder of messages leaves over."""
+"""Train a network, batch by batch, on what a linear decoder of messages leaves over."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features
 
-from ._decoder import Decoder
-from ._releases import Releases
+from .decoder import Decoder
+from .messages import Messages
 
 _STRUCTURE = 0.5  # weight of lost structure beside absolute error
 _AT_ONCE = 32
@@ -21,7 +21,7 @@ _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """How much a decoder may cost.
 
     Attributes:
@@ -38,17 +38,17 @@ class Budget:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingSet:
     """What a decoder learns from.
 
     Attributes:
-        known: messages for the auxiliary images, and those to decode.
+        messages: those for the auxiliary images, and those to decode.
         images: (n, outputs, *space), what those features came from.
         patients: (n,) owners; some patients are held out to see how far to trust the network.
         altered: (n,), which images are altered copies of others; None where none is.
     """
 
-    known: Releases
+    messages: Messages
     images: Tensor
     patients: Tensor
     altered: Tensor | None = None
@@ -62,11 +62,11 @@ class Lesson:
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class DecodingTask:
     """One task: what it reads, and what its linear decoder says.
 
     Attributes:
-        draws: as in :class:`._releases.Releases`, of the task's levels.
+        draws: as in :class:`.messages.Messages`, of the task's levels.
         received: likewise.
         estimates: (n, outputs, *space) for each draw, standardised.
         estimate: (m, outputs, *space) for the samples to decode, standardised.
@@ -79,13 +79,23 @@ class Head:
 
 
 @dataclass(eq=False)
-class Course:
-    """How a network is taught what linear decoders leave over, and asked what it says."""
+class Trainer:
+    """Trains a network on what linear decoders leave over, and says what it decodes.
 
-    lesson: Lesson
+    Attributes:
+        data: what it learns from.
+        learn: (n,) rows of the samples to learn from.
+        held: rows of those that tell how far to trust the network.
+        budget: what it may cost.
+        typical: (1, outputs, *space), the mean image.
+        unit: grey values per standardised value.
+        rng: order of the samples, and which draw of the messages is learnt from.
+    """
+
+    data: TrainingSet
     learn: Tensor
     held: Tensor
-    budget: Budget
+    budget: TrainingBudget
     typical: Tensor
     unit: Tensor
     rng: Generator
@@ -97,20 +107,36 @@ class Course:
         """Grey values."""
         return (self.typical + self.unit * standardised).clamp(0, 1)
 
-    def apart(self) -> Course:
-        """The same with randomness of its own."""
+    def apart(self) -> Trainer:
+        """This trainer with randomness of its own."""
         return replace(self, rng=Generator().manual_seed(self.rng.initial_seed()))
 
     def step(
-        self, network: Decoder, optimiser: torch.optim.Optimizer, head: Head, task: int, rate: float
+        self,
+        network: Decoder,
+        optimiser: torch.optim.Optimizer,
+        task: DecodingTask,
+        number: int,
+        rate: float,
     ) -> None:
-        """One batch of one task, at a share of the learning rate."""
+        """One batch of one task, at a share of the learning rate.
+
+        Args:
+            network: what learns, in place.
+            optimiser: of its weights.
+            task: what is read.
+            number: of the task, among those that share the network.
+            rate: share of the learning rate, 0 to 1.
+
+        Raises:
+            AttackInvalidError: the loss is not finite.
+        """
         for group in optimiser.param_groups:
             group["lr"] = self.budget.learning_rate * rate
-        draw = int(torch.randint(len(head.draws), (), generator=self.rng))
+        draw = int(torch.randint(len(task.draws), (), generator=self.rng))
         rows = next(self._batches)
-        said = network(_rows(head.draws[draw], rows), head.estimates[draw][rows], task)
-        loss = _loss(self.typical + self.unit * said, self.lesson.images[rows], self.unit)
+        said = network(_rows(task.draws[draw], rows), task.estimates[draw][rows], number)
+        loss = _loss(self.typical + self.unit * said, self.data.images[rows], self.unit)
         if not bool(torch.isfinite(loss)):
             raise AttackInvalidError(
                 "a decoder's loss must stay finite",
@@ -122,37 +148,45 @@ class Course:
         optimiser.step()
 
     def finished(
-        self, network: Decoder, optimiser: torch.optim.Optimizer, head: Head, task: int, steps: int
+        self,
+        network: Decoder,
+        optimiser: torch.optim.Optimizer,
+        task: DecodingTask,
+        number: int,
+        steps: int,
     ) -> Tensor:
-        """What a copy of a network says of one task after its last steps, at a falling rate."""
+        """What a copy of a network says of one task after its last steps, at a falling rate.
+
+        Arguments as for :meth:`step`, and how many steps are left.
+        """
         own = copy.deepcopy(network)
         last = optimiser_of(own)
         last.load_state_dict(copy.deepcopy(optimiser.state_dict()))
         for step in range(steps):
-            self.step(own, last, head, task, 1 - step / steps)
-        return self.said(own, head, task)
+            self.step(own, last, task, number, 1 - step / steps)
+        return self.said(own, task, number)
 
-    def said(self, network: Decoder, head: Head, task: int) -> Tensor:
+    def said(self, network: Decoder, task: DecodingTask, number: int) -> Tensor:
         """The samples to decode, trusting the network as far as held-out patients advise.
 
         They are few, and tell whether to believe the network, and how far; to pick the step by them
         as well would be to pick a stroke of luck.
         """
-        start = head.estimates[0][self.held]
-        tried = self._answers(network, _rows(head.draws[0], self.held), start, task)
-        truth = self.lesson.images[self.held]
+        start = task.estimates[0][self.held]
+        tried = self._answers(network, _rows(task.draws[0], self.held), start, number)
+        truth = self.data.images[self.held]
         share = min(tried, key=lambda each: _distance(tried[each], truth))
-        return self._answers(network, head.received, head.estimate, task)[share]
+        return self._answers(network, task.received, task.estimate, number)[share]
 
     def _answers(
-        self, network: Decoder, features: Features, start: Tensor, task: int
+        self, network: Decoder, features: Features, start: Tensor, number: int
     ) -> dict[float, Tensor]:
         """What linear decoder and network say together, for several shares of the latter."""
         network.eval()
         parts = torch.arange(len(start)).split(_AT_ONCE)
         with torch.no_grad():
             learnt = torch.cat(
-                [network(_rows(features, part), start[part], task) for part in parts]
+                [network(_rows(features, part), start[part], number) for part in parts]
             )
         network.train()
         return {share: self.image(start + share * (learnt - start)) for share in _SHARES}
@@ -186,6 +220,7 @@ def _structure_lost(guess: Tensor, truth: Tensor) -> Tensor:
 
 
 def optimiser_of(network: Decoder) -> torch.optim.Optimizer:
+    """AdamW as decoders are trained with; the trainer sets the rate of every step."""
     return torch.optim.AdamW(network.parameters(), weight_decay=1e-2, betas=(0.9, 0.98), fused=True)
 
 

@@ -20,8 +20,8 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, View
 from leakaudit.training.loss import sample_losses, segmentation_loss
 
-from ._releases import is_random
-from ._stand_in import look_alike
+from ..parts.messages import is_random
+from .stand_in import look_alike
 
 _AT_ONCE = 32
 _LEAST_LOSS = 1e-6

@@ -16,9 +16,9 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features, View
 
-from ._conditioning import by_patient, condition
-from ._epochs import Source, strongest_epochs
-from ._examples import Examples
+from .conditioning import by_patient, condition
+from .epochs import Source, strongest_epochs
+from .examples import Examples
 
 _POSITIONS = 48  # per sample, to fit how epochs are put together
 _PROBES = 4
@@ -27,7 +27,7 @@ _FOLDS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Releases:
+class Messages:
     """Messages of one victim, conditioned channel by channel on the auxiliary samples.
 
     Attributes:
@@ -46,9 +46,9 @@ class Releases:
     others: Features = field(default_factory=dict)
     ways: Mapping[int, int] = field(default_factory=dict)
 
-    def only(self, levels: Sequence[int]) -> Releases:
+    def only(self, levels: Sequence[int]) -> Messages:
         """The same, of some levels."""
-        return Releases(
+        return Messages(
             tuple({level: draw[level] for level in levels} for draw in self.draws),
             {level: self.received[level] for level in levels},
             self.centred & frozenset(levels),
@@ -68,7 +68,7 @@ def gather(
     *,
     centring: bool = True,
     beside: bool = False,
-) -> Releases:
+) -> Messages:
     """Query the victim on the auxiliary images and read what it sent.
 
     Args:
@@ -116,7 +116,7 @@ def gather(
         if further
         else {}
     )
-    return Releases(tuple(raw), received, frozenset(centred), mean, ways)
+    return Messages(tuple(raw), received, frozenset(centred), mean, ways)
 
 
 def _require_finite(answers: Sequence[Features], victim: str) -> None:

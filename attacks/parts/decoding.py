@@ -10,11 +10,11 @@ from torch import Generator, Tensor
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import Features
 
-from ._conditioning import by_patient
-from ._course import Budget, Course, Head, Lesson, optimiser_of
-from ._decoder import Decoder
-from ._effort import endings
-from ._linear import LinearFit, fit_linear
+from .conditioning import by_patient
+from .decoder import Decoder
+from .effort import endings
+from .linear import LinearFit, fit_linear
+from .training import DecodingTask, Trainer, TrainingBudget, TrainingSet, optimiser_of
 
 _FOLDS = 4
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate
@@ -39,16 +39,16 @@ def hold_out(patients: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
     return (~kept).nonzero()[:, 0], kept.nonzero()[:, 0]
 
 
-def decode(lesson: Lesson, budget: Budget, rng: Generator) -> Guess:
+def decode(data: TrainingSet, budget: TrainingBudget, rng: Generator) -> Guess:
     """Learn one decoder, of all levels that were sent: :func:`decode_all` with a single task."""
-    (guess,), _ = decode_all(lesson, [tuple(lesson.known.received)], budget, rng)
+    (guess,), _ = decode_all(data, [tuple(data.messages.received)], budget, rng)
     return guess
 
 
 def decode_all(
-    lesson: Lesson,
+    data: TrainingSet,
     tasks: Sequence[Sequence[int]],
-    budget: Budget,
+    budget: TrainingBudget,
     rng: Generator,
     before: Decoder | None = None,
 ) -> tuple[list[Guess], Decoder]:
@@ -60,7 +60,7 @@ def decode_all(
     task among several needs a fraction of the steps.
 
     Args:
-        lesson: auxiliary features and images, and the features to decode.
+        data: auxiliary features and images, and the features to decode.
         tasks: levels that are read, one guess for each.
         budget: what it may cost.
         rng: order of the samples, and which patients are held out.
@@ -70,86 +70,86 @@ def decode_all(
         A guess per task, its effort counted in steps of the network behind it; and the network
         that the tasks share.
     """
-    fits = _linear_fits(lesson, tasks, by_patient(lesson.patients, _FOLDS, rng), rng)
-    learn, held = hold_out(lesson.patients, rng)
+    fits = _linear_fits(data, tasks, by_patient(data.patients, _FOLDS, rng), rng)
+    learn, held = hold_out(data.patients, rng)
     # What is attacked is unaltered: so is what the network is checked by.
-    held = held[lesson.unaltered[held]]
+    held = held[data.unaltered[held]]
     held = held[torch.randperm(len(held), generator=rng)[:_CHECKED]]
-    typical = lesson.images[learn[lesson.unaltered[learn]]].mean(0, keepdim=True)
-    unit = (lesson.images - typical).std().clamp_min(1e-6)
-    heads = [_head(lesson, levels, fits, typical, unit) for levels in tasks]
+    typical = data.images[learn[data.unaltered[learn]]].mean(0, keepdim=True)
+    unit = (data.images - typical).std().clamp_min(1e-6)
+    reading = [_task(data, levels, fits, typical, unit) for levels in tasks]
     network = Decoder(
         {
-            each: features.shape[1] // lesson.known.ways.get(each, 1)
-            for each, features in lesson.known.received.items()
+            each: features.shape[1] // data.messages.ways.get(each, 1)
+            for each, features in data.messages.received.items()
         },
-        tuple(lesson.images.shape[2:]),
-        lesson.images.shape[1],
+        tuple(data.images.shape[2:]),
+        data.images.shape[1],
         budget.width,
         len(tasks),
     )
-    course = Course(lesson, learn, held, budget, typical, unit, rng)
+    trainer = Trainer(data, learn, held, budget, typical, unit, rng)
     if before is not None:
         network.begin_from(before)
     part = (1 + _FURTHER * (len(tasks) - 1)) / len(tasks) * (1.0 if before is None else _BEGUN)
-    trails = _taught(course, network, heads, max(1, round(budget.steps * part)))
+    trails = _taught(trainer, network, reading, max(1, round(budget.steps * part)))
     guesses = [Guess(trail[-1].values, trail[-1].effort, tuple(trail[:-1])) for trail in trails]
     return guesses, network
 
 
 def _taught(
-    course: Course, network: Decoder, heads: Sequence[Head], rounds: int
+    trainer: Trainer, network: Decoder, tasks: Sequence[DecodingTask], rounds: int
 ) -> list[list[Checkpoint]]:
     """For each task what its linear decoder says, then with a network that ends early, and late.
 
     Tasks learn in turn while the rate is full, and part to end.
     """
     optimiser = optimiser_of(network)
-    trails = [[Checkpoint(0, course.image(head.estimate))] for head in heads]
+    trails = [[Checkpoint(0, trainer.image(task.estimate))] for task in tasks]
     done = 0
     for end, until in endings(rounds):
         for step in range(done, until):
             rate = min(1.0, (step + 1) / (_WARMING * rounds))
-            for task, head in enumerate(heads):
-                course.step(network, optimiser, head, task, rate)
+            for number, task in enumerate(tasks):
+                trainer.step(network, optimiser, task, number, rate)
         done, alone = until, end - until
         # A curve must not change what it is a curve of: on the way, randomness is its own.
-        here = course if end == rounds else course.apart()
-        for task, head in enumerate(heads):
-            said = here.finished(network, optimiser, head, task, alone)
-            trails[task].append(Checkpoint(done * len(heads) + alone, said))
+        here = trainer if end == rounds else trainer.apart()
+        for number, task in enumerate(tasks):
+            said = here.finished(network, optimiser, task, number, alone)
+            trails[number].append(Checkpoint(done * len(tasks) + alone, said))
     return trails
 
 
 def _linear_fits(
-    lesson: Lesson, tasks: Sequence[Sequence[int]], folds: Sequence[Tensor], rng: Generator
+    data: TrainingSet, tasks: Sequence[Sequence[int]], folds: Sequence[Tensor], rng: Generator
 ) -> dict[int, LinearFit]:
     """A linear decoder of every level that some task reads; fitted once."""
-    typical = lesson.images[lesson.unaltered].mean(0, keepdim=True)
+    typical = data.images[data.unaltered].mean(0, keepdim=True)
     fits = {}
     for level in sorted({level for levels in tasks for level in levels}):
-        features = lesson.known.draws[0][level]
-        base = typical if level in lesson.known.centred else torch.zeros_like(typical)
-        ways = lesson.known.ways.get(level, 1)
-        fits[level] = fit_linear(features, lesson.images, base, 2**level, folds, rng, ways)
+        features = data.messages.draws[0][level]
+        base = typical if level in data.messages.centred else torch.zeros_like(typical)
+        ways = data.messages.ways.get(level, 1)
+        fits[level] = fit_linear(features, data.images, base, 2**level, folds, rng, ways)
     return fits
 
 
-def _head(
-    lesson: Lesson,
+def _task(
+    data: TrainingSet,
     levels: Sequence[int],
     fits: Mapping[int, LinearFit],
     typical: Tensor,
     unit: Tensor,
-) -> Head:
+) -> DecodingTask:
     """What reads some levels, from the one of which a linear decoder reads most."""
-    known = lesson.known.only(levels)
+    known = data.messages.only(levels)
     level = min(levels, key=lambda each: fits[each].error)
     fit = fits[level]
     # Out of fold on the first draw: a linear decoder's own samples look easier than a victim's.
     first = [fit.unseen, *(fit.decoder(draw[level]) for draw in known.draws[1:])]
     ways = {each: (fits[each].way, known.ways.get(each, 1)) for each in levels}
-    return Head(
+    return DecodingTask(
         tuple(_one_way(draw, ways) for draw in known.draws),
         _one_way(known.received, ways),
         [(each - typical) / unit for each in first],

@@ -12,9 +12,9 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.threat.view import Features, View
 
-from ._decoder import Decoder
-from ._likeness import Critic, Look, covariance_of, encoded, standard
-from ._stand_in import stand_in
+from ..parts.decoder import Decoder
+from .imitation import Critic, MessageMoments, covariance_of, encoded, standard
+from .stand_in import stand_in
 
 _WIDTH = 16  # of the autoencoder's decoder, in channels
 _CRITIC_RATE = 1e-3
@@ -59,22 +59,22 @@ class Hijack:
         # Encoders that are averaged can follow one pilot only.
         averaged = view.split.orientation == "horizontal"
         first: PartyEndpoint | None = None
-        self._pulls: dict[str, _Pull] = {}
+        self._hijacks: dict[str, _PartyHijack] = {}
         for name in victims:
-            pull = self._pulls[name] = _Pull(view, name, budget, rng, first)
-            first = pull.pilot if averaged else None
+            hijack = self._hijacks[name] = _PartyHijack(view, name, budget, rng, first)
+            first = hijack.pilot if averaged else None
 
     def sent_back(self, party: str, received: Features, owed: Features) -> Features:
         """The pull towards the server's own features; honest gradients for who is no victim."""
-        pull = self._pulls.get(party)
-        return owed if pull is None else pull.sent_back(received, owed)
+        hijack = self._hijacks.get(party)
+        return owed if hijack is None else hijack.sent_back(received, owed)
 
     def kept(self) -> Mapping[str, Tensor]:
         """Every pilot's weights."""
         return {
             f"{name}/{key}": tensor.detach().clone().contiguous()
-            for name, pull in self._pulls.items()
-            for key, tensor in pull.pilot.state_dict().items()
+            for name, hijack in self._hijacks.items()
+            for key, tensor in hijack.pilot.state_dict().items()
         }
 
 
@@ -88,7 +88,7 @@ def pilot_of(view: View, name: str, kept: Mapping[str, Tensor], rng: Generator) 
     return endpoint.eval().requires_grad_(False)
 
 
-class _Pull:
+class _PartyHijack:
     """Pulls one party's encoder: towards a pilot of its own, or one with the weights of another."""
 
     def __init__(
@@ -103,7 +103,9 @@ class _Pull:
             self.pilot = stand_in(view, name, rng).eval().requires_grad_(False)
             self.pilot.encoder.load_state_dict(pilot.encoder.state_dict())
         sent = encoded(self.pilot, self._images, rng)
-        self._aims = {level: _Aim(Look.of(sent[level])) for level in budget.levels}
+        self._targets = {
+            level: _MomentTarget(MessageMoments.of(sent[level])) for level in budget.levels
+        }
         self._critics = {
             level: Critic(sent[level].shape[1], sent[level].ndim - 2) for level in budget.levels
         }
@@ -111,12 +113,12 @@ class _Pull:
         self._judges = torch.optim.Adam(weights, lr=_CRITIC_RATE, betas=(0.5, 0.9))
 
     def sent_back(self, received: Features, owed: Features) -> Features:
-        leaves = {level: received[level].clone().requires_grad_() for level in self._aims}
+        leaves = {level: received[level].clone().requires_grad_() for level in self._targets}
         loss = torch.zeros(())
         for level, leaf in leaves.items():
-            aim, critic = self._aims[level], self._critics[level]
-            even = aim.look.standard(leaf)
-            loss = loss + self._budget.moments * aim.apart(even)
+            target, critic = self._targets[level], self._critics[level]
+            even = target.moments.standard(leaf)
+            loss = loss + self._budget.moments * target.apart(even)
             loss = loss + self._budget.adversarial * (critic(even) - 1).square().mean()
         pulls = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         self._teach_critics({level: leaf.detach() for level, leaf in leaves.items()})
@@ -140,23 +142,23 @@ class _Pull:
         own = encoded(self.pilot, self._images[rows], self._rng)
         loss = torch.zeros(())
         for level, critic in self._critics.items():
-            look = self._aims[level].look
-            loss = loss + (critic(look.standard(own[level])) - 1).square().mean()
-            loss = loss + critic(look.standard(received[level])).square().mean()
+            moments = self._targets[level].moments
+            loss = loss + (critic(moments.standard(own[level])) - 1).square().mean()
+            loss = loss + critic(moments.standard(received[level])).square().mean()
         self._judges.zero_grad(set_to_none=True)
         loss.backward()
         self._judges.step()
 
 
-class _Aim:
+class _MomentTarget:
     """Moments to be reached, and those of a victim over its last batches.
 
     A batch's own mean differs from the mean over patients by chance. Pulling every batch's mean to
-    the aim would pull all patients to the same features, which tell nothing.
+    the target would pull all patients to the same features, which tell nothing.
     """
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
+    def __init__(self, moments: MessageMoments) -> None:
+        self.moments = moments
         self._mean: Tensor | None = None
         self._covariance: Tensor | None = None
 
@@ -166,8 +168,8 @@ class _Aim:
             mean = _KEPT * self._mean + (1 - _KEPT) * mean
             covariance = _KEPT * self._covariance + (1 - _KEPT) * covariance
         self._mean, self._covariance = mean.detach(), covariance.detach()
-        return (mean - self.look.typical).square().mean() + (
-            covariance - self.look.covariance
+        return (mean - self.moments.typical).square().mean() + (
+            covariance - self.moments.covariance
         ).square().mean()
 
 

@@ -11,9 +11,9 @@ from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import View
 from leakaudit.training.loss import segmentation_loss
 
-from ._likeness import Critic, Look, answers_anew, imitated, last_release
-from ._releases import Releases
-from ._stand_in import look_alike
+from ..parts.messages import Messages
+from .imitation import Critic, MessageMoments, answers_anew, imitated, last_release
+from .stand_in import look_alike
 
 _CRITIC_RATE = 2e-4  # slower than the simulators: the moments lead, the critic refines
 
@@ -71,13 +71,13 @@ class Simulators:
         # A simulator's messages carry noise as the last release does: what is free of it does not
         # look like them.
         self._seen = {name: last_release(view, name, random=False) for name in victims}
-        self._looks = {
-            name: {level: Look.of(tensor) for level, tensor in each.items()}
+        self._moments = {
+            name: {level: MessageMoments.of(tensor) for level, tensor in each.items()}
             for name, each in self._seen.items()
         }
         self._train()
 
-    def releases(self, victim: str) -> Releases:
+    def releases(self, victim: str) -> Messages:
         """What the simulator sends for auxiliary images, beside what the victim sent.
 
         Each is standardised by itself, channel by channel: what is left of a difference in scale
@@ -120,9 +120,10 @@ class Simulators:
             for number, (name, seen) in enumerate(self._seen.items()):
                 some = torch.randint(len(view), (budget.batch_size,), generator=rng)
                 for level, tensor in seen.items():
-                    look, critic = self._looks[name][level], critics[f"{number}/{level}"]
-                    mine, theirs = look.standard(sent[name][level]), look.standard(tensor[some])
-                    loss = loss + budget.moments * look.apart(mine) / len(seen)
+                    moments, critic = self._moments[name][level], critics[f"{number}/{level}"]
+                    mine = moments.standard(sent[name][level])
+                    theirs = moments.standard(tensor[some])
+                    loss = loss + budget.moments * moments.apart(mine) / len(seen)
                     loss = loss - budget.adversarial * critic(mine).mean() / len(seen)
                     told_apart = told_apart + nn.functional.relu(1 - critic(theirs)).mean()
                     told_apart = told_apart + nn.functional.relu(1 + critic(mine.detach())).mean()

@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.view import View
 
-from ._mask_reader import MaskReader, teach
-from ._rehearsal import Rehearsal
-from ._simulated import own_patients
+from ..simulation.exchange import own_patients
+from .reader import MaskReader, train_reader
+from .simulated_epochs import SimulatedEpochs
 
 _WIDTH = 32
 
@@ -50,20 +50,20 @@ def masks_of_own(
             "masks are read from gradients at features of the victims: a vertical split",
             found="horizontal split, where a party is only sent gradients of its own patients",
         )
-    rehearsal = Rehearsal(view, releases, stand_in_steps, batch_size, rng)
+    simulated = SimulatedEpochs(view, releases, stand_in_steps, batch_size, rng)
     # Mirrored samples follow the samples as they are, in the same order.
     patients = own_patients(view).patients
-    evidence, _ = rehearsal.victims()
+    inputs, _ = simulated.victims()
     known = torch.zeros(len(view.auxiliary_patients), view.regions, *view.space)
     seen = torch.zeros(len(view), view.regions, *view.space)
     for fold in folds:
         mine = torch.isin(patients, view.auxiliary_patients[fold])
         learn = torch.arange(len(patients)) if len(folds) == 1 else (~mine).nonzero()[:, 0]
-        lesson = rehearsal.lesson(learn)
-        outputs = (lesson.masks.shape[1], lesson.states.shape[1])
-        reader = MaskReader(lesson.seen[learn[:1] * 0], rehearsal.level, outputs, _WIDTH)
-        teach(reader, lesson, reader_steps, batch_size, rng)
-        tested, _, _ = rehearsal.test(fold)
+        samples = simulated.samples(learn)
+        outputs = (samples.masks.shape[1], samples.states.shape[1])
+        reader = MaskReader(samples.seen[learn[:1] * 0], simulated.level, outputs, _WIDTH)
+        train_reader(reader, samples, reader_steps, batch_size, rng)
+        tested, _, _ = simulated.test(fold)
         known[fold] = reader.read(tested)[0].sigmoid()
-        seen += reader.read(evidence)[0].sigmoid() / len(folds)
+        seen += reader.read(inputs)[0].sigmoid() / len(folds)
     return 2 * known - 1, 2 * seen - 1

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.threat.view import Features, View
 
-from ._releases import Releases
+from ..parts.messages import Messages
 
 _CRITIC_WIDTH = 32
 _AT_ONCE = 32
@@ -22,8 +22,15 @@ _PROBES = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What a victim's messages of one level look like, as far as a mean can tell."""
+class MessageMoments:
+    """Mean and covariance of a victim's messages at one level, on their own scale.
+
+    Attributes:
+        centre: (1, channels, *ones), of all values of a channel.
+        spread: likewise, their standard deviation.
+        typical: (channels, *grid), the mean standardised message.
+        covariance: as :func:`covariance_of` gives it.
+    """
 
     centre: Tensor
     spread: Tensor
@@ -31,7 +38,8 @@ class Look:
     covariance: Tensor
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Look:
+    def of(cls, tensor: Tensor) -> MessageMoments:
+        """Those of messages (n, channels, *grid), about their own scale."""
         axes = (0, *range(2, tensor.ndim))
         centre, spread = tensor.mean(axes, keepdim=True), tensor.std(axes, keepdim=True)
         spread = spread.clamp_min(1e-3 * float(tensor.std()) + 1e-30)
@@ -62,6 +70,7 @@ class Critic(nn.Module):
         )  # fmt: skip
 
     def forward(self, even: Tensor) -> Tensor:
+        """(n, 1, *grid) of standardised messages (n, channels, *grid); the higher, the likelier."""
         verdicts: Tensor = self.body(even)
         return verdicts
 
@@ -131,7 +140,7 @@ def imitated(
     received: Features,
     draws: int,
     rng: Generator,
-) -> Releases:
+) -> Messages:
     """What one's own encoder sends for auxiliary images, beside what a victim sent.
 
     Each is standardised by itself, channel by channel: what is left of a difference in scale is
@@ -156,7 +165,7 @@ def imitated(
         return {level: _foretold(before[level], each) for level, each in last.items()}
 
     drawn = [release() for _ in range(draws if random else 1)]
-    return Releases(
+    return Messages(
         tuple({level: standard(each) for level, each in draw.items()} for draw in drawn),
         {level: standard(each) for level, each in received.items()},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -39,10 +38,3 @@ def smoothed(network: NetworkT) -> NetworkT:
                 slope = child.negative_slope if isinstance(child, nn.LeakyReLU) else 0.0
                 setattr(module, name, SmoothLeakyReLU(slope))
     return network
-
-
-def total_variation(images: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours, summed over axes: (n,) for (n, c, *space)."""
-    return torch.stack(
-        [images.diff(dim=axis).abs().flatten(1).mean(1) for axis in range(2, images.ndim)]
-    ).sum(0)

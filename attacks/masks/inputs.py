@@ -1,4 +1,4 @@
-"""A gradient as a network can read it.
+"""Gradients as input channels of a network.
 
 The gradient of the loss at a logit is negative exactly where the mask is one, but its size runs
 over many orders of magnitude: large at a lesion's border, tiny where the network was already sure.
@@ -17,8 +17,8 @@ _AROUND = 5  # positions per axis that count as surroundings
 _DARK = 1e-9  # of the largest value: below this a direction is rounding error
 
 
-def clues(gradients: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
-    """What a party has of each sample at one level.
+def input_channels(gradients: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
+    """(n, all channels, *grid): what a party has of each sample at one level.
 
     Args:
         gradients: per recorded epoch (n, channels, *grid) at the state; their scale says nothing,

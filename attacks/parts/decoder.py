@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from leakaudit.split.spec import level_size
 from leakaudit.threat.view import Features
 
-from ._blocks import depth_to_space, space_to_depth, stretch
+from .blocks import depth_to_space, space_to_depth, stretch
 
 _FINEST = 1  # the level at which the decoder ends: half resolution
 _DEEPER = 1  # levels it looks below the coarsest one it is given, for context
