@@ -198,7 +198,7 @@ def train_reader(
     Raises:
         AttackInvalidError: the loss is not finite.
     """
-    optimiser, done = torch.optim.AdamW(reader.parameters(), lr=_RATE), 0
+    optimiser, done = torch.optim.AdamW(reader.parameters(), lr=_RATE, fused=True), 0
     for end, until in endings(steps):
         whole = end == steps
         if not whole and earlier is None:
@@ -210,7 +210,7 @@ def train_reader(
         if not whole:
             # A curve must not change what it is a curve of: on the way, randomness is its own.
             last, drawn = copy.deepcopy(reader), Generator().manual_seed(rng.initial_seed())
-        ending = torch.optim.AdamW(last.parameters(), lr=_RATE)
+        ending = torch.optim.AdamW(last.parameters(), lr=_RATE, fused=True)
         ending.load_state_dict(copy.deepcopy(optimiser.state_dict()))
         for step in range(until, end):
             rate = 1 - (step - until) / (end - until)

@@ -188,7 +188,7 @@ class SimulatedExchange:
             for name, endpoint in self._own.items()
         }
         weights = list(nn.ModuleList(made.values()).parameters())
-        optimiser = torch.optim.AdamW(weights, lr=_STAND_IN_RATE)
+        optimiser = torch.optim.AdamW(weights, lr=_STAND_IN_RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         for _ in range(steps):
             rows = torch.randint(samples, (batch_size,), generator=rng)

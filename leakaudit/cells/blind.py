@@ -216,7 +216,7 @@ def _network(own: Tensor, truth: Tensor, masks: bool, rng: Generator) -> Guesser
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
         network = _unet(own.shape[1], truth.shape[1], own.dim() - 2)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
     for _ in range(_STEPS):
         rows = torch.randint(len(own), (min(_BATCH, len(own)),), generator=rng)

@@ -31,7 +31,15 @@ class PartyEndpoint(nn.Module):
         Returns:
             Level to (n, channels, *space).
         """
+        return self.guarded(self.encoded(images), rng)
+
+    def encoded(self, images: Tensor) -> Features:
+        """Features of the same shapes before any guard; the same whenever images are."""
         features: Features = self.encoder(images)
+        return features
+
+    def guarded(self, features: Features, rng: Generator) -> Features:
+        """What the guards let go of features of all levels."""
         for guard in self._guards():
             features = {
                 level: guard.forward_message(level, tensor, rng)

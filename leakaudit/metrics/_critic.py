@@ -90,7 +90,9 @@ def train(
     critic = Critic((learn[0].shape[1], learn[1].shape[1]), hidden, generator)
     x, y = (torch.from_numpy(side) for side in learn)
     stop_x, stop_y = (torch.from_numpy(side) for side in stop)
-    optimiser = torch.optim.AdamW(critic.parameters(), lr=learning_rate, weight_decay=_WEIGHT_DECAY)
+    optimiser = torch.optim.AdamW(
+        critic.parameters(), lr=learning_rate, weight_decay=_WEIGHT_DECAY, fused=True
+    )
     best, least, waited = copy.deepcopy(critic.state_dict()), math.inf, 0
     for step in range(steps + 1):
         if step % _CHECK_EVERY == 0 or step == steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import torch
@@ -13,6 +13,7 @@ from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.message import Direction
 from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.threat.asked import Asked
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 
 Asset = Literal["images", "masks", "identity", "membership", "attribute"]
@@ -179,6 +180,7 @@ class View:
     _mixing: Tensor | None = None
     _candidates: Candidates | None = None
     _kept: Mapping[str, Tensor] | None = None
+    _asked: Asked = field(default_factory=Asked)
 
     def __len__(self) -> int:
         """Number of attacked samples."""
@@ -240,8 +242,8 @@ class View:
         """
         self._require(Knowledge.QUERIES)
         endpoint = self._rebuilt.party(party, epoch)
-        with torch.no_grad():
-            batches = [endpoint(part, rng) for part in images.split(self._exchange.message_size)]
+        size = self._exchange.message_size
+        batches = self._asked.answers(endpoint, images, size, rng)
         return {
             level: torch.cat([batch[level] for batch in batches]) for level in self.split.crossing
         }

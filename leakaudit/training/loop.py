@@ -309,7 +309,10 @@ def _owners(network: Network) -> list[nn.Module]:
 
 def _optimiser(part: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
-        part.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        part.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
 
 
