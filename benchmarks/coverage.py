@@ -2,8 +2,8 @@
 
 ``python benchmarks/coverage.py`` (``--repeats`` for fewer) draws audits whose truth is known and
 hands them to the functions that measured audits go through: :func:`two_sided`, :func:`one_sided`,
-:func:`why_no_interval`, :func:`judge`, :func:`against_budget`, and for hits :func:`mean_bounds`, on
-which ``estimate_rate`` rests. ``docs/statistics.md`` holds what came out.
+:func:`why_no_interval` (for hits :func:`why_no_rate_interval`), :func:`judge` and
+:func:`against_budget`. ``docs/statistics.md`` holds what came out.
 
 Model: value = patient + seed + rest, cut to [0, 1]. The patient's part has the shape named, the
 seed's is normal and so large that it is the share named of the mean's squared error, the rest is
@@ -33,8 +33,13 @@ from leakaudit.statistics import (
     against_budget,
     judge,
 )
-from leakaudit.statistics.bounded import mean_bounds
-from leakaudit.statistics.ends import LEVEL, one_sided, two_sided, why_no_interval
+from leakaudit.statistics.ends import (
+    LEVEL,
+    one_sided,
+    two_sided,
+    why_no_interval,
+    why_no_rate_interval,
+)
 
 Doubles = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Doubles]
@@ -109,14 +114,9 @@ def _cell(rng: np.random.Generator, shape: str, size: tuple[int, int, int], shar
     least, most = _in_batches(
         lambda part: one_sided(part, LEVEL, (0.0, 1.0), Direction.HIGHER), values
     )
-    if shape in HITS:
-        printed = np.ones(len(values), bool)
-        lower, upper = _in_batches(
-            lambda part: mean_bounds(part, (1 + LEVEL) / 2, bottom=0.0, top=1.0), values
-        )
-    else:
-        printed = np.array([not why_no_interval(table) for table in values])
-        lower, upper = two_sided(values, LEVEL, (0.0, 1.0)) if printed.any() else (centre, centre)
+    why = why_no_rate_interval if shape in HITS else why_no_interval
+    printed = np.array([not why(table) for table in values])
+    lower, upper = two_sided(values, LEVEL, (0.0, 1.0)) if printed.any() else (centre, centre)
     held = (lower <= truth) & (truth <= upper)
     any_ = bool(printed.any())
     exact = 2 * 1.959964 * float(centre.std())

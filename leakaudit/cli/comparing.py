@@ -80,6 +80,8 @@ def _change(answer: Answer) -> str:
     found = answer.difference
     if found is None:
         return ""
-    if found.lower is None or found.upper is None:
-        return f"{found.mean:+.2f} (no interval)"
-    return f"{found.mean:+.2f} [{found.lower:+.2f}, {found.upper:+.2f}]"
+    if found.lower is not None and found.upper is not None:
+        return f"{found.mean:+.2f} [{found.lower:+.2f}, {found.upper:+.2f}]"
+    bounds = (("at least", found.at_least), ("at most", found.at_most))
+    said = [f"{word} {end:+.2f}" for word, end in bounds if end is not None]
+    return f"{found.mean:+.2f} ({', '.join(said) or 'no interval'})"

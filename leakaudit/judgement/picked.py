@@ -29,12 +29,16 @@ def corrected(
     ends = strongest_figure(
         _by_interval(plain), _by_interval(corrected), direction=Direction.HIGHER
     )
+    open_ends = ends.at_least is None or ends.at_most is None
     return replace(
         figures[best],
         at_least=bounds.at_least,
         at_most=bounds.at_most,
-        lower=ends.at_least,
-        upper=ends.at_most,
+        lower=None if open_ends else ends.at_least,
+        upper=None if open_ends else ends.at_most,
+        undefined=next((f.undefined for f in figures.values() if f.undefined), "")
+        if open_ends
+        else "",
         method=f"{figures[best].method}; bounds corrected for picking one of {len(figures)}",
     )
 

@@ -156,7 +156,10 @@ def _doubts(
 ) -> list[str]:
     """What keeps bounds within the budget from being a pass."""
     doubts = [f"{subject(sound[int(name)])}: {figures[name].undefined}" for name in unmeasured]
-    doubts += too_few(min(figure.n_patients for figure in figures.values()))
+    doubts += too_few(
+        min(figure.n_patients for figure in figures.values()),
+        min(figure.n_seeds for figure in figures.values()),
+    )
     return doubts + unsettled(evidence, sound)
 
 

@@ -9,7 +9,7 @@ from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.model import UtilityFloor
 from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Measured, Result, Status
-from leakaudit.policy.validity import LEAST_SEEDS
+from leakaudit.policy.validity import LEAST_SEEDS, too_few_seeds
 from leakaudit.policy.wording import counted, limited, number, sentences
 from leakaudit.record import Utility
 from leakaudit.record.estimates import as_array, figure
@@ -103,7 +103,9 @@ def _decided(
             ),
         )
     elif deciding.at_least is not None and deciding.at_least >= floor.min:
-        status, remedy = Status.PASS, ""
+        few = too_few_seeds(min(figure.n_seeds for figure in plain.values()))
+        status, remedy = (Status.INCONCLUSIVE, LEARN_MORE) if few else (Status.PASS, "")
+        undefined += few
     else:
         status, remedy = Status.INCONCLUSIVE, LEARN_MORE
     of = f", the worst of {len(regions)} regions" if len(regions) > 1 else ""

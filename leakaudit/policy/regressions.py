@@ -17,11 +17,12 @@ from leakaudit.policy.validity import (
     rule_problems,
     silence_doubts,
     too_few,
+    too_few_seeds,
     unsettled,
 )
 from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
 from leakaudit.statistics import Outcome, against_baseline, corrected_level, holm
-from leakaudit.statistics.ends import LEVEL
+from leakaudit.statistics.ends import LEVEL, MIN_SEEDS
 
 
 def judge_regression(
@@ -86,7 +87,7 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
     else:
         status = Status.INCONCLUSIVE
         open_ones = sum(outcome is not Outcome.WITHIN for outcome in outcomes)
-        doubts = [
+        doubts = too_few_seeds(min(len(pair.today.seeds) for pair in pairs)) or [
             f"{counted(open_ones, 'finding')} of {len(pairs)} may have grown by more than the "
             "margin, or not"
         ]
@@ -118,4 +119,5 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
 
 def _doubts(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:
     patients = min(len(pair.today.patients) for pair in pairs)
-    return too_few(patients) + unsettled(evidence, [pair.now for pair in pairs])
+    # Values that are exactly those of the baseline need no seeds.
+    return too_few(patients, MIN_SEEDS) + unsettled(evidence, [pair.now for pair in pairs])

@@ -11,7 +11,7 @@ from leakaudit.policy.wording import counted, levels, subject
 from leakaudit.record import Failure, Finding, Verdict
 from leakaudit.statistics import corrected_level, patients_above
 from leakaudit.statistics.ends import LEVEL
-from leakaudit.statistics.verdict import MIN_PATIENTS, effort_doubts, patient_limit
+from leakaudit.statistics.verdict import MIN_PATIENTS, MIN_SEEDS, effort_doubts, patient_limit
 
 LEAST_PATIENTS = 2
 LEAST_SEEDS = 2
@@ -114,11 +114,19 @@ def single_doubts(
     ]
 
 
-def too_few(patients: int) -> list[str]:
-    """Why so few patients pass nothing."""
-    if patients >= MIN_PATIENTS:
+def too_few(patients: int, seeds: int) -> list[str]:
+    """Why so few patients, or seeds, pass nothing."""
+    found = []
+    if patients < MIN_PATIENTS:
+        found.append(f"{counted(patients, 'patient')} attacked, {MIN_PATIENTS} are needed to pass")
+    return found + too_few_seeds(seeds)
+
+
+def too_few_seeds(seeds: int) -> list[str]:
+    """Why so few seeds pass nothing: two that agree by chance look like trainings that agree."""
+    if seeds >= MIN_SEEDS:
         return []
-    return [f"{counted(patients, 'patient')} attacked, {MIN_PATIENTS} are needed to pass"]
+    return [f"{counted(seeds, 'seed')} of training and attack, {MIN_SEEDS} are needed to pass"]
 
 
 def unsettled(evidence: Evidence, findings: Sequence[Finding]) -> list[str]:

@@ -44,6 +44,8 @@ class Difference:
         upper: upper end.
         patients: patients measured in both.
         p_value: two-sided, of no difference; None where undefined.
+        at_least: one-sided 95 % bound, also where there is no interval; None where undefined.
+        at_most: the other one.
     """
 
     mean: float
@@ -51,6 +53,23 @@ class Difference:
     upper: float | None
     patients: int
     p_value: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The interval, or the bounds from one side where there is none."""
+        if self.lower is None or self.upper is None:
+            return self.at_least, self.at_most
+        return self.lower, self.upper
+
+    def overlaps(self, other: Difference) -> bool:
+        """Whether the two intervals share a value, or one is missing."""
+        if self.lower is None or self.upper is None:
+            return True
+        if other.lower is None or other.upper is None:
+            return True
+        return self.lower <= other.upper and other.lower <= self.upper
 
 
 @dataclass(frozen=True)
@@ -232,7 +251,10 @@ def _paired(
     figure = found.difference
     if figure.mean is None:
         return None
-    return Difference(figure.mean, figure.lower, figure.upper, figure.n_patients, found.p_value)
+    return Difference(
+        figure.mean, figure.lower, figure.upper, figure.n_patients, found.p_value,
+        figure.at_least, figure.at_most,
+    )  # fmt: skip
 
 
 def cells_by_name(table: Doubles, patients: Sequence[str], seeds: Sequence[int]) -> Cells:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.ends import LEVEL, ROUNDING, why_undefined
+from leakaudit.statistics.ends import LEVEL, MIN_SEEDS, ROUNDING, why_undefined
 from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
 from leakaudit.statistics.pivot import Pivot
 
@@ -97,14 +97,15 @@ def against_budget(figure: Estimate, budget: float) -> Outcome:
 
     Within where even the bound on the leaking side keeps the budget; over where even the other
     bound breaks it. A system exactly on its budget is called over 5 % of the time, and one over it
-    is called within at most 5 % of the time. An undefined interval is inconclusive.
+    is called within at most 5 % of the time. An undefined interval is inconclusive, and so is what
+    would be within under fewer than three seeds: they do not show how much trainings differ.
     """
     if figure.at_least is None or figure.at_most is None:
         return Outcome.INCONCLUSIVE
     sign = figure.direction.sign
     low, high = sorted((sign * figure.at_least, sign * figure.at_most))
     if high <= sign * budget:
-        return Outcome.WITHIN
+        return Outcome.WITHIN if figure.n_seeds >= MIN_SEEDS else Outcome.INCONCLUSIVE
     return Outcome.OVER if low > sign * budget else Outcome.INCONCLUSIVE
 
 

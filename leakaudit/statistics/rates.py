@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy import special
 
 from leakaudit.errors import DataError
-from leakaudit.statistics.bounded import mean_bounds, seeds_margin
+from leakaudit.statistics.bounded import seeds_margin
 from leakaudit.statistics.direction import Direction
-from leakaudit.statistics.ends import LEVEL
+from leakaudit.statistics.ends import LEVEL, why_no_rate_interval
 from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
 
 
@@ -104,42 +104,35 @@ def estimate_rate(
     plain = estimate_cells(cells, direction=direction, level=level, limits=(0.0, 1.0))
     if plain.at_least is None:
         return plain
-    if trials is not None and trials < plain.n_patients:
+    if trials is not None and trials <= plain.n_patients:
         return _of_trials(cells, plain, max(1, trials), level)
-    lower, upper = mean_bounds(cells.values, (1 + level) / 2, bottom=0.0, top=1.0)
+    why = why_no_rate_interval(cells.values)
     return replace(
         plain,
-        lower=float(lower),
-        upper=float(upper),
-        method="rate over patients, exact for hits and misses (Clopper-Pearson, Gaffke for shares "
-        f"of hits); {plain.n_seeds} seed(s)",
-        undefined="",
+        lower=None if why else plain.lower,
+        upper=None if why else plain.upper,
+        method="rate over patients; bounds from one side exact for hits and misses (Clopper-"
+        "Pearson, Gaffke for shares of hits); interval by Student's t with Hall's skewness "
+        f"correction; {plain.n_seeds} seed(s)",
+        undefined=why,
     )
 
 
 def _of_trials(cells: Cells, plain: Estimate, trials: int, level: float) -> Estimate:
-    """Clopper-Pearson on fewer trials than patients, widened by the seeds' own spread."""
+    """Clopper-Pearson's bounds on these trials, widened by the seeds' own spread."""
     mean = float(cells.by_patient.mean())
-
-    def ends(confidence: float) -> tuple[float, float]:
-        exact = clopper_pearson(min(float(trials), mean * trials), trials, level=confidence)
-        margin = float(seeds_margin(cells.values, (1 + confidence) / 2))
-        low, high = exact.lower or 0.0, 1.0 if exact.upper is None else exact.upper
-        return (
-            max(0.0, mean - float(np.hypot(mean - low, margin))),
-            min(1.0, mean + float(np.hypot(high - mean, margin))),
-        )
-
-    lower, upper = ends(level)
-    at_least, at_most = ends(2 * level - 1)
+    exact = clopper_pearson(min(float(trials), mean * trials), trials, level=2 * level - 1)
+    margin = float(seeds_margin(cells.values, level))
+    low, high = exact.lower or 0.0, 1.0 if exact.upper is None else exact.upper
     return replace(
         plain,
-        lower=lower,
-        upper=upper,
-        at_least=at_least,
-        at_most=at_most,
+        lower=None,
+        upper=None,
+        at_least=max(0.0, mean - float(np.hypot(mean - low, margin))),
+        at_most=min(1.0, mean + float(np.hypot(high - mean, margin))),
         method=f"rate of {trials} independent trials, Clopper-Pearson; {plain.n_seeds} seed(s)",
-        undefined="",
+        undefined="undefined because patients are compared with each other: none covers closely, "
+        "and the bounds from one side are surer than they say",
     )
 
 

@@ -24,7 +24,7 @@ from .blocks import (
 )
 from .evidence_index import Index, actor, target
 from .repeat import flattened
-from .wording import count, cut, displayable, joined, levels_text, number, signed
+from .wording import bracket, count, cut, displayable, joined, levels_text, number, signed, span
 
 SETTINGS_SHOWN = 60
 TOLD = 12
@@ -109,7 +109,7 @@ def _sentence(index: Index, answer: Answer) -> Rich:
         strong(answer.shift.value),
         f": {_who(index, answer)}, {target(verdict.asset, verdict.victim)}, "
         f"{index.title(verdict.defense)}: leakage {_mean(answer.before)} to {_mean(answer.now)}"
-        + ("" if difference is None else f", paired change {_change(difference)}")
+        + ("" if difference is None else f", paired change {bracket(difference)}")
         + ".",
     )
 
@@ -124,19 +124,10 @@ def _mean(verdict: object) -> str:
     return "not measured" if advantage is None else number(advantage.mean)
 
 
-def _change(found: Difference) -> str:
-    if found.lower is None or found.upper is None:
-        return f"{signed(found.mean)} (no interval: {count(found.patients, 'patient')})"
-    return f"{signed(found.mean)} ({signed(found.lower)} to {signed(found.upper)})"
-
-
 def _cell(found: Difference | None) -> Cell:
     if found is None:
         return Cell(say("not paired"))
-    if found.lower is None or found.upper is None:
-        return Cell(say(strong(signed(found.mean)), ranged(" (no interval)")), order=found.mean)
-    ends = f" ({signed(found.lower)} to {signed(found.upper)})"
-    return Cell(say(strong(signed(found.mean)), ranged(ends)), order=found.mean)
+    return Cell(say(strong(signed(found.mean)), ranged(f" ({span(found)})")), order=found.mean)
 
 
 def _answers(index: Index, found: Changes) -> Table:
@@ -161,7 +152,8 @@ def _answers(index: Index, found: Changes) -> Table:
         say(
             "Verdicts and mean advantage before and now, what leaks more first. Change: now minus "
             "before, paired on the same patients and seeds, for the attack that is strongest now; "
-            "brackets are 95 % intervals."
+            "brackets are 95 % intervals, or bounds from one side where patients or seeds are too "
+            "few."
         ),
         (
             Column("Actor", weight=0.9), Column("Asset", weight=1.2),

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leakaudit.record import Finding
+from leakaudit.record import Estimate, Finding
 from leakaudit.record.advantage import advantages
-from leakaudit.statistics import wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,8 +20,10 @@ class Frequency:
 
     Attributes:
         of_100: whole patients of a hundred.
-        low_of_100: lower end of the 95 % interval, rounded down; None where undefined.
+        low_of_100: lower end of the 95 % interval, rounded down; without an interval the bound from
+            one side; None where there is neither.
         high_of_100: upper end, rounded up.
+        two_sided: whether the ends are an interval's.
         guessing_of_100: what guessing gives; None where there is nothing to guess.
         share: the share itself, 0 to 1.
         patients: patients behind it.
@@ -34,6 +35,7 @@ class Frequency:
     guessing_of_100: int | None
     share: float
     patients: int
+    two_sided: bool = False
 
 
 def patient_means(table: Floats) -> Floats:
@@ -53,14 +55,7 @@ def picked_out(finding: Finding) -> Frequency | None:
     guess = finding.chance
     if guess is None and finding.blind is not None:
         guess = finding.blind.mean
-    return Frequency(
-        of_100=round(100 * estimate.mean),
-        low_of_100=None if estimate.lower is None else max(0, math.floor(100 * estimate.lower)),
-        high_of_100=None if estimate.upper is None else min(100, math.ceil(100 * estimate.upper)),
-        guessing_of_100=None if guess is None else round(100 * guess),
-        share=estimate.mean,
-        patients=estimate.patients,
-    )
+    return _rate(estimate, None if guess is None else round(100 * guess))
 
 
 def told_apart(finding: Finding) -> Frequency | None:
@@ -68,18 +63,38 @@ def told_apart(finding: Finding) -> Frequency | None:
     estimate = finding.estimate
     if finding.metric != "auc" or not 0 <= estimate.mean <= 1:
         return None
+    return _rate(estimate, 50)
+
+
+def _rate(estimate: Estimate, guessing: int | None) -> Frequency:
+    low, high = ends_of_100(estimate)
     return Frequency(
         of_100=round(100 * estimate.mean),
-        low_of_100=None if estimate.lower is None else math.floor(100 * estimate.lower),
-        high_of_100=None if estimate.upper is None else math.ceil(100 * estimate.upper),
-        guessing_of_100=50,
+        low_of_100=low,
+        high_of_100=high,
+        guessing_of_100=guessing,
         share=estimate.mean,
         patients=estimate.patients,
+        two_sided=estimate.lower is not None,
+    )
+
+
+def ends_of_100(estimate: Estimate) -> tuple[int | None, int | None]:
+    """The interval's ends of a hundred, or the bounds from one side where there is no interval."""
+    low, high = estimate.lower, estimate.upper
+    if low is None or high is None:
+        low, high = estimate.one_sided_lower, estimate.one_sided_upper
+    return (
+        None if low is None else max(0, math.floor(100 * low)),
+        None if high is None else min(100, math.ceil(100 * high)),
     )
 
 
 def beaten_blind(finding: Finding, threshold: float) -> Frequency | None:
-    """How many of 100 patients were rebuilt better than blind by more than the threshold."""
+    """How many of 100 patients were rebuilt better than blind by more than the threshold.
+
+    A count of those attacked: no bound is given for it, since seeds move all of them together.
+    """
     table = advantages(finding)
     if table is None:
         return None
@@ -88,11 +103,10 @@ def beaten_blind(finding: Finding, threshold: float) -> Frequency | None:
     if not len(means):
         return None
     hits, patients = int((means > threshold).sum()), len(means)
-    bounds = wilson(hits, patients)
     return Frequency(
         of_100=round(100 * hits / patients),
-        low_of_100=None if bounds.lower is None else math.floor(100 * bounds.lower),
-        high_of_100=None if bounds.upper is None else math.ceil(100 * bounds.upper),
+        low_of_100=None,
+        high_of_100=None,
         guessing_of_100=None,
         share=hits / patients,
         patients=patients,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leakaudit.record import Estimate
-from leakaudit.statistics import wilson
+from leakaudit.statistics import clopper_pearson
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .caveats import caveats, unconverged
@@ -79,12 +79,12 @@ def _smallest(index: Index) -> list[Block]:
     patients = len(index.record.cohort.victims)
     if not patients:
         return [Paragraph(say("No patient was attacked."))]
-    top = wilson(0, patients).upper or 1.0
+    top = clopper_pearson(0, patients, level=0.9).upper or 1.0  # from one side: 95 %
     blocks: list[Block] = [
         Paragraph(
             say(
                 f"With {count(patients, 'patient')}, an attack that picks out nobody still leaves "
-                f"room for up to {number(100 * top, 1)} of 100 (95 % interval). For advantages, "
+                f"room for up to {number(100 * top, 1)} of 100 (95 % bound). For advantages, "
                 "half the width of the interval (without one, the way from the mean to the "
                 "upper bound) is what chance alone can hide:"
             )

@@ -88,10 +88,10 @@ def _pictures(index: Index) -> Panels | None:
         "page-one",
         say(
             strong(f"{actor(question.adversary)}, {ASSET[question.asset]}. "),
-            f"One hundred patients: dark is {done}, pale reaches to the upper end of the 95 % "
-            f"interval, grey is the rest.{people[1]} The map sets leakage against Dice: further "
-            "left leaks less, further up segments better; section 8 has a map for every actor."
-            + unnamed(index),
+            f"One hundred patients: dark is {done}, pale reaches to the most that a 95 % bound "
+            f"leaves room for, grey is the rest.{people[1]} The map sets leakage against Dice: "
+            "further left leaks less, further up segments better; section 8 has a map for every "
+            "actor." + unnamed(index),
         ),
         tuple(replace(f, key=f"{f.key}-page-one", title="") for f in found),
     )
@@ -192,6 +192,10 @@ def _guess(index: Index, verdict: Verdict, guess: int) -> str:
 
 
 def _range(found: Frequency) -> str:
-    if found.low_of_100 is None or found.high_of_100 is None:
-        return f" (no interval: {count(found.patients, 'patient')})"
-    return f" (95 % interval {found.low_of_100} to {found.high_of_100})"
+    low, high = found.low_of_100, found.high_of_100
+    if found.two_sided:
+        return f" (95 % interval {low} to {high})"
+    said = [
+        f"{word} {end}" for word, end in (("at least", low), ("at most", high)) if end is not None
+    ]
+    return f" ({', '.join(said) or count(found.patients, 'patient') + ' attacked'})"

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from leakaudit.errors import DataError
 from leakaudit.record import Finding, Utility
 from leakaudit.record.advantage import advantages
+from leakaudit.record.changes import Difference
 from leakaudit.record.estimates import as_array
 from leakaudit.statistics import Cells, Direction, compare
 
 from .frequencies import Floats
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Mean over patients of (with - without), with its 95 % interval.
-
-    Attributes:
-        mean: of the per-patient differences.
-        lower: lower end of the interval; None where undefined.
-        upper: upper end.
-        patients: patients measured under both settings.
-    """
-
-    mean: float
-    lower: float | None
-    upper: float | None
-    patients: int
-
-    def overlaps(self, other: Difference) -> bool:
-        """Whether the two intervals share a value, or one is missing."""
-        if self.lower is None or self.upper is None:
-            return True
-        if other.lower is None or other.upper is None:
-            return True
-        return self.lower <= other.upper and other.lower <= self.upper
 
 
 def cells(table: Floats, seeds: Sequence[int]) -> Cells:
@@ -65,7 +40,9 @@ def difference(with_it: Floats, without: Floats) -> Difference | None:
         return None
     if found.mean is None:
         return None
-    return Difference(found.mean, found.lower, found.upper, found.n_patients)
+    return Difference(
+        found.mean, found.lower, found.upper, found.n_patients, None, found.at_least, found.at_most
+    )
 
 
 def leakage_difference(with_it: Finding, without: Finding) -> Difference | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leakaudit.record import Answer, Estimate, SearchSummary, TargetSummary, Uncovered
+from leakaudit.record.changes import Difference
 
 from .blocks import (
     Block,
@@ -21,9 +22,9 @@ from .blocks import (
 )
 from .evidence_index import Index, Question, actor, owner
 from .frequencies import picked_out
-from .paired import Difference, leakage_difference, utility_difference
+from .paired import leakage_difference, utility_difference
 from .standouts import MANY
-from .wording import ASSET, WORD, count, joined, number, signed
+from .wording import ASSET, WORD, bracket, count, joined, number
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def recommendations(index: Index) -> Section:
             Paragraph(
                 say(
                     "Ranked by how much less leaks, for the victim that leaks most without a "
-                    "defense. Effects are paired on the same patients; brackets are 95 % intervals."
+                    "defense. Effects are paired on the same patients; brackets are 95 % "
+                    "intervals, or bounds from one side where patients or seeds are too few."
                 )
             )
         )
@@ -193,7 +195,10 @@ def _least(index: Index, answer: Answer) -> Rich:
 def _price(change: Estimate | None, region: str) -> str:
     if change is None:
         return ""
-    told = Difference(change.mean, change.lower, change.upper, change.patients)
+    told = Difference(
+        change.mean, change.lower, change.upper, change.patients, None, change.one_sided_lower,
+        change.one_sided_upper,
+    )  # fmt: skip
     return f"; Dice {region} {bracket(told)}"
 
 
@@ -303,17 +308,11 @@ def _dice_change(index: Index, setting: str) -> Difference | None:
     return None if bare is None or with_it is None else utility_difference(with_it, bare)
 
 
-def bracket(change: Difference) -> str:
-    """The change with its interval in brackets."""
-    if change.lower is None or change.upper is None:
-        return f"{signed(change.mean)} (no interval: {count(change.patients, 'patient')})"
-    return f"{signed(change.mean)} ({signed(change.lower)} to {signed(change.upper)})"
-
-
 def _lead(index: Index, question: Question, found: list[Effect]) -> Rich:
     best = found[0]
     name = strong(f"{actor(question.adversary)}, {ASSET[question.asset]}: ")
-    if best.leakage.upper is None or best.leakage.upper >= 0:
+    most = best.leakage.ends[1]
+    if most is None or most >= 0:
         return say(name, "no setting was shown to lower the leakage.")
     dice = "Dice not measured" if best.dice is None else f"Dice {bracket(best.dice)}"
     text = (

@@ -38,7 +38,7 @@ def subgroups(index: Index, question: Question, key: str) -> Table | None:
         f"subgroups-{key}",
         say(
             f"{actor(question.adversary)}, {ASSET[question.asset]}: advantage by lesion size, "
-            "mean, 95 % interval, number of patients. Thirds of the "
+            "mean, 95 % interval or bounds from one side, number of patients. Thirds of the "
             "attacked patients by the share of voxels inside any lesion."
         ),
         (
@@ -67,7 +67,9 @@ def _groups(finding: Finding, size: tuple[float, ...]) -> dict[str, Estimate] | 
 def _cell(group: Estimate | None) -> Cell:
     if group is None or group.mean is None:
         return Cell(say("nobody"))
-    ends = f"no interval: {group.undefined}"
+    bounds = (("at least", group.at_least), ("at most", group.at_most))
+    said = [f"{word} {number(end)}" for word, end in bounds if end is not None]
+    ends = ", ".join(said) or f"no interval: {group.undefined}"
     if group.lower is not None and group.upper is not None:
         # Nobody can gain more than everything; few patients make an interval that says so.
         ends = f"{number(group.lower)} to {number(min(group.upper, 1.0))}"

@@ -34,7 +34,9 @@ def trade_offs(index: Index) -> Section:
         Paragraph(
             say(
                 "Each map sets what an actor gains against what the network keeps: further left "
-                "leaks less, further up segments better. Crosses are 95 % intervals over patients."
+                "leaks less, further up segments better. Crosses are 95 % intervals over "
+                "patients, or bounds from one side where patients or seeds are too few for "
+                "intervals."
             )
         )
     ]
@@ -160,6 +162,8 @@ def _bound(index: Index, question: Question) -> float | None:
 
 
 def _span(estimate: Estimate) -> Span:
+    if estimate.lower is None or estimate.upper is None:
+        return Span(estimate.mean, estimate.one_sided_lower, estimate.one_sided_upper)
     return Span(estimate.mean, estimate.lower, estimate.upper)
 
 
@@ -208,7 +212,8 @@ def _utility(index: Index) -> Table:
     return Table(
         "utility",
         say(
-            "Utility and cost by setting: mean over validation patients and its 95 % interval. "
+            "Utility and cost by setting: mean over validation patients and its 95 % interval, or "
+            "bounds. "
             "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch; time is "
             "that of one training step, memory the peak of the whole process, both on the machine "
             "that ran it. A "
@@ -341,9 +346,11 @@ def _weighed(index: Index, weighed: list[tuple[Question, TradeOff]]) -> Table:
 
 
 def _ends(estimate: Estimate) -> str:
-    if estimate.lower is None or estimate.upper is None:
-        return " (no interval)"
-    return f" ({signed(estimate.lower)} to {signed(estimate.upper)})"
+    if estimate.lower is not None and estimate.upper is not None:
+        return f" ({signed(estimate.lower)} to {signed(estimate.upper)})"
+    bounds = (("at least", estimate.one_sided_lower), ("at most", estimate.one_sided_upper))
+    said = [f"{word} {signed(end)}" for word, end in bounds if end is not None]
+    return f" ({', '.join(said) or 'no interval'})"
 
 
 def _front(index: Index, question: Question) -> Rich:

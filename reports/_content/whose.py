@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from leakaudit.record import AdversarySummary, Estimate, Finding
+
+from .frequencies import ends_of_100
 
 HOLDS = {
     "same image": "the same image that was sent",
@@ -32,9 +32,13 @@ def ceiling_sentence(finding: Finding | None) -> str:
 
 
 def of_100(estimate: Estimate) -> str:
-    """`98 (91 to 100)`."""
+    """`98 (91 to 100)`; without an interval `98 (at least 90, at most 100)`."""
     text = f"{100 * estimate.mean:.0f}"
-    if estimate.lower is None or estimate.upper is None:
+    low, high = ends_of_100(estimate)
+    if low is None or high is None:
         return text
-    low, high = math.floor(100 * estimate.lower), math.ceil(100 * estimate.upper)
-    return f"{text} ({max(0, low)} to {min(100, high)})"
+    return (
+        f"{text} ({low} to {high})"
+        if estimate.lower is not None
+        else (f"{text} (at least {low}, at most {high})")
+    )

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from leakaudit.record import Asset, Estimate, Record, VerdictValue
+from leakaudit.record.changes import Difference
 
 MINUS = "\u2212"
 NAME_LIMIT = 60
@@ -127,6 +128,20 @@ def interval(estimate: Estimate, places: int = 2) -> str:
         said = [f"{word} {number(end, places)}" for word, end in bounds if end is not None]
         return ", ".join(said) or f"no interval: {estimate.undefined_because or 'undefined'}"
     return f"{number(estimate.lower, places)} to {number(estimate.upper, places)}"
+
+
+def bracket(change: Difference) -> str:
+    """`-0.12 (-0.20 to -0.04)`: a change with its interval, or with the bounds from one side."""
+    return f"{signed(change.mean)} ({span(change)})"
+
+
+def span(change: Difference) -> str:
+    """What stands in the brackets."""
+    if change.lower is not None and change.upper is not None:
+        return f"{signed(change.lower)} to {signed(change.upper)}"
+    bounds = (("at least", change.at_least), ("at most", change.at_most))
+    said = [f"{word} {signed(end)}" for word, end in bounds if end is not None]
+    return ", ".join(said) or f"no interval: {count(change.patients, 'patient')}"
 
 
 def places_of(metric: str) -> int:

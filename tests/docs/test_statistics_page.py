@@ -42,6 +42,6 @@ def test_the_simulation_prints_and_judges_as_audits_do(monkeypatch: pytest.Monke
     found = list(coverage.simulate(20, ["zero-inflated"]))
     assert len(found) == 80
     for cell in found:
-        assert (cell.covered is None) == (cell.patients < 20 or cell.seeds < 3)
+        assert (cell.covered is None) == (cell.patients < 40 or cell.seeds < 3)
     silent = {cell.none_shown for cell in found if cell.seeds < 3 or cell.patients < 10}
     assert silent == {0.0}

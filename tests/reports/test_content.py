@@ -146,7 +146,12 @@ def test_natural_frequencies(record: Record) -> None:
     images = next(f for f in record.findings if f.asset == "images")
     beaten = beaten_blind(images, 0.05)
     assert beaten is not None
-    assert (beaten.of_100, beaten.low_of_100, beaten.high_of_100) == (100, 72, 100)  # Wilson
+    # A count of those attacked: seeds move all of them, and no interval of so many shows that.
+    assert (beaten.of_100, beaten.low_of_100, beaten.high_of_100) == (100, None, None)
+    assert (found.two_sided, found.low_of_100 is not None) == (
+        identity.estimate.lower is not None,
+        True,
+    )
 
 
 @pytest.mark.parametrize("asset", ["identity", "images", "masks"])
@@ -201,7 +206,7 @@ def test_recommendations_are_ranked_by_measured_effect(record: Record) -> None:
 
 
 def test_overlapping_ranks_are_called_unsettled(record: Record) -> None:
-    text = told(document(example_record(20, seeds=3), NOWHERE))
+    text = told(document(example_record(40, seeds=3), NOWHERE))
     assert "intervals overlap: the order is not settled" in text
     assert "intervals do not overlap" in text
     assert "intervals do not overlap" not in told(document(record, NOWHERE))  # it has none

@@ -40,9 +40,9 @@ def test_the_tail_probability_is_that_of_drawn_weights() -> None:
 
 
 def test_many_audits_at_once_are_those_one_by_one() -> None:
-    values = np.random.default_rng(1).beta(0.5, 3, (30, 3, 25))
-    names = [str(k) for k in range(25)] * 3
-    runs = np.repeat(range(3), 25).tolist()
+    values = np.random.default_rng(1).beta(0.5, 3, (30, 3, 40))
+    names = [str(k) for k in range(40)] * 3
+    runs = np.repeat(range(3), 40).tolist()
     least, most = one_sided(values, 0.95, (0.0, 1.0), Direction.HIGHER)
     lower, upper = two_sided(values, 0.95, (0.0, 1.0))
     for k, table in enumerate(values):

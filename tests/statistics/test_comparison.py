@@ -16,6 +16,7 @@ from leakaudit.statistics import (
     clopper_pearson,
     compare,
     estimate,
+    estimate_cells,
     estimate_rate,
     holm,
     percentile_bounds,
@@ -49,10 +50,10 @@ class TestPairs:
 
     def test_pairing_removes_the_patients_own_spread(self):
         rng = np.random.default_rng(0)
-        own = rng.normal(0, 1, 30)
-        names, runs = [str(i) for i in range(30)], np.repeat(range(3), 30).tolist()
+        own = rng.normal(0, 1, 40)
+        names, runs = [str(i) for i in range(40)], np.repeat(range(3), 40).tolist()
         result = compare(
-            cells_of((own + 0.05 + rng.normal(0, 0.01, (3, 30))).ravel(), names * 3, runs),
+            cells_of((own + 0.05 + rng.normal(0, 0.01, (3, 40))).ravel(), names * 3, runs),
             cells_of(np.tile(own, 3), names * 3, runs),
             direction=Direction.HIGHER,
         )
@@ -67,7 +68,7 @@ class TestPairs:
             compare(today, cells_of([1.0], ["stranger"]), direction=Direction.HIGHER)
 
     def test_worse_follows_the_direction(self):
-        up, down = cells(0.6, seed=1), cells(0.5, seed=2)
+        up, down = cells(0.6, seed=1, n_seeds=3), cells(0.5, seed=2, n_seeds=3)
         assert compare(up, down, direction=Direction.HIGHER).p_worse < 0.01
         assert compare(up, down, direction=Direction.LOWER).p_worse > 0.99
 
@@ -79,7 +80,8 @@ class TestPairs:
 
     def test_regression(self):
         def outcome(today, margin, direction=Direction.HIGHER):
-            difference = compare(cells(today, seed=1), cells(0.5, seed=2), direction=direction)
+            ours, theirs = cells(today, seed=1, n_seeds=3), cells(0.5, seed=2, n_seeds=3)
+            difference = compare(ours, theirs, direction=direction)
             return against_baseline(difference, margin)
 
         assert outcome(0.7, 0.05) is Outcome.OVER
@@ -110,9 +112,12 @@ class TestBudgets:
         ],
     )
     def test_both_directions(self, budget, direction, outcome):
-        values = np.random.default_rng(0).normal(0.5, 0.1, 40)
-        figure = estimate(values, [str(i) for i in range(40)], direction=direction)
+        figure = estimate_cells(cells(0.5, 40, n_seeds=3), direction=direction)
         assert against_budget(figure, budget) is outcome
+        # Two seeds may show that a budget is broken, never that it is kept.
+        figure = estimate_cells(cells(0.5, 40, n_seeds=2), direction=direction)
+        few = Outcome.INCONCLUSIVE if outcome is Outcome.WITHIN else outcome
+        assert against_budget(figure, budget) is few
 
     def test_no_interval_never_passes(self):
         figure = estimate([0.1], ["a"], direction=Direction.HIGHER)
@@ -134,8 +139,9 @@ class TestRates:
         result = estimate_rate(np.zeros(100), names)
         assert result.mean == 0
         assert result.at_most == pytest.approx(0.0295, abs=1e-4)
-        assert result.lower == 0
-        assert not result.undefined
+        assert result.at_least == 0
+        assert result.lower is None
+        assert result.undefined
 
     def test_slices_are_no_trials(self):
         result = estimate_rate(np.zeros(400), [str(i % 20) for i in range(400)])
@@ -149,6 +155,36 @@ class TestRates:
         agreeing = (np.arange(120) % 40 < 13) * 1.0
         wide, narrow = (estimate_rate(h, names, seeds.tolist()) for h in (hits, agreeing))
         assert wide.upper - wide.lower > 1.5 * (narrow.upper - narrow.lower)
+        assert wide.at_most - wide.at_least > 1.5 * (narrow.at_most - narrow.at_least)
+
+    @pytest.mark.parametrize(
+        ("patients", "seeds", "hits", "reason"),
+        [
+            (100, 1, 30, "1 seed cannot show"),
+            (39, 3, 12, "39 patients are too few"),
+            (100, 5, 4, "4.0 hits of 100 patients are too few"),
+            (44, 3, 40, "4.0 misses of 44 patients are too few"),
+            (44, 3, 12, ""),
+        ],
+    )
+    def test_an_interval_is_printed_only_where_it_covers(self, patients, seeds, hits, reason):
+        found = estimate_rate(
+            np.tile(np.arange(patients) < hits, seeds),
+            [str(i) for i in range(patients)] * seeds,
+            np.repeat(np.arange(seeds), patients).tolist(),
+        )
+        assert (found.lower is None) == bool(reason)
+        assert reason in found.undefined
+        assert found.at_least < hits / patients < found.at_most
+
+    def test_an_area_under_a_curve_has_bounds_and_no_interval(self):
+        """Its spread over patients says nothing of those they are compared with."""
+        names = [str(i) for i in range(50)]
+        shares = np.linspace(0.45, 0.55, 50)
+        found = estimate_rate(shares, names, trials=50)
+        assert found.lower is None
+        exact = stats.binomtest(25, 50).proportion_ci(0.9, "exact")
+        assert (found.at_least, found.at_most) == pytest.approx((exact.low, exact.high), abs=1e-6)
 
     def test_one_patient_gives_no_interval(self):
         result = estimate_rate([1.0, 0.0], ["a", "a"])

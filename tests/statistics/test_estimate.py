@@ -11,7 +11,7 @@ from leakaudit.statistics import Direction, estimate
 from leakaudit.statistics.pivot import Pivot
 
 
-def cohort(n_patients=30, n_seeds=1, seed=0, slices=(2, 21)):
+def cohort(n_patients=40, n_seeds=1, seed=0, slices=(2, 21)):
     """Flat values with 2 to 20 slices a patient."""
     rng = np.random.default_rng(seed)
     values, patients, seeds = [], [], []
@@ -26,7 +26,7 @@ def cohort(n_patients=30, n_seeds=1, seed=0, slices=(2, 21)):
 
 
 def test_one_value_a_patient_and_no_skew_is_students_interval():
-    values = np.concatenate([[-1.0], np.arange(-9, 10), [1.0]])  # symmetric: no skew to correct
+    values = np.concatenate([[-1.0], np.arange(-19, 20), [1.0]])  # symmetric: no skew to correct
     names = [str(i) for i in range(len(values))]
     runs = np.repeat(range(3), len(names)).tolist()
     result = estimate(np.tile(values, 3), names * 3, runs, direction=Direction.HIGHER)
@@ -104,7 +104,7 @@ def test_bounds_stay_within_the_metrics_range():
 
 @pytest.mark.parametrize(
     ("patients", "seeds", "reason"),
-    [(20, 3, ""), (19, 3, "19 patients are too few"), (20, 2, "2 seeds cannot show")],
+    [(40, 3, ""), (39, 3, "39 patients are too few"), (40, 2, "2 seeds cannot show")],
 )
 def test_an_interval_is_printed_only_where_it_covers(patients, seeds, reason):
     values = np.random.default_rng(8).beta(8, 2.5, seeds * patients)

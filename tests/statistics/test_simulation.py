@@ -54,10 +54,11 @@ def test_intervals_cover_95_percent_for_one_seed(n_patients, shape):
         (200, 5, 0.05),
     ],
 )
-def test_intervals_cover_95_percent_for_several_seeds(n_patients, n_seeds, seed_spread):
+def test_intervals_cover_94_to_98_percent_for_several_seeds(n_patients, n_seeds, seed_spread):
+    """Two margins added as the root of squares are a little wide between the extremes."""
     rng = np.random.default_rng(2)
     sample = cells(rng, n_patients, n_seeds, seed_spread=seed_spread, shape="beta")
-    assert 0.94 <= coverage(Pivot.of(sample)) <= 0.96
+    assert 0.94 <= coverage(Pivot.of(sample)) <= 0.97
 
 
 @pytest.mark.parametrize(
@@ -66,10 +67,13 @@ def test_intervals_cover_95_percent_for_several_seeds(n_patients, n_seeds, seed_
 )
 @pytest.mark.parametrize("n_patients", [20, 200])
 def test_few_seeds_err_on_the_wide_side(n_patients, n_seeds, seed_spread):
-    """Two seeds, or seeds that disagree, cannot be covered exactly: 94 to 98 %, not less."""
+    """Two seeds, or seeds that disagree, cannot be covered exactly: 94 to 98 %, not less.
+
+    Two, under which no interval is printed, 99.
+    """
     rng = np.random.default_rng(3)
     sample = cells(rng, n_patients, n_seeds, seed_spread=seed_spread)
-    assert 0.935 <= coverage(Pivot.of(sample)) <= 0.985
+    assert 0.94 <= coverage(Pivot.of(sample)) <= (0.99 if n_seeds == 2 else 0.98)
 
 
 def test_a_percentile_bootstrap_would_not_do():
@@ -95,14 +99,13 @@ def test_a_system_exactly_on_budget_fails_5_percent_of_the_time(n_patients, n_se
 FAMILY = 6
 
 
-def worst_of(rng, n_patients, n_seeds, seed_spread, *, strict, repeats=REPEATS):
+def worst_of(rng, n_patients, n_seeds, seed_spread, *, repeats=REPEATS):
     """How often the worst of six attacks that leak alike is called over; none leaks more."""
     over = np.zeros(repeats, dtype=bool)
     for _ in range(FAMILY):
         size = {"seed_spread": seed_spread, "repeats": repeats}
         pivot = Pivot.of(quick_cells(rng, n_patients, n_seeds, **size))
-        bound = pivot.strict_bound if strict else pivot.bound
-        over |= bound(0.05 / FAMILY) > 0
+        over |= pivot.bound(0.05 / FAMILY) > 0
     return over.mean()
 
 
@@ -120,14 +123,8 @@ def test_the_worst_of_many_is_called_over_at_most_5_percent_of_the_time(
 ):
     """However few the seeds are and however much they disagree."""
     rng = np.random.default_rng(9)
-    rate = worst_of(rng, n_patients, n_seeds, seed_spread, strict=True, repeats=4000)
+    rate = worst_of(rng, n_patients, n_seeds, seed_spread, repeats=4000)
     assert rate <= 0.05 + 3 * (0.05 * 0.95 / 4000) ** 0.5
-
-
-def test_without_the_seeds_own_spread_it_would_be_twice_as_often():
-    """Why the strict bound looks at the seeds by themselves."""
-    rng = np.random.default_rng(9)
-    assert worst_of(rng, 100, 2, 0.3, strict=False, repeats=4000) > 0.07
 
 
 @pytest.mark.parametrize(("n_patients", "n_seeds"), [(20, 1), (20, 3), (50, 2), (200, 5)])
