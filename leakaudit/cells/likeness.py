@@ -28,12 +28,14 @@ class Sent:
         batches: the whole messages (samples, c, *space) that the rows crossed in.
         batch_of: (p,) which of them, for each row.
         place: (p,) where in it.
+        scale: by which values were divided.
     """
 
     own: Tensor
     batches: tuple[Tensor, ...]
     batch_of: tuple[int, ...]
     place: tuple[int, ...]
+    scale: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +47,18 @@ class Asked:
         among: (p, c, *space), in a message with others, which are the same for all.
         others: (p, c, *space), mean of those others in the same message.
         images: (p, modalities, *space) asked about, at the size of the messages.
+        scale: by which values were divided.
     """
 
     alone: Tensor
     among: Tensor
     others: Tensor
     images: Tensor
+    scale: float
 
 
-def thinned(messages: Tensor) -> Tensor:
-    """(n, c, *space) as float64, of a size that can be looked at, the largest value 1."""
+def thinned(messages: Tensor) -> tuple[Tensor, float]:
+    """(n, c, *space) as float64, small enough to be looked at; the largest value 1; the scale."""
     spread = messages
     while spread[0].numel() > _MOST_VALUES and spread.shape[1] > 8:
         spread = spread[:, ::2]
@@ -63,8 +67,8 @@ def thinned(messages: Tensor) -> Tensor:
         spread = spread.narrow(axis, 0, spread.shape[axis] // 2)
         axis = 2 + (axis - 1) % (messages.ndim - 2)
     values = spread.double()
-    top = values.abs().max()
-    return values / top if top > 0 else values
+    top = float(values.abs().max()) or 1.0
+    return values / top, top
 
 
 def likenesses(sent: Sent, asked: Asked) -> Iterator[tuple[str, Tensor]]:

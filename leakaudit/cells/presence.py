@@ -55,6 +55,9 @@ class Presence(Section):
     unlike: tuple[str, ...] = Field(
         default=(), description="patients whose messages are unlike anything that was queried"
     )
+    nothing_like: tuple[str, ...] = Field(
+        default=(), description="those of them whose messages are so by far"
+    )
     in_clear: tuple[str, ...] = Field(
         default=(), description="patients whose image a channel shows, by scale and sign alone"
     )
@@ -180,7 +183,8 @@ class _Looks:
                 beside = asked if others is None else others[level]
                 nobody = slice(0, 0 if others is None else None)
                 self._standing.see(
-                    epoch, level, sent.own, asked.alone[:, 0], beside.alone[nobody, 0],
+                    epoch, level, sent.scale * sent.own, asked.scale * asked.alone[:, 0],
+                    beside.scale * beside.alone[nobody, 0],
                     torch.cat([asked.images, beside.images[nobody]]),
                 )  # fmt: skip
         self._epochs.append(epoch)
@@ -208,6 +212,7 @@ class _Looks:
             chosen=_in_words(chosen or strongest),
             strongest=_in_words(strongest),
             unlike=_those(self._names, self._standing.unlike()),
+            nothing_like=_those(self._names, self._standing.nothing_like()),
             in_clear=_those(self._names, self._standing.in_clear()),
         )
 
@@ -238,7 +243,7 @@ def _chosen(link: Link, known: Tensor, rng: Generator, seed: int) -> tuple[int, 
 
 def _sent(crossed: Sequence[Crossed], slot: Tensor) -> Sent:
     """The messages of some samples, beside what they crossed with."""
-    every = thinned(
+    every, scale = thinned(
         torch.cat([each.tensor for each in crossed])[:, :, None]
         if crossed[0].tensor.ndim == 2
         else torch.cat([each.tensor for each in crossed])
@@ -255,6 +260,7 @@ def _sent(crossed: Sequence[Crossed], slot: Tensor) -> Sent:
         batches=batches,
         batch_of=tuple(number for number, _ in chosen),
         place=tuple(at for _, at in chosen),
+        scale=scale,
     )
 
 
@@ -282,13 +288,14 @@ def _asked(
 def _at_level(alone: Sequence[Tensor], among: Sequence[Tensor], images: Tensor, size: int) -> Asked:
     rows = torch.stack([torch.cat(both) for both in zip(alone, among, strict=True)])
     patients, count = rows.shape[:2]
-    even = thinned(rows.flatten(0, 1)).reshape(patients, count, *rows.shape[2:])
+    thin, scale = thinned(rows.flatten(0, 1))
+    even = thin.reshape(patients, count, *thin.shape[1:])
     first, mean = even[:, -2], even[:, -1]
     rest = (size * mean - first) / (size - 1) if size > 1 else torch.zeros_like(first)
     space = rows.shape[3:]
     same = len(space) == images.ndim - 2
     pictures = nn.functional.interpolate(images.double(), space, mode="area") if same else images
-    return Asked(even[:, :-2], first, rest, pictures.double())
+    return Asked(even[:, :-2], first, rest, pictures.double(), scale)
 
 
 def _in_words(place: tuple[int, int, str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,31 +18,33 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from leakaudit.cells.invariants import descriptors
-
 Doubles = npt.NDArray[np.float64]
 
-# Of one training, over all patients and all ways to look: a wrong alarm keeps a true silence from
-# counting, and there are several trainings.
+# Of one training, over all patients and all ways to look, were excesses of few patients normal.
 _ALARM = 0.005
 # Fewer others show no spread.
 _LEAST = 4
-# Distances of patients who are alike differ by some percent; less is no ground for a wide bound.
-_LEAST_SPREAD = 0.05
-_WAYS = (
-    "as sent", "scale taken out", "order statistics of a channel", "sizes of channels",
-    "spectrum of every channel", "Gram matrix of channels",
-)  # fmt: skip
+# Excesses of patients who are alike differ by some percent; less is no ground for a narrow bound.
+_LEAST_SPREAD = 0.03
+# What is nearer than people usually are to each other stands out from nothing.
+_INSIDE = -0.3
+# Logarithm of how many times as far as people usually are: real images are unlike each other by
+# heavy tails, which no bound of few patients covers, so that only large effects count.
+_UNLIKE, _NOTHING_LIKE = math.log(1.65), math.log(2.5)
+# Channels and frequencies below these shares of the typical and of the largest say little.
+_WEAK_CHANNEL, _WEAK_GROUP = 0.1, 0.3
+# Relative differences that are rounding of single-precision messages; sizes that are alike.
+_ROUNDING, _SAME_SIZE = 1e-5, 0.5
 # Share of what sets an image apart from others that a single channel shows, by scale and sign.
 _IN_CLEAR = 0.5
+_TINY = float(torch.finfo(torch.float64).tiny)
 
 
 class StandingOut:
     """Looks at messages one epoch, level and sample after the other, then says who stands out."""
 
     def __init__(self) -> None:
-        self._far: dict[tuple[int, int, str], list[Tensor]] = defaultdict(list)
-        self._known: dict[tuple[int, int, str], list[Tensor]] = defaultdict(list)
+        self._excess: list[Doubles] = []
         self._fits: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         self._least_fit: dict[tuple[int, int], float] = {}
 
@@ -58,16 +61,7 @@ class StandingOut:
             known: (a, c, *space), what comes for auxiliary images.
             images: (p + a, modalities, *space) of both, at the size of the messages.
         """
-        others = dict(_ways(known)) if len(known) else {}
-        for (name, mine), (_, own) in zip(_ways(sent), _ways(asked), strict=True):
-            self._far[epoch, level, f"own query, {name}"].append((mine - own).norm(dim=2).T)
-            if len(known) > 1:
-                place = (epoch, level, name)
-                self._far[place].append(torch.cdist(mine, others[name]).amin(2).T)
-                itself = torch.eye(len(known), dtype=torch.bool)
-                self._known[place].append(
-                    torch.cdist(others[name], others[name]).masked_fill(itself, torch.inf).amin(2).T
-                )
+        self._excess += excesses(sent, asked, known)
         if images.shape[2:] == sent.shape[2:]:
             self._fits[epoch, level].append(fits(sent, images))
             pixels, looks = math.prod(sent.shape[2:]), sent.shape[1] * len(sent) * images.shape[1]
@@ -76,15 +70,15 @@ class StandingOut:
 
     def unlike(self) -> npt.NDArray[np.bool_]:
         """(p,) whose messages lie beyond what the other patients and the auxiliary ones show."""
-        looks = sum(len(each) for each in self._far.values())
-        rows = [
-            outliers(
-                _logs(far), _logs(self._known[place][0]) if place in self._known else None,
-                looks=looks,
-            )
-            for place, each in self._far.items()
-            for far in each
-        ]  # fmt: skip
+        return self._beyond(_UNLIKE)
+
+    def nothing_like(self) -> npt.NDArray[np.bool_]:
+        """(p,) who lie so far beyond that one training is enough to say so."""
+        return self._beyond(_NOTHING_LIKE)
+
+    def _beyond(self, least: float) -> npt.NDArray[np.bool_]:
+        looks = len(self._excess)
+        rows = [beyond(each, looks=looks) & (each >= least) for each in self._excess]
         marked: npt.NDArray[np.bool_] = np.any(rows, axis=0)
         return marked
 
@@ -100,52 +94,99 @@ class StandingOut:
         return np.any(found, axis=0) if found else np.zeros(0, dtype=np.bool_)
 
 
-def _ways(messages: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """The ways that are looked at, with (groups, n, d); those behind the last are never made."""
-    left = len(_WAYS)
-    for each in descriptors(messages):
-        if each.name in _WAYS:
-            yield each.name, each.values.transpose(0, 1)
-            left -= 1
-            if not left:
-                return
+def excesses(sent: Tensor, asked: Tensor, known: Tensor) -> list[Doubles]:
+    """Each (p,): logarithm of how far a message is from what was queried, in every way looked at.
 
-
-def outliers(far: Doubles, known: Doubles | None, *, looks: int) -> npt.NDArray[np.bool_]:
-    """(p,) whose distance no other patient's explains: a prediction interval for one more of them.
-
-    A patient must lie beyond the other patients and, where they are known, beyond auxiliary ones:
-    where all are far from those (weights moved on within the epoch), nobody stands out. Spread is
-    the median absolute deviation, so that several who stand out do not hide each other.
+    Two distances, to the answer for the same image and to the nearest answer for anybody else's,
+    over the distance that two people usually have: what sets images apart, a lesion or a head at
+    the rim, moves a message about as far as that, and so does an epoch of training.
 
     Args:
-        far: (p, groups) logarithms of the patients' distances; of the groups, the one counts in
-            which a patient lies farthest beyond the others.
-        known: (a, groups) the same of auxiliary patients.
-        looks: in all; the level is corrected for them and for the patients.
+        sent: (p, c, *space) as recorded.
+        asked: (p, c, *space), what comes for the same images.
+        known: (a, c, *space), what comes for other people's; where there are too few, the other
+            patients stand in for them.
     """
-    level = _ALARM / (len(far) * looks)
-    found = np.zeros(len(far), dtype=np.bool_)
-    for number in range(len(far)):
-        groups = [np.delete(far, number, axis=0)]
-        if known is not None and len(known) >= _LEAST:
-            groups.append(known)
-        # Few auxiliary patients tell where they lie, and all together how far one may stray.
-        freedom = sum(len(group) for group in groups) - 1
-        reach = float(stats.t.isf(level, freedom))
-        found[number] = all(_beyond(far[number], group, reach) for group in groups)
+    enough = len(known) >= _LEAST
+    sent, asked, known = _evened(sent, asked, known if enough else asked)
+    itself = torch.full((len(sent), len(known)), 0.0, dtype=sent.dtype)
+    if not enough:
+        itself.fill_diagonal_(torch.inf)
+    above = torch.triu(torch.ones(len(known), len(known), dtype=torch.bool), 1)
+    found = []
+    for mine, own, others in zip(_ways(sent), _ways(asked), _ways(known), strict=True):
+        far = (mine.values - own.values).norm(dim=2)
+        near = (torch.cdist(mine.values, others.values) + itself).amin(2)
+        usual = torch.cdist(others.values, others.values)[:, above].median(1).values
+        usual = torch.maximum(usual, near.median(1).values)
+        rounding = _ROUNDING * others.values.norm(dim=2).median(1).values
+        usual = torch.maximum(usual, rounding.clamp_min(mine.least))
+        usual = torch.maximum(usual, _WEAK_GROUP * usual.max()).clamp_min(_TINY)
+        found += [
+            mine.power * _logs(near / usual[:, None]),
+            mine.power * _logs(far / torch.maximum(usual, far.median(1).values)[:, None]),
+        ]
     return found
 
 
-def _beyond(value: Doubles, group: Doubles, reach: float) -> bool:
-    n = len(group)
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """One way to look: values (groups, n, d); of the groups, the farthest counts.
+
+    Attributes:
+        values: compared.
+        least: distance below which two are the same.
+        power: 1/2 for products of values, whose distances are squares.
+    """
+
+    values: Tensor
+    least: float = 0.0
+    power: float = 1.0
+
+
+def _ways(messages: Tensor) -> Iterator[_Way]:
+    """The ways that are looked at: shapes without their size, and the size by itself."""
+    size = messages.flatten(1).norm(dim=1).clamp_min(_TINY)
+    yield _Way(size.log()[None, :, None], least=_SAME_SIZE)
+    yield _Way(messages.flatten(1)[None])
+    even = messages / size.reshape(-1, *[1] * (messages.ndim - 1))
+    flat = even.flatten(2)
+    yield _Way(flat.flatten(1)[None])
+    yield _Way(flat.transpose(0, 1))
+    yield _Way(flat.sort(2).values.flatten(1)[None])
+    axes = tuple(range(2, messages.ndim))
+    yield _Way(torch.fft.rfftn(even, dim=axes).flatten(2).abs().transpose(0, 1))
+    yield _Way(torch.einsum("ncp,ndp->ncd", flat, flat).flatten(1)[None], power=0.5)
+
+
+def _evened(*messages: Tensor) -> tuple[Tensor, ...]:
+    """All of them with every channel at its typical size, so that weak ones are looked at, too."""
+    typical = torch.cat(messages).flatten(2).norm(dim=2).median(0).values
+    scale = typical.clamp_min(_WEAK_CHANNEL * float(typical.max()))
+    scale = torch.where(scale > 0, scale, 1).reshape(-1, *[1] * (messages[0].ndim - 2))
+    return tuple(each / scale for each in messages)
+
+
+def beyond(excess: Doubles, *, looks: int) -> npt.NDArray[np.bool_]:
+    """(p,) whose excess no other patient's explains: a prediction interval for one more of them.
+
+    Spread is the median absolute deviation, so that several who stand out do not hide each other.
+
+    Args:
+        excess: (p,).
+        looks: in all; the level is corrected for them and for the patients.
+    """
+    n = len(excess) - 1
     if n < _LEAST:
-        return False
-    centre = np.median(group, axis=0)
-    beyond, others = (value - centre).max(), (group - centre).max(axis=1)
-    middle = float(np.median(others))
-    spread = max(1.4826 * float(np.median(np.abs(others - middle))), _LEAST_SPREAD)
-    return bool(beyond > middle + reach * math.sqrt(1 + 1 / n) * spread)
+        return np.zeros(len(excess), dtype=np.bool_)
+    reach = float(stats.t.isf(_ALARM / (len(excess) * looks), n - 1)) * math.sqrt(1 + 1 / n)
+    found = []
+    for number, mine in enumerate(excess):
+        others = np.maximum(np.delete(excess, number), _INSIDE)
+        middle = float(np.median(others))
+        spread = max(1.4826 * float(np.median(np.abs(others - middle))), _LEAST_SPREAD)
+        found.append(mine > middle + reach * spread)
+    return np.array(found, dtype=np.bool_)
 
 
 def fits(sent: Tensor, images: Tensor) -> Tensor:
@@ -174,7 +215,7 @@ def _apart(maps: Tensor, basis: Tensor) -> Tensor:
     return torch.where(real, left / length.clamp_min(torch.finfo(left.dtype).tiny), 0)
 
 
-def _logs(distances: Tensor) -> Doubles:
-    """Logarithms; distances that are rounding all count as the same."""
-    logs: Doubles = distances.clamp_min(1e-9).log().numpy()
+def _logs(ratios: Tensor) -> Doubles:
+    """Logarithm of every patient's largest."""
+    logs: Doubles = ratios.clamp_min(_TINY).log().amax(0).numpy()
     return logs

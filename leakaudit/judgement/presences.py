@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from leakaudit.cells.presence import Presence
@@ -100,7 +101,7 @@ def _entry(
         ),
         p=p,
         fired=fired,
-        unlike=_together(found.unlike for _, found in ran),
+        unlike=_unlike([found for _, found in ran]),
         in_clear=_together(found.in_clear for _, found in ran),
         strongest=best.strongest,
         reason="".join(_reason(best, p, len(ran), fired=fired)),
@@ -109,6 +110,20 @@ def _entry(
 
 def _together(named: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({patient for each in named for patient in each}))
+
+
+def _unlike(seeds: Sequence[Presence]) -> tuple[str, ...]:
+    """Whose messages are unlike all others by far, or under at least half of the seeds.
+
+    A code for one patient shows in every training; for whoever crosses first, in each another one.
+    """
+    far = _together(found.nothing_like for found in seeds)
+    some = [found.unlike for found in seeds if found.unlike]
+    if 2 * len(some) < len(seeds):
+        return far
+    counts = Counter(patient for each in some for patient in each)
+    often = tuple(sorted(name for name, count in counts.items() if 2 * count >= len(seeds)))
+    return _together([far, often or _together(some)])
 
 
 def _reason(best: Presence, p: float, seeds: int, *, fired: bool) -> Iterator[str]:

@@ -20,7 +20,7 @@ from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
 # Raise when the meaning of a finished cell's files changes.
-CELL_VERSION = 3
+CELL_VERSION = 4
 
 
 class CohortChoice(Section):

@@ -33,8 +33,8 @@ class PresenceControl(Part):
     strongest: str = Field(default="", description="the comparison behind p, in words")
     unlike: tuple[str, ...] = Field(
         default=(),
-        description="pseudonyms of patients whose messages, under any seed, are unlike anything "
-        "that was queried: no attack learnt from their like",
+        description="pseudonyms of patients whose messages, under half of the seeds or by far, are "
+        "unlike anything that was queried: no attack learnt from their like",
     )
     in_clear: tuple[str, ...] = Field(
         default=(),

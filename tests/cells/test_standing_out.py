@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from asked_party import Noise, link
 from torch import Generator, Tensor, nn
 
 from leakaudit.cells.presence import Presence, presence
-from leakaudit.cells.standing_out import fits, outliers
+from leakaudit.cells.standing_out import beyond, fits
 
 PATIENTS, KNOWN, SIDE = 15, 8, 16
 PLANTED = 6
@@ -51,8 +51,8 @@ class Features(nn.Module):
         return {0: sent}
 
 
-def looked_at(send: nn.Module, seed: int = 0) -> Presence:
-    images = people(PATIENTS + KNOWN, 3)
+def looked_at(send: nn.Module, seed: int = 0, images: Tensor | None = None) -> Presence:
+    images = people(PATIENTS + KNOWN, 3) if images is None else images
     whole = link(images, PATIENTS, send, (0,), seed)
     send.recording = False
     return presence(
@@ -99,13 +99,68 @@ def test_noise_stands_for_nobody() -> None:
     assert (found.unlike, found.in_clear) == ((), ())
 
 
-def test_false_alarms_of_outliers_are_rare() -> None:
+def test_false_alarms_of_normal_excesses_are_rare() -> None:
     rng = np.random.default_rng(0)
-    alarms = sum(
-        outliers(rng.normal(0, 0.3, (15, 4)), rng.normal(0, 0.3, (10, 4)), looks=1).any()
-        for _ in range(300)
-    )
-    assert alarms <= 3
+    alarms = sum(beyond(rng.normal(0.3, 0.1, 15), looks=1).any() for _ in range(300))
+    assert alarms <= 6
+
+
+def test_an_unusual_image_makes_no_message_stand_out() -> None:
+    """A large lesion moves a message as far as its image lies from everybody's."""
+    images = people(PATIENTS + KNOWN, 3)
+    images[PLANTED, :, 4:12, 4:12] = 1.0
+    assert [looked_at(Features(None, noise=0.05), seed, images).unlike for seed in range(4)] == [
+        ()
+    ] * 4
+
+
+def turned(sent: Tensor) -> Tensor:
+    return sent.flip(0)
+
+
+def negated(sent: Tensor) -> Tensor:
+    return -sent
+
+
+def mixed(sent: Tensor) -> Tensor:
+    places = torch.randperm(sent.numel(), generator=torch.Generator().manual_seed(1))
+    return sent.flatten()[places].view_as(sent)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("code", [turned, negated, mixed])
+def test_a_code_for_one_patient_is_named(code: Callable[[Tensor], Tensor], asked: bool) -> None:
+    """Whoever asks about that image gets the code, too, or gets what everybody gets."""
+    images = people(PATIENTS + KNOWN, 3)
+
+    class Coded(Features):
+        def forward(self, rows: Tensor, rng: Generator) -> Mapping[int, Tensor]:
+            sent = super().forward(rows, rng)[0]
+            for row, image in enumerate(rows):
+                if (self.recording or asked) and torch.equal(image, images[PLANTED]):
+                    sent[row] = code(sent[row])
+            return {0: sent}
+
+    assert looked_at(Coded(None, noise=0.05)).unlike == ("P06",)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("code", [turned, mixed])
+def test_one_patient_without_the_noise_of_all_others_is_named(
+    code: Callable[[Tensor], Tensor], asked: bool
+) -> None:
+    images = people(PATIENTS + KNOWN, 3)
+
+    class Spared(Features):
+        def forward(self, rows: Tensor, rng: Generator) -> Mapping[int, Tensor]:
+            sent = super().forward(rows, rng)[0]
+            for row, image in enumerate(rows):
+                if (self.recording or asked) and torch.equal(image, images[PLANTED]):
+                    clear = code(self.layer(image[None])[0])
+                    sent[row] = clear * sent[row].norm() / clear.norm()
+            return {0: sent}
+
+    assert looked_at(Spared(None)).nothing_like == ("P06",)
 
 
 def test_a_picture_is_fitted_by_scale_and_sign_alone() -> None:

@@ -90,6 +90,26 @@ def test_one_patient_who_stands_out_is_enough() -> None:
     assert "1 patient (P2)" in said
 
 
+def unlike(*seeds: Presence) -> tuple[str, ...]:
+    results = {
+        TrainingId("none", seed): trained(found)[TrainingId("none", 3)]
+        for seed, found in enumerate(seeds)
+    }
+    (entry,) = presences(results)
+    return entry.unlike
+
+
+def test_a_patient_stands_out_under_half_of_the_seeds_or_by_far() -> None:
+    none, first, second = (looked_at(0.5, unlike=names) for names in ((), ("P1",), ("P2",)))
+    assert unlike(first, none, none) == ()
+    assert unlike(first, first, none) == ("P1",)
+    assert unlike(first, first, second) == ("P1",)
+    # Another one in each training, as who happens to cross first.
+    assert unlike(first, second, none) == ("P1", "P2")
+    far = looked_at(0.5, unlike=("P2",), nothing_like=("P2",))
+    assert unlike(far, none, none, none, none) == ("P2",)
+
+
 def test_what_was_not_run_is_said_and_no_number() -> None:
     (entry,) = presences(trained(looked_at(None, reason="nobody can be asked")))
     assert (entry.rate, entry.p, entry.fired) == (None, None, False)
