@@ -202,8 +202,12 @@ def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
 
 def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure | None:
     """What the attack adds to the blind baseline; None where blind is perfect or has no ceiling."""
+    measured = ceiling_figure(key, series)
+    ends = None
+    if measured is not None and measured.at_least is not None and measured.at_most is not None:
+        ends = measured.at_least, measured.at_most
     return estimates.advantage_figure(
-        series.values, series.blind, series.patients,
+        series.values, series.blind, series.patients, ceiling_ends=ends,
         ceiling=one_of(key, series), chance=series.chance,
         limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
         trials=series.trials, direction=direction_of(key.metric), level=level,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leakaudit.policy.model import Measure, Scope, Tail
 from leakaudit.record import Control, Finding, Record
 from leakaudit.record.advantage import advantages_of, arrays
-from leakaudit.record.estimates import ADVANTAGE, RATES, advantage_figure, cells, figure
+from leakaudit.record.estimates import RATES, advantage_figure, advantage_range, cells, figure
 from leakaudit.record.part import IdentityQuestion
 from leakaudit.statistics import (
     Cells,
@@ -121,20 +121,25 @@ class Evidence:
         patients = self.record.cohort.victims
         if on == "value":
             return figure(values, patients, direction=direction, rate=True, level=level)
+        truth, ends = finding.ceiling_estimate, None
+        if truth is not None:
+            least, most = truth.one_sided_lower, truth.one_sided_upper
+            ends = None if least is None or most is None else (least, most)
         return advantage_figure(
-            values, blind, patients, ceiling=finding.ceiling, chance=finding.chance, rate=True,
-            direction=Direction(finding.direction), level=level,
+            values, blind, patients, ceiling=finding.ceiling, ceiling_ends=ends,
+            chance=finding.chance, rate=True, direction=Direction(finding.direction), level=level,
         )  # fmt: skip
 
     def _limits(self, finding: Finding, on: Measure) -> tuple[float, float] | None:
         """The range that bounds rest on; None where the record knows none."""
-        if on == "advantage":
-            return ADVANTAGE
+        known = None
         for metric in self.record.metrics:
             if metric.name == finding.metric:
                 low, high = metric.lowest, metric.highest
-                return -np.inf if low is None else low, np.inf if high is None else high
-        return None
+                known = -np.inf if low is None else low, np.inf if high is None else high
+        if on == "advantage":
+            return advantage_range(self.arrays(finding)[1], finding.ceiling, known)
+        return known
 
     def _hits(self, finding: Finding, on: Measure) -> tuple[float, float] | None:
         """What a miss and a hit are worth on the scale of the measure; None: no hits."""

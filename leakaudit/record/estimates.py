@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from leakaudit.record.part import Estimate, Tail
 from leakaudit.statistics import Cells, Direction, cells_of, estimate_cells
 from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics.ends import LEVEL
 from leakaudit.statistics.rates import estimate_rate
 
 Table = tuple[tuple[float | None, ...], ...]
@@ -19,10 +21,6 @@ Doubles = npt.NDArray[np.float64]
 
 RATES = frozenset({"re-identification", "auc", "tpr-at-low-fpr"})
 """Metrics whose values are hits, or shares of hits."""
-ADVANTAGE = (-np.inf, 1.0)
-"""The range that bounds of an advantage rest on: nothing leaks more than everything, and an attack
-may do any amount worse than the blind guess. So the upper bound, which "none shown" asks for, holds
-for any shape of patients; the lower one assumes patients not far from normal."""
 # With less room than this between blind guess and ceiling, a quotient is rounding.
 _NO_SPAN = 1e-9
 
@@ -77,18 +75,46 @@ def figure(
     return estimate_cells(cells(values, patients), direction=direction, level=level, limits=limits)
 
 
-def scaled(given: Figure, zero: float, one: float) -> Figure:
-    """The same figure on a scale where ``zero`` is 0 and ``one`` is 1: an advantage."""
+def scaled(
+    given: Figure, zero: float, one: float, ends: tuple[float, float] | None = None
+) -> Figure:
+    """The same figure on a scale where ``zero`` is 0 and ``one`` is 1: an advantage.
+
+    Args:
+        given: a rate.
+        zero: what counts as none.
+        one: what counts as everything, more than ``zero``.
+        ends: at least and at most, one-sided at the figure's own level, where ``one`` was measured
+            itself. Both errors are added as the root of squares, which is wide where the people who
+            are hard to find are so for both. No bound goes beyond everything.
+    """
     span = one - zero
 
     def to(value: float | None) -> float | None:
         return None if value is None else (value - zero) / span
 
-    ends = (given.lower, given.upper), (given.at_least, given.at_most)
-    (lower, upper), (least, most) = (pair if span > 0 else pair[::-1] for pair in ends)
+    mean = to(given.mean)
+    most = max(1.0, mean or 0.0)
+
+    def end(value: float | None, further: float) -> float | None:
+        found = to(value)
+        if found is None or mean is None:
+            return None
+        away = float(np.hypot(found - mean, further))
+        return min(most, mean + away if found > mean else mean - away)
+
+    # A ceiling that may be higher lowers the advantage, and the other way round.
+    lowers, raises = (
+        (0.0, 0.0)
+        if ends is None or mean is None
+        else (abs(mean) * (ends[1] - one) / span, abs(mean) * (one - ends[0]) / span)
+    )
+    surer = float(special.ndtri((1 + given.level) / 2) / special.ndtri(given.level))
     return replace(
-        given, mean=to(given.mean), lower=to(lower), upper=to(upper), at_least=to(least),
-        at_most=to(most), worst=to(given.worst), tail=to(given.tail), direction=Direction.HIGHER,
+        given, mean=mean, lower=end(given.lower, surer * lowers),
+        upper=end(given.upper, surer * raises), at_least=end(given.at_least, lowers),
+        at_most=end(given.at_most, raises), worst=to(given.worst), tail=to(given.tail),
+        direction=Direction.HIGHER,
     )  # fmt: skip
 
 
@@ -134,6 +160,43 @@ def advantage_values(values: Doubles, blind: Doubles, ceiling: float | None) -> 
     return None if abs(span) < _NO_SPAN else (values - blind) / span
 
 
+def advantage_range(
+    blind: Doubles, ceiling: float | None, limits: tuple[float, float] | None
+) -> tuple[float, float]:
+    """The range that bounds of an advantage rest on.
+
+    Nothing leaks more than everything: so the upper bound, which "none shown" asks for, holds for
+    any shape of patients. An attack does worse than the blind guess by no more than to miss what
+    can be missed, where that is 0 of a score such as Dice: so the lower bound, which "over budget"
+    asks for, holds for any shape too, whoever of the patients resists. An error may grow far beyond
+    what occurs, and SSIM below 0 does not: resting on those would say nothing, and the lower bound
+    assumes patients not far from normal.
+
+    Args:
+        blind: (seeds, patients) of the blind baseline.
+        ceiling: value of a perfect attack; None where there is none.
+        limits: the metric's own range; None where it is not known.
+
+    Returns:
+        Least and greatest; -inf where there is no least.
+    """
+    if ceiling is None or limits is None or np.isnan(blind).all() or limits[0] != 0:
+        return -np.inf, 1.0
+    span = ceiling - float(np.nanmean(blind))
+    return (-float(np.nanmax(blind)) / span if span > _NO_SPAN else -np.inf), 1.0
+
+
+def _at(
+    level: float, middle: float, ends: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """One-sided 95 % bounds at another level, as those of a normal error."""
+    if ends is None:
+        return None
+    surer = float(special.ndtri(level) / special.ndtri(LEVEL))
+    low, high = (middle + surer * (end - middle) for end in ends)
+    return low, high
+
+
 def zero_of_rate(chance: float, blind: Doubles) -> float:
     """What a rate must exceed to be a leak: the better of guessing and the mean blind baseline."""
     return chance if np.isnan(blind).all() else max(chance, float(np.nanmean(blind)))
@@ -151,6 +214,7 @@ def advantage_figure(
     trials: int | None = None,
     direction: Direction = Direction.HIGHER,
     level: float = 0.95,
+    ceiling_ends: tuple[float, float] | None = None,
 ) -> Figure | None:
     """The mean of :func:`advantage_values`; for a rate the zero is that of :func:`zero_of_rate`.
 
@@ -160,11 +224,12 @@ def advantage_figure(
         patients: pseudonyms, in order.
         ceiling: value of a perfect attack; None where there is none.
         chance: value of guessing, for rates.
-        limits: the metric's range, for rates.
+        limits: the metric's range.
         rate: values are hits.
         trials: independent trials behind a rate; None: the patients.
         direction: which way the metric leaks; the advantage always leaks upwards.
         level: coverage of the interval.
+        ceiling_ends: one-sided 95 % bounds of a ceiling that was measured, for rates.
     """
     if rate and chance is not None and ceiling is not None:
         zero = zero_of_rate(chance, blind)
@@ -174,8 +239,9 @@ def advantage_figure(
             values, patients, direction=direction, rate=True, level=level, limits=limits,
             trials=trials,
         )  # fmt: skip
-        return scaled(plain, zero, ceiling)
+        return scaled(plain, zero, ceiling, _at(level, ceiling, ceiling_ends))
     shares = advantage_values(values, blind, ceiling)
     if shares is None:
         return None
-    return figure(shares, patients, direction=Direction.HIGHER, level=level, limits=ADVANTAGE)
+    reach = advantage_range(blind, ceiling, limits)
+    return figure(shares, patients, direction=Direction.HIGHER, level=level, limits=reach)

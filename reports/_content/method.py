@@ -7,7 +7,7 @@ from leakaudit.record import Asset, Control, MetricSummary
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .claims import tested_claims
 from .evidence_index import Index, actor, owner
-from .reading import range_text
+from .reading import ceiling_text, range_text
 from .wording import ASSET, count, levels_text, number
 
 FAMILY: dict[Asset, str] = {
@@ -160,7 +160,7 @@ def _metrics(index: Index) -> Table:
                 Cell(say(f"{metric.direction} is worse")),
                 Cell(say(range_text(metric))),
                 Cell(say("blind" if metric.chance is None else number(metric.chance))),
-                Cell(say("none" if metric.ceiling is None else number(metric.ceiling))),
+                Cell(say(ceiling_text(index, metric, "none", "measured:"))),
                 Cell(say(metric.meaning)),
                 Cell(say(metric.remedy)),
             )

@@ -21,6 +21,26 @@ def range_text(metric: MetricSummary) -> str:
     return f"{high} or less{unit}" if low is None else f"{low} to {high}{unit}"
 
 
+def ceiling_text(index: Index, metric: MetricSummary, without: str, measured: str) -> str:
+    """A perfect attack's value; where the judge is a model, what it found from the truth.
+
+    Args:
+        index: of the record.
+        metric: its summary.
+        without: what to say where there is none.
+        measured: what to say before the least and the greatest of those found.
+    """
+    found = [
+        finding.ceiling_estimate.mean
+        for finding in index.record.findings
+        if finding.metric == metric.name and finding.ceiling_estimate is not None
+    ]
+    if found:
+        ends = dict.fromkeys((number(min(found)), number(max(found))))
+        return f"{measured} {' to '.join(ends)}".strip()
+    return without if metric.ceiling is None else number(metric.ceiling)
+
+
 def reading(index: Index, question: Question) -> Items | None:
     """What the numbers of one question mean, for the metrics its verdicts were read from."""
     names = dict.fromkeys(v.metric for v in index.verdicts(question) if v.metric is not None)
@@ -34,7 +54,7 @@ def reading(index: Index, question: Question) -> Items | None:
                 f": {metric.direction} is worse; {range_text(metric)}; guessing "
                 + ("is measured as blind" if metric.chance is None else number(metric.chance))
                 + "; a perfect attack "
-                + ("has no fixed value" if metric.ceiling is None else number(metric.ceiling))
+                + ceiling_text(index, metric, "has no fixed value", "is measured:")
                 + f". {metric.meaning} What to do: {metric.remedy[:1].lower()}{metric.remedy[1:]}",
             )
             for metric in known

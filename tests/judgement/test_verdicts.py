@@ -305,9 +305,9 @@ def test_a_rate_is_held_against_what_the_same_picker_finds_from_the_truth() -> N
     assert entry.question == "same scan"
     assert entry.ceiling == pytest.approx(0.75)
     assert entry.ceiling_estimate is not None
-    assert entry.ceiling_estimate.lower is not None
-    assert entry.ceiling_estimate.upper is not None
-    assert entry.ceiling_estimate.lower < 0.75 < entry.ceiling_estimate.upper
+    assert entry.ceiling_estimate.one_sided_lower is not None
+    assert entry.ceiling_estimate.one_sided_upper is not None
+    assert entry.ceiling_estimate.one_sided_lower < 0.75 < entry.ceiling_estimate.one_sided_upper
     assert entry.advantage is not None
     assert entry.advantage.mean == pytest.approx((0.5 - 1 / 60) / (0.75 - 1 / 60))
 
