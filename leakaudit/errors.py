@@ -73,6 +73,12 @@ class UnknownNameError(ConfigurationError):
         return cls(f"unknown {what}", found=repr(name), remedy=f"{remedy}known: {', '.join(known)}")
 
 
+class ContractError(LeakauditError):
+    """A plug-in breaks what an audit relies on; :mod:`leakaudit.testing` found it."""
+
+    exit_code = EXIT_USAGE
+
+
 class DataError(LeakauditError):
     """Images, masks or groups of patients break a rule."""
 

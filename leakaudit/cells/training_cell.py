@@ -81,7 +81,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
     given = materials(cell.choice)
     rows = given.rows(Group.TRAINING)
     defenses = tuple(build(Kind.DEFENSE, use.use, use.settings) for use in cell.defenses)
-    exposure = exposure_of(given, cell)
+    exposure = exposure_of(given, cell.training)
     defenses = resolve(defenses, cell.split, exposure)
     holdings = hold(given.cohort, cell.split)
     if cell.dealt_by is not None:

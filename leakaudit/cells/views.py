@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
+import numpy as np
 import torch
 
 from leakaudit.cells.lineup import Lineup
@@ -16,7 +18,16 @@ from leakaudit.plan.materials import Materials
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary, Knowledge, Position
-from leakaudit.threat.view import Asset, Auxiliary, Candidates, Rebuilt, Target, View, seen_from
+from leakaudit.threat.view import (
+    Asset,
+    Auxiliary,
+    Candidates,
+    Exchange,
+    Rebuilt,
+    Target,
+    View,
+    seen_from,
+)
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.training.data import Holdings
@@ -33,8 +44,22 @@ def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[
     levels: list[tuple[int, ...]] = [split.crossing]
     if attack.levels_apart and len(split.crossing) > 1:
         levels = [*((level,) for level in split.crossing), split.crossing]
-    victims = victims_of(attack.goal, adversary, split)
-    return tuple(Target(victim, attack.goal, each) for victim in victims for each in levels)
+    return targets_through(levels, attack.goal, adversary, split)
+
+
+def targets_through(
+    levels: Sequence[tuple[int, ...]], goal: Asset, adversary: Adversary, split: SplitSpec
+) -> tuple[Target, ...]:
+    """Everybody whose asset an adversary is after, through each of several choices of levels.
+
+    Args:
+        levels: those to be read together, one choice each.
+        goal: what is to be recovered.
+        adversary: who never attacks itself.
+        split: after defenses.
+    """
+    victims = victims_of(goal, adversary, split)
+    return tuple(Target(victim, goal, each) for victim in victims for each in levels)
 
 
 def victims_of(goal: Asset, adversary: Adversary, split: SplitSpec) -> tuple[str, ...]:
@@ -86,7 +111,40 @@ def build_view(
             remedy="use the cohort and groups the trace was recorded with",
         )
     rebuilt, split = _networks(reader)
+    return view_of(
+        given, holdings, adversary, split, build_defenses(reader.description),
+        targets_of(attack, adversary, split), lineup, reader.exchange(rows.tolist()), rebuilt, kept,
+    )  # fmt: skip
+
+
+def view_of(
+    given: Materials,
+    holdings: Holdings,
+    adversary: Adversary,
+    split: SplitSpec,
+    defenses: Sequence[Defense],
+    targets: tuple[Target, ...],
+    lineup: Lineup,
+    exchange: Exchange,
+    rebuilt: Rebuilt,
+    kept: Mapping[str, torch.Tensor] | None = None,
+) -> View:
+    """A view of an exchange, wherever it was kept: grants decide what goes in.
+
+    Args:
+        given: cohort and groups.
+        holdings: the cohort, dealt out to the parties.
+        adversary: position and grants.
+        split: after defenses.
+        defenses: those that were on, as resolved.
+        targets: what is attacked.
+        lineup: which samples are attacked, and who may be behind them.
+        exchange: what was recorded of the attacked samples, in their order.
+        rebuilt: the networks of the recorded epochs.
+        kept: what an active adversary took away from the training.
+    """
     knowledge = _knowledge(adversary, split, given)
+    rows = torch.from_numpy(lineup.attacked)
     return View(
         adversary=adversary,
         knowledge=knowledge,
@@ -94,10 +152,10 @@ def build_view(
         modalities={party.name: len(party.modalities) for party in split.parties},
         regions=len(given.cohort.regions),
         space=given.cohort.space,
-        defenses=build_defenses(reader.description),
-        targets=targets_of(attack, adversary, split),
+        defenses=tuple(defenses),
+        targets=targets,
         patients=holdings.patients[rows],
-        _exchange=reader.exchange(rows.tolist()),
+        _exchange=exchange,
         _rebuilt=rebuilt,
         _auxiliary=_auxiliary(adversary, split, given, holdings),
         _own_images={name: holdings.images[name][rows] for name in adversary.members
@@ -127,22 +185,12 @@ def view_before(
         attack: decides the targets.
     """
     nothing = _NothingYet()
-    return View(
-        adversary=adversary,
-        knowledge=_knowledge(adversary, split, given),
-        split=split,
-        modalities={party.name: len(party.modalities) for party in split.parties},
-        regions=len(given.cohort.regions),
-        space=given.cohort.space,
-        defenses=tuple(defenses),
-        targets=targets_of(attack, adversary, split),
-        patients=holdings.patients[:0],
-        _exchange=nothing,
-        _rebuilt=nothing,
-        _auxiliary=_auxiliary(adversary, split, given, holdings),
-        _own_images={},
-        _labels=None,
-    )
+    nobody = np.zeros(0, dtype=np.int64)
+    view = view_of(
+        given, holdings, adversary, split, defenses, targets_of(attack, adversary, split),
+        Lineup(nobody, nobody, nobody), nothing, nothing,
+    )  # fmt: skip
+    return replace(view, _own_images={}, _labels=None)
 
 
 def _knowledge(adversary: Adversary, split: SplitSpec, given: Materials) -> Knowledge:

@@ -15,8 +15,9 @@ from leakaudit.cohorts.cohort import Cohort, CohortSource, Group
 from leakaudit.cohorts.groups import Groups, split_patients
 from leakaudit.errors import DataError
 from leakaudit.exchange.defense import Exposure
-from leakaudit.plan.cells import CohortChoice, TrainingCell
+from leakaudit.plan.cells import CohortChoice
 from leakaudit.plugins import Kind, build
+from leakaudit.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +63,16 @@ def materials(choice: CohortChoice) -> Materials:
     return _materials(choice.model_dump_json())
 
 
-def exposure_of(given: Materials, cell: TrainingCell) -> Exposure:
+def exposure_of(given: Materials, training: TrainingSettings) -> Exposure:
     """How often each training patient is released in this training."""
     owners = given.cohort.patients[given.rows(Group.TRAINING).numpy()]
     counts = np.unique(owners, return_counts=True)[1]
     return Exposure(
-        epochs=cell.training.epochs,
+        epochs=training.epochs,
         samples_per_patient=int(counts.max()),
         patients=len(counts),
-        steps_per_epoch=math.ceil(len(owners) / cell.training.batch_size),
-        batch_size=cell.training.batch_size,
+        steps_per_epoch=math.ceil(len(owners) / training.batch_size),
+        batch_size=training.batch_size,
     )
 
 

@@ -150,7 +150,7 @@ def check_defenses(
     for stack in configuration.defenses:
         built = [build(Kind.DEFENSE, use.use, use.settings) for use in stack.stack]
         cell = _training(configuration, choice, stack, configuration.seeds[0])
-        exposure = exposure_of(given, cell)
+        exposure = exposure_of(given, cell.training)
         try:
             resolved = resolve(built, configuration.split, exposure)
             check_claims(resolved, configuration.split, exposure)

@@ -7,7 +7,7 @@ patients appear by pseudonym, pictures lie beside the record and only where the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -37,6 +37,9 @@ from leakaudit.record.subject import (
     SplitSummary,
     Volatile,
 )
+
+if TYPE_CHECKING:
+    import pandas
 
 SCHEMA_VERSION = "1.4"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
@@ -96,6 +99,25 @@ class Record(Part):
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")
     volatile: Volatile
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The findings as a table, one row each: who got what of whom, by which attack, how surely.
+
+        Columns: ``defense``, ``adversary``, ``victim``, ``asset``, ``attack``, ``levels``,
+        ``metric``, ``region``, ``direction``, ``question``; ``value``, ``blind`` and ``advantage``
+        with the ends of their intervals (``value_lower``, ``value_upper``, ...); ``chance``,
+        ``ceiling``, ``converged`` and ``patients``. What was not measured is NaN, never 0.
+
+        Example:
+            The strongest attack on each party, undefended::
+
+                frame = leakaudit.open_record("runs/first").to_frame()
+                images = frame[(frame.asset == "images") & (frame.metric == "ssim")]
+                images.sort_values("advantage").groupby(["defense", "victim"]).last()
+        """
+        from leakaudit.record.frame import findings_frame
+
+        return findings_frame(self)
 
     @field_validator("seeds")
     @classmethod

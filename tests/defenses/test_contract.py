@@ -15,9 +15,7 @@ from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.stack import claims, resolve
 from leakaudit.plugins import Kind
 from leakaudit.split.spec import SplitSpec
-from leakaudit.training.data import Holdings
-from leakaudit.training.loop import train
-from leakaudit.training.settings import TrainingSettings
+from leakaudit.testing import check_defense
 
 from .conftest import images_of
 
@@ -151,182 +149,12 @@ def test_every_defense_has_its_rows() -> None:
     assert shipped == set(EXAMPLES) == set(REFUSED)
 
 
-@pytest.mark.parametrize("party", ["north", "south"])
 @pytest.mark.parametrize(("name", "settings"), CASES)
-def test_same_seed_same_messages(
-    name: str,
-    settings: Settings,
-    party: str,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
+def test_keeps_what_an_audit_relies_on(
+    name: str, settings: Settings, split: SplitSpec, exposure: Exposure
 ) -> None:
-    images = images_of(split, party, seed=1)
-    first, second = (
-        _released(_endpoint(name, settings, split, exposure, party), images, generator(7), rounds=2)
-        for _ in range(2)
-    )
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_the_global_generator_is_left_alone(
-    name: str,
-    settings: Settings,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    before = torch.random.get_rng_state()
-    _released(
-        _endpoint(name, settings, split, exposure, "south"),
-        images_of(split, "south", seed=1),
-        generator(7),
-    )
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_inputs_are_left_as_they_are(
-    name: str,
-    settings: Settings,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    network = _network(name, settings, split, exposure)
-    endpoint = network.party("south")
-    images = images_of(split, "south", seed=1)
-    features = network.party("south").encoder(images)
-    kept = {level: tensor.clone() for level, tensor in features.items()}
-    for guard in endpoint.guards:
-        for level, tensor in features.items():
-            guard.forward_message(level, tensor, generator(1))
-            guard.backward_message(level, tensor, generator(1))
-        guard.loss_term(images, features, generator(1))
-    assert all(torch.equal(features[level], kept[level]) for level in kept)
-    assert torch.equal(images, images_of(split, "south", seed=1))
-
-
-@pytest.mark.parametrize("party", ["north", "south"])
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_shapes_are_what_is_sent_and_returned(
-    name: str,
-    settings: Settings,
-    party: str,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    network = _network(name, settings, split, exposure)
-    features = network.party(party)(images_of(split, party, seed=1), generator(7))
-    assert {level: tuple(f.shape[1:]) for level, f in features.items()} == network.sent[party]
-    assert set(features) == set(network.split.crossing)
-    for level, sent in features.items():
-        returned = network.party(party).returned(level, torch.ones_like(sent), generator(7))
-        assert returned.shape == sent.shape
-        assert returned.dtype == sent.dtype
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_the_server_accepts_what_is_sent(
-    name: str,
-    settings: Settings,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    network = _network(name, settings, split, exposure)
-    sent = [
-        network.party(party)(images_of(split, party, seed=1), generator(7))
-        for party in split.party_names
-    ]
-    space = (16,) * split.dimensions
-    assert network.head(network.server(sent, space)).shape == (4, 1, *space)
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_gradients_reach_the_encoder_and_are_finite(
-    name: str,
-    settings: Settings,
-    scale: float,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    endpoint = _endpoint(name, settings, split, exposure, "south")
-    images = scale * images_of(split, "south", seed=1)
-    rng = generator(7)
-    features = endpoint(images, rng)
-    loss = sum(f.square().mean() for f in features.values())
-    loss = loss + sum(endpoint.loss_terms(images, features, rng))
-    loss.backward()
-    gradients = [p.grad for p in endpoint.encoder.parameters()]
-    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
-    if scale == 1.0:
-        assert any(g is not None and g.abs().max() > 0 for g in gradients)
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_a_saved_state_gives_the_same_messages(
-    name: str,
-    settings: Settings,
-    split: SplitSpec,
-    exposure: Exposure,
-    generator: Callable[[int], Generator],
-) -> None:
-    images = images_of(split, "south", seed=1)
-    saved = _network(name, settings, split, exposure, seed=3)
-    other = _network(name, settings, split, exposure, seed=4)
-    other.load_state_dict(saved.state_dict())
-    pairs = zip(
-        _released(saved.party("south"), images, generator(7)),
-        _released(other.party("south"), images, generator(7)),
-        strict=True,
-    )
-    assert all(torch.equal(a, b) for a, b in pairs)
-
-
-class Unheard:
-    """Keeps every epoch, and nothing of it."""
-
-    def __call__(self, message: object) -> None: ...
-
-    def records(self, epoch: int) -> bool:
-        return True
-
-    def update(self, *arguments: object) -> None: ...
-
-    def snapshot(self, epoch: int, network: object) -> None: ...
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_recording_weight_updates_does_not_change_what_is_trained(
-    name: str, settings: Settings, flat_split: SplitSpec, exposure: Exposure
-) -> None:
-    images = {party: images_of(flat_split, party, seed=1) for party in flat_split.party_names}
-    masks = (images["north"] > 0.5).float()
-    holdings = Holdings(images, masks, torch.arange(4))
-    defenses = resolve([plugins.build(Kind.DEFENSE, name, settings)], flat_split, exposure)
-    unwatched, watched = (
-        train(
-            holdings, torch.arange(4), flat_split, defenses,
-            TrainingSettings(epochs=2, batch_size=2), seed=3, recorder=Unheard(), probes=probes,
-        )
-        for probes in ((), (0, 2))
-    )  # fmt: skip
-    assert watched.losses == unwatched.losses
-    weights = unwatched.network.state_dict()
-    for key, weight in watched.network.state_dict().items():
-        assert torch.equal(weight, weights[key]), key
-
-
-@pytest.mark.parametrize(("name", "settings"), CASES)
-def test_repr_rebuilds_it(name: str, settings: Settings) -> None:
-    defense = plugins.build(Kind.DEFENSE, name, settings)
-    again = eval(repr(defense), {type(defense).__name__: type(defense)})
-    assert again == defense
+    """Settings, seeds, inputs, shapes, gradients, saved states: `leakaudit.testing`."""
+    check_defense(plugins.build(Kind.DEFENSE, name, settings), split, exposure)
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from command_line import write_npz
 from fenced import ROOT, blocks
 from shell import Shell, typed_page
 
+from leakaudit.cells.scores import PRIMARY
 from leakaudit.cli.reference import reference
 from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.record import read_record
 
 README = ROOT / "README.md"
 ADD_AN_ATTACK = ROOT / "docs" / "add-an-attack.md"
@@ -105,7 +108,7 @@ def test_a_strangers_attack_is_audited(tmp_path: Path) -> None:
     package = tmp_path / "nearest"
     package.mkdir()
     packaging, use = blocks(ADD_AN_ATTACK, "toml")
-    (attack,) = blocks(ADD_AN_ATTACK, "python")
+    attack, trial = blocks(ADD_AN_ATTACK, "python")
     (package / "pyproject.toml").write_text(packaging.text, encoding="utf-8")
     (package / "nearest.py").write_text(attack.text, encoding="utf-8")
     site = tmp_path / "site"
@@ -114,6 +117,13 @@ def test_a_strangers_attack_is_audited(tmp_path: Path) -> None:
          "--no-build-isolation", "--target", site, package],
         check=True, capture_output=True,
     )  # fmt: skip
+
+    tried = subprocess.run(
+        [sys.executable, "-c", trial.text], check=False, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(site)},
+    )  # fmt: skip
+    assert tried.returncode == 0, tried.stderr
+    assert "victim='south'" in tried.stdout
 
     shell = Shell(tmp_path, site)
     typed_page(ADD_AN_ATTACK, shell, lambda command: command)
@@ -136,6 +146,13 @@ def test_a_strangers_attack_is_audited(tmp_path: Path) -> None:
     )  # fmt: skip
     changes = " ".join(f"--set '{change}'" for change in SMALL)
     shell.type(f"leakaudit run audit.toml --out run --quiet {changes}")
-    record = (tmp_path / "run" / "audit.json").read_text(encoding="utf-8")
-    assert '"attack": "nearest-message"' in record
-    assert "nearest neighbour" in record
+    record = read_record(tmp_path / "run")
+    assert "nearest neighbour" in {attack.source for attack in record.attacks}
+    found = [
+        each
+        for each in record.findings
+        if each.attack == "nearest-message" and (each.metric, each.region) == PRIMARY["images"]
+    ]
+    # With a curve it can come to "none shown"; without one it never could.
+    assert found
+    assert all(each.converged is not None for each in found)
