@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 
 from leakaudit.audit.bisection import Tried, least_strength, next_strength, why_over
 from leakaudit.cells.finished import Finished
+from leakaudit.cohorts.cohort import Group
 from leakaudit.judgement.answer import hopeless
 from leakaudit.judgement.assemble import Frame, findings_of, held, measured
-from leakaudit.judgement.price import dice_estimates, main_region
+from leakaudit.judgement.price import (
+    dice_cells,
+    dice_estimates,
+    idle_cells,
+    main_region,
+    segments_nothing,
+)
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack
@@ -98,10 +105,15 @@ def _judge(
     dice = dice_estimates(record.utility, region)
 
     floor = configuration.judgement.least_dice
+    patients = frame.given.groups.patients[Group.VALIDATION]
+    drawn, idle = (of(done.trainings, region, patients) for of in (dice_cells, idle_cells))
+    bare = drawn.get(found.undefended)
+    works = not segments_nothing(bare, idle.get(found.undefended))
 
     def judged(setting: str) -> Tried:
         mine = [each for each in stand if each.setting == setting]
-        return came_to(mine, targets, useless=hopeless(dice.get(setting), floor))
+        dead = works and segments_nothing(drawn.get(setting), idle.get(setting), bare)
+        return came_to(mine, targets, useless=dead or hopeless(dice.get(setting), floor))
 
     return judged
 
@@ -114,7 +126,7 @@ def came_to(
     Args:
         standings: its own, to every target.
         targets: budgets on leakage, and floors that Dice must keep.
-        useless: its Dice is surely below `least_dice`.
+        useless: its Dice is surely below `least_dice`, or its network draws nothing.
     """
     leaks = [each.outcome for each in standings if targets[each.target].kind == "leakage"]
     floors = [each.outcome for each in standings if targets[each.target].kind == "utility"]

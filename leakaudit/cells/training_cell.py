@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from leakaudit.cells.asking import ask_about_images
 from leakaudit.cells.claim_checks import check_claims
@@ -47,6 +48,7 @@ class RegionUtility(Section):
     dice: dict[str, float | None]
     hd95: dict[str, float | None]
     dice_over_all_pixels: float | None
+    idle: dict[str, float | None] = Field(default_factory=dict)
 
 
 class TrainingResult(Section):
@@ -120,7 +122,8 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
     return TrainingResult(
         utility={
             region: RegionUtility(
-                dice=score.dice, hd95=score.hd95, dice_over_all_pixels=score.dice_over_all_pixels
+                dice=score.dice, hd95=score.hd95,
+                dice_over_all_pixels=score.dice_over_all_pixels, idle=score.idle,
             )
             for region, score in scores.items()
         },

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from leakaudit.judgement.price import change, dice_estimates, difference
+from leakaudit.judgement.price import change, dice_estimates, difference, segments_nothing
 from leakaudit.policy import PolicyFile
 from leakaudit.record import Answer, Estimate, Standing, TargetSummary, Utility
 from leakaudit.statistics import Cells
 
 SURE = 0.05
-# Dice of an empty mask is 0; a few voxels hit by chance are no segmentation.
-EMPTY_MASK = 0.02
 
 
 def answer(
@@ -26,6 +24,7 @@ def answer(
     region: str,
     least_dice: float | None,
     policy: PolicyFile | None = None,
+    idle: Mapping[str, Cells] | None = None,
 ) -> Answer | None:
     """The setting that meets every target at the least price, or what came nearest.
 
@@ -42,6 +41,7 @@ def answer(
         region: whose Dice is the price.
         least_dice: Dice below which a setting is of no use; None for no such floor.
         policy: that set the targets; None where the configuration did.
+        idle: Dice of a mask that is empty or full, by setting; None: of an empty one.
 
     Returns:
         None where there is no target.
@@ -49,12 +49,13 @@ def answer(
     if not targets:
         return None
     estimates = dice_estimates(utility, region)
-    works = not segments_nothing(estimates.get(undefended))
+    nothing, without = idle or {}, dice.get(undefended)
+    works = not segments_nothing(without, nothing.get(undefended))
     useless = tuple(
         name
         for name in settings
         if hopeless(estimates.get(name), least_dice)
-        or (works and segments_nothing(estimates.get(name)))
+        or (works and segments_nothing(dice.get(name), nothing.get(name), without))
     )
     of = {name: [each for each in standings if each.setting == name] for name in settings}
     kept = [name for name in settings if name not in useless]
@@ -102,11 +103,6 @@ def hopeless(dice: Estimate | None, least_dice: float | None) -> bool:
     return (dice.mean if upper is None else upper) < least_dice
 
 
-def segments_nothing(dice: Estimate | None) -> bool:
-    """Whether Dice is that of an empty mask: it protects nothing worth protecting."""
-    return dice is not None and dice.mean <= EMPTY_MASK
-
-
 def _mean(estimate: Estimate | None) -> float:
     return float("-inf") if estimate is None else estimate.mean
 
@@ -144,7 +140,9 @@ def _unmet(
     useless: Sequence[str],
     targets: Sequence[TargetSummary],
 ) -> str:
-    floor = f"; {len(useless)} left out for a Dice below the floor" if useless else ""
+    floor = (
+        f"; {len(useless)} left out for a Dice below the floor, or of no mask" if useless else ""
+    )
     if nearest is None or excess is None:
         return (
             f"no setting meets every target, and none has bounds to say which came nearest{floor}"

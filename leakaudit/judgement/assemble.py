@@ -20,7 +20,7 @@ from leakaudit.judgement.foreseen import foresee, measured_spreads
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.interferences import interferences
 from leakaudit.judgement.presences import presences
-from leakaudit.judgement.price import dice_cells, main_region
+from leakaudit.judgement.price import dice_cells, idle_cells, main_region
 from leakaudit.judgement.questions import failures, questions
 from leakaudit.judgement.recorded import recorded
 from leakaudit.judgement.rules import rule_targets, standings_to_rules
@@ -217,6 +217,7 @@ def assemble(
         answer(
             settings, targets, stand, dice, record.utility, undefended=found.undefended,
             region=region, least_dice=configuration.judgement.least_dice, policy=frame.policy,
+            idle=idle_cells(done.trainings, region, patients),
         )
         if found.gathered
         else None

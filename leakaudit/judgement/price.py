@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from leakaudit.cells.training_cell import TrainingResult
+from leakaudit.cells.training_cell import RegionUtility, TrainingResult
 from leakaudit.errors import DataError
 from leakaudit.judgement.utility import by_setting
 from leakaudit.plan.plan import TrainingId
 from leakaudit.record import Estimate, Utility
 from leakaudit.record.estimates import recorded
 from leakaudit.statistics import Cells, Comparison, Direction, compare
+
+# Dice of an empty mask is 0; a few voxels hit by chance are no segmentation.
+EMPTY_MASK = 0.05
 
 
 def main_region(results: Mapping[TrainingId, TrainingResult], regions: Sequence[str]) -> str:
@@ -31,12 +35,28 @@ def dice_cells(
         region: whose Dice.
         patients: validation patients.
     """
+    return _cells_of(results, region, patients, lambda scores: scores.dice)
+
+
+def idle_cells(
+    results: Mapping[TrainingId, TrainingResult], region: str, patients: Sequence[str]
+) -> dict[str, Cells]:
+    """Dice of a mask that is empty or marks everything, for the same patients and seeds."""
+    return _cells_of(results, region, patients, lambda scores: scores.idle)
+
+
+def _cells_of(
+    results: Mapping[TrainingId, TrainingResult],
+    region: str,
+    patients: Sequence[str],
+    of: Callable[[RegionUtility], Mapping[str, float | None]],
+) -> dict[str, Cells]:
     found = {}
     for setting, seeds in by_setting(results).items():
         if seeds[0].reference:
             continue
         rows = {
-            identity.seed: [results[identity].utility[region].dice.get(name) for name in patients]
+            identity.seed: [of(results[identity].utility[region]).get(name) for name in patients]
             for identity in seeds
             if region in results[identity].utility
         }
@@ -53,6 +73,36 @@ def dice_estimates(utility: Iterable[Utility], region: str) -> dict[str, Estimat
         for entry in utility
         if (entry.metric, entry.region, entry.reference) == ("dice", region, False)
     }
+
+
+def segments_nothing(dice: Cells | None, idle: Cells | None, bare: Cells | None = None) -> bool:
+    """Whether a network draws no better than one that learnt nothing, patient by patient.
+
+    It protects nothing worth protecting. Few patients bound every Dice from below by little: a
+    network that surely lost no half of what it draws undefended is given the benefit.
+
+    Args:
+        dice: of the setting; None where it was not measured.
+        idle: Dice of a mask that is empty or full; None: of an empty one.
+        bare: Dice without any defense; None where the mean must decide.
+    """
+    if dice is None:
+        return False
+    nothing = replace(dice, values=np.zeros_like(dice.values))
+    above = difference(dice, idle or nothing)
+    if above is None or above.difference.mean is None:
+        return False
+    if bare is None or above.difference.at_least is None:
+        return above.difference.mean <= EMPTY_MASK
+    return above.difference.at_least <= EMPTY_MASK and _lost_half(dice, bare)
+
+
+def _lost_half(dice: Cells, bare: Cells) -> bool:
+    left = difference(dice, replace(bare, values=bare.values / 2))
+    if left is None or left.difference.mean is None:
+        return True
+    most = left.difference.at_most
+    return (left.difference.mean if most is None else most) < 0
 
 
 def labelled(rows: Mapping[int, Sequence[float | None]], patients: Sequence[str]) -> Cells | None:

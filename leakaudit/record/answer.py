@@ -114,7 +114,8 @@ class Answer(Part):
     standings: tuple[Standing, ...]
     useless: tuple[str, ...] = Field(
         default=(),
-        description="settings whose Dice is surely below `least_dice`, or that of an empty mask",
+        description="settings whose Dice is surely below `least_dice`, or not surely better than "
+        "that of an empty or a full mask",
     )
     least: str | None = Field(description="the setting that meets all at the least price in Dice")
     dice_change: Estimate | None = Field(

@@ -26,17 +26,25 @@ class RegionScore:
         hd95: pseudonym to the mean over samples of the 95th percentile of the symmetric surface
             distance, in voxels; None where no sample has both surfaces.
         dice_over_all_pixels: Dice over every voxel of every patient together.
+        idle: pseudonym to the Dice of whichever scores more, a mask that is empty or one that
+            marks every voxel: what a network reaches that learnt nothing.
     """
 
     dice: dict[str, float | None]
     hd95: dict[str, float | None]
     dice_over_all_pixels: float | None
+    idle: dict[str, float | None]
 
 
 def dice(intersection: float, predicted: float, true: float) -> float | None:
     """Dice from voxel counts; None where both sets are empty."""
     total = predicted + true
     return 2.0 * intersection / total if total else None
+
+
+def _filled(true: float, voxels: float) -> float:
+    """Of marking everything; an empty mask never scores more."""
+    return 2.0 * true / (true + voxels)
 
 
 def evaluate(
@@ -56,7 +64,7 @@ def evaluate(
         regions: names, in channel order.
     """
     if not len(rows):
-        return {region: RegionScore({}, {}, None) for region in regions}
+        return {region: RegionScore({}, {}, None, {}) for region in regions}
     counts: dict[str, npt.NDArray[np.float64]] = {}
     distances: dict[str, list[npt.NDArray[np.float64]]] = {}
     for chunk in torch.split(rows, 32):
@@ -66,20 +74,21 @@ def evaluate(
         flat = (len(chunk), len(regions), -1)
         both = np.stack(
             [(prediction & truth).reshape(flat).sum(-1), prediction.reshape(flat).sum(-1),
-             truth.reshape(flat).sum(-1)],
+             truth.reshape(flat).sum(-1), np.full(flat[:2], math.prod(truth.shape[2:]))],
             axis=-1,
         )  # fmt: skip
         for owner, count, distance in zip(patients[chunk.numpy()], both, surface, strict=True):
-            counts[owner] = counts.get(owner, np.zeros((len(regions), 3))) + count
+            counts[owner] = counts.get(owner, np.zeros((len(regions), 4))) + count
             distances.setdefault(owner, []).append(distance)
     owners = sorted(counts)
     scores = {}
     for index, region in enumerate(regions):
         total = np.sum([counts[owner][index] for owner in owners], axis=0)
         scores[region] = RegionScore(
-            dice={owner: dice(*counts[owner][index]) for owner in owners},
+            dice={owner: dice(*counts[owner][index][:3]) for owner in owners},
             hd95={owner: _mean([sample[index] for sample in distances[owner]]) for owner in owners},
-            dice_over_all_pixels=dice(*total),
+            dice_over_all_pixels=dice(*total[:3]),
+            idle={owner: _filled(*counts[owner][index][2:]) for owner in owners},
         )
     return scores
 

@@ -76,7 +76,7 @@ def recommendations(index: Index) -> Section:
         blocks.append(
             Paragraph(
                 say(
-                    f"Not ranked, for Dice is surely below the floor{_of(floor)}: "
+                    f"Not ranked, for Dice is {_too_low(floor)}: "
                     f"{joined(left_out)}. A network that segments nothing is no protection."
                 )
             )
@@ -85,8 +85,10 @@ def recommendations(index: Index) -> Section:
     return Section("10", "Recommendations", tuple(blocks))
 
 
-def _of(floor: float | None) -> str:
-    return "" if floor is None else f" of {number(floor)}"
+def _too_low(floor: float | None) -> str:
+    if floor is None:
+        return "no better than that of an empty or a full mask"
+    return f"surely below the floor of {number(floor)}"
 
 
 def _answered(index: Index) -> list[Block]:

@@ -10,7 +10,7 @@ import pytest
 
 from leakaudit.judgement.answer import answer, hopeless
 from leakaudit.judgement.findings import FindingId, Series
-from leakaudit.judgement.price import change, labelled
+from leakaudit.judgement.price import change, labelled, segments_nothing
 from leakaudit.judgement.standing import Findings, Limit, standing, standings
 from leakaudit.judgement.tradeoff import MARGIN, defense_capability, dominated
 from leakaudit.judgement.unfinished import Planned
@@ -204,6 +204,49 @@ def test_a_network_that_draws_nothing_is_never_recommended_even_without_a_floor(
     assert found.useless == ("x",)
     assert found.least is None
     assert answered({"none": 0.8, "x": 0.0}, {"none": 0.85, "x": 0.1}, 0.3).least == "x"
+
+
+def drawn(mean: float, spread: float, patients: int = 12, seeds: int = 3) -> Cells:
+    rng = np.random.default_rng(3)
+    values = (mean + spread * rng.standard_normal((seeds, patients))).clip(0, 1)
+    rows = {seed: values[seed].tolist() for seed in range(seeds)}
+    found = labelled(rows, tuple(f"v{number}" for number in range(patients)))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "idle", "nothing"),
+    [
+        (0.0, 0.0, 0.0, True),
+        (0.03, 0.03, 0.0, True),  # a few voxels by chance
+        (0.3, 0.25, 0.0, False),
+        (0.1, 0.02, 0.1, True),  # marks everything
+        (0.03, 0.002, 0.1, True),  # noise, a little of it everywhere
+        (0.4, 0.1, 0.1, False),
+    ],
+)
+def test_a_network_that_learnt_nothing_is_told_by_its_bound(
+    mean: float, spread: float, idle: float, nothing: bool
+) -> None:
+    found = segments_nothing(drawn(mean, spread), drawn(idle, 0.0), drawn(0.8, 0.05))
+    assert found is nothing
+
+
+def test_few_patients_who_bound_little_do_not_make_a_network_dead() -> None:
+    few = drawn(0.7, 0.2, patients=2, seeds=1), drawn(0.8, 0.05, patients=2, seeds=1)
+    assert not segments_nothing(few[0], None, few[1])
+
+
+def test_what_draws_a_few_voxels_by_chance_is_not_recommended() -> None:
+    stand = standings(["none", "x"], [target(0.3)], findings({"none": 0.8, "x": 0.0}))
+    dice = {"none": drawn(0.8, 0.05), "x": drawn(0.03, 0.03)}
+    found = answer(
+        ["none", "x"], [target(0.3).summary], stand, dice, used({"none": 0.8, "x": 0.03}),
+        undefended="none", region="WT", least_dice=None,
+    )  # fmt: skip
+    assert found is not None
+    assert (found.useless, found.least) == (("x",), None)
 
 
 def test_hopeless_needs_to_be_sure() -> None:
