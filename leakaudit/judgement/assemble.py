@@ -16,7 +16,7 @@ from leakaudit.judgement.answer import answer
 from leakaudit.judgement.bounds import bounds
 from leakaudit.judgement.claims import claim_checks
 from leakaudit.judgement.findings import finding, gather
-from leakaudit.judgement.foreseen import foresee, measured_spreads
+from leakaudit.judgement.foreseen import foresee, measured_ceiling, measured_spreads
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.interferences import interferences
 from leakaudit.judgement.presences import presences
@@ -225,7 +225,8 @@ def assemble(
     added = {
         "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
         "power": foresee(
-            frame.asked, sizes_of(given.groups), measured_spreads(found.gathered, found.undefended)
+            frame.asked, sizes_of(given.groups), measured_spreads(found.gathered, found.undefended),
+            measured_ceiling(found.gathered),
         ),
         "answer": None if answered is None else with_uncovered(answered, record),
         "searches": searches,

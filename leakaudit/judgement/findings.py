@@ -171,6 +171,14 @@ def ceiling_figure(key: FindingId, series: Series) -> Figure | None:
     )  # fmt: skip
 
 
+def ceiling_bounds(key: FindingId, series: Series) -> tuple[float, float] | None:
+    """Its one-sided bounds; None where it was not measured."""
+    measured = ceiling_figure(key, series)
+    if measured is None or measured.at_least is None or measured.at_most is None:
+        return None
+    return measured.at_least, measured.at_most
+
+
 def cannot_tell(key: FindingId, series: Series) -> str:
     """Why the judge's silence says nothing: from the truth it is not surely better than guessing.
 
@@ -202,12 +210,8 @@ def value_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure:
 
 def advantage_figure(key: FindingId, series: Series, level: float = 0.95) -> Figure | None:
     """What the attack adds to the blind baseline; None where blind is perfect or has no ceiling."""
-    measured = ceiling_figure(key, series)
-    ends = None
-    if measured is not None and measured.at_least is not None and measured.at_most is not None:
-        ends = measured.at_least, measured.at_most
     return estimates.advantage_figure(
-        series.values, series.blind, series.patients, ceiling_ends=ends,
+        series.values, series.blind, series.patients, ceiling_ends=ceiling_bounds(key, series),
         ceiling=one_of(key, series), chance=series.chance,
         limits=load(Kind.METRIC, key.metric).range, rate=key.metric in RATES,
         trials=series.trials, direction=direction_of(key.metric), level=level,

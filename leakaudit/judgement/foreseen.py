@@ -10,7 +10,7 @@ import numpy as np
 
 from leakaudit.cells.views import targets_of
 from leakaudit.cohorts.cohort import Group
-from leakaudit.judgement.findings import FindingId, Series, ceiling_of, is_primary
+from leakaudit.judgement.findings import FindingId, Series, ceiling_of, is_primary, one_of
 from leakaudit.judgement.power import Enough, enough, reach, smallest_of_the_worst
 from leakaudit.judgement.silence import STATED, Design
 from leakaudit.judgement.unfinished import assets_of
@@ -33,6 +33,7 @@ def foresee(
     configuration: AuditConfiguration,
     sizes: Sizes,
     spreads: Mapping[Asset, Spread] | None = None,
+    ceiling: float | None = None,
 ) -> tuple[Power, ...]:
     """The smallest leak that a plan can exclude, and how large it would have to be.
 
@@ -40,10 +41,11 @@ def foresee(
         configuration: what is asked of whom.
         sizes: patients in every group.
         spreads: measured ones; the others are assumed as stated.
+        ceiling: what was found from the true images, where identity is asked; None: not measured.
     """
     measured = spreads or {}
     alike: dict[tuple[Design, int], list[str]] = defaultdict(list)
-    for adversary, design, series in _questions(configuration, sizes):
+    for adversary, design, series in _questions(configuration, sizes, ceiling):
         alike[design, series].append(adversary)
     order = list(dict.fromkeys(design.asset for design, _ in alike))
     return tuple(
@@ -83,6 +85,19 @@ def measured_spreads(gathered: Mapping[FindingId, Series], undefended: str) -> d
             if leak < nearest:
                 nearest, found[asset] = leak, spread
     return found
+
+
+def measured_ceiling(gathered: Mapping[FindingId, Series]) -> float | None:
+    """The least share of patients that a picker found from the true images; None: not measured."""
+    found = [
+        one
+        for key, series in gathered.items()
+        if is_primary(key)
+        and key.asset == "identity"
+        and series.ceiling is not None
+        and (one := one_of(key, series)) is not None
+    ]
+    return min(found, default=None)
 
 
 def _spread(values: Doubles) -> Spread | None:
@@ -133,11 +148,12 @@ def _power(
         seeds_needed=None if needed is None else needed.seeds,
         spread=measured or STATED.get(design.asset),
         measured=measured is not None,
+        ceiling=design.ceiling,
     )
 
 
 def _questions(
-    configuration: AuditConfiguration, sizes: Sizes
+    configuration: AuditConfiguration, sizes: Sizes, ceiling: float | None
 ) -> Iterator[tuple[str, Design, int]]:
     """Adversary, size, and number of attacks and levels, of everything that is attacked."""
     split = configuration.split
@@ -157,5 +173,6 @@ def _questions(
             others = sizes[Group.VALIDATION] if asset == "membership" else 0
             if asset == "membership" and not others:
                 continue
-            design = Design(asset, patients, len(configuration.seeds), others)
+            one = ceiling if asset == "identity" else None
+            design = Design(asset, patients, len(configuration.seeds), others, one)
             yield adversary.name, design, count

@@ -8,29 +8,18 @@ the answer: it takes more patients or seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from leakaudit.judgement.findings import Series, ceiling_of
-from leakaudit.judgement.silence import (
-    ADVERSARY,
-    SETTING,
-    UNDEFENDED,
-    VICTIM,
-    Design,
-    controls_of,
-    finding_id,
-    silent,
-)
-from leakaudit.judgement.unfinished import Planned
-from leakaudit.judgement.verdicts import controls, verdicts
-from leakaudit.record import Verdict
+from leakaudit.judgement.findings import FindingId, Series, one_of
+from leakaudit.judgement.silence import SETTING, Design, finding_id, silent
+from leakaudit.judgement.simulated import simulate
 from leakaudit.record.estimates import RATES, advantage_values, cells, zero_of_rate
 from leakaudit.record.power import PROMISE, Spread
-from leakaudit.statistics import Direction, worst_estimate
+from leakaudit.statistics import Direction, Verdict, worst_estimate
 from leakaudit.statistics.verdict import PATIENT_THRESHOLD
 
 AUDITS = 100
@@ -89,18 +78,21 @@ def reach(
     """
     if design.patients < _FEWEST:
         return Reach(None, 0.0, f"{design.patients} patient(s): no leak can be told from chance")
-    said = list(_audits(design, threshold, patient_threshold, spread, audits))
-    quiet = [verdict for verdict in said if verdict.verdict != "leak shown"]
+    found = simulate(design, threshold, patient_threshold, spread, audits)
+    said, leak = found.said, Verdict.LEAK_SHOWN
+    quiet = [each for each in said if each.judgement.verdict is not leak]
     # Of one size all have the same: too few patients or seeds, or no interval.
-    if not quiet or all(verdict.doubts or _at_most(verdict) is None for verdict in quiet):
-        why = quiet[0].doubts or (quiet[0].reason,) if quiet else ("chance alone shows leaks",)
-        return Reach(None, 0.0, "; ".join(why))
+    if not quiet or found.doubts or all(each.at_most is None for each in quiet):
+        why = "; ".join(found.doubts) or (
+            quiet[0].judgement.reason if quiet else "chance alone shows leaks"
+        )
+        return Reach(None, 0.0, why)
     # Chance alone shows a leak in one of twenty audits of nothing, however many attacks are tried.
     calm = len(quiet) / len(said)
-    silent_share = sum(verdict.verdict == "none shown" for verdict in quiet) / len(quiet)
+    silent_share = sum(each.judgement.verdict is Verdict.NONE_SHOWN for each in quiet) / len(quiet)
     every = min(1.0, PROMISE / calm) ** (1 / series)
     return Reach(
-        smallest=_excluded([_at_most(verdict) for verdict in said], every),
+        smallest=_excluded([each.at_most for each in said], every),
         share=calm * silent_share**series,
     )
 
@@ -160,27 +152,6 @@ def enough(
     return None
 
 
-def _audits(
-    design: Design,
-    threshold: float,
-    patient_threshold: float,
-    spread: Spread | None,
-    audits: int,
-) -> Iterator[Verdict]:
-    """Verdicts of simulated audits."""
-    base = controls_of(design)
-    known = controls(base, UNDEFENDED)
-    question = (SETTING, ADVERSARY, VICTIM, design.asset, "")
-    key = finding_id(design, SETTING)
-    for number in range(audits):
-        series = silent(design, np.random.default_rng(number), spread)
-        yield from verdicts(
-            {**base, key: series}, known, [question], Planned(design.seeds),
-            undefended=UNDEFENDED, threshold=threshold,
-            patient_threshold=patient_threshold,
-        )  # fmt: skip
-
-
 @lru_cache(maxsize=256)
 def smallest_of_the_worst(
     design: Design, *, series: int = 1, spread: Spread | None = None
@@ -197,32 +168,28 @@ def smallest_of_the_worst(
     """
     if design.patients < _FEWEST:
         return None
-    metric = finding_id(design, SETTING).metric
+    key = finding_id(design, SETTING)
     bounds = [
-        _worst(metric, silent(design, np.random.default_rng(number), spread))
+        _worst(key, silent(design, np.random.default_rng(number), spread))
         for number in range(_AUDITS_OF_THE_WORST)
     ]
     return _excluded(bounds, PROMISE ** (1 / series))
 
 
-def _worst(metric: str, series: Series) -> float | None:
+def _worst(key: FindingId, series: Series) -> float | None:
     """Upper bound on the advantage over the patient who leaks most."""
-    ceiling = ceiling_of(metric, len(series.patients)) or 1.0
-    if metric not in RATES or series.chance is None:
+    ceiling = one_of(key, series) or 1.0
+    if key.metric not in RATES or series.chance is None:
         values = advantage_values(series.values, series.blind, ceiling)
         hits = None
     else:
         zero = zero_of_rate(series.chance, series.blind)
         values = (series.values - zero) / (ceiling - zero)
-        hits = (-zero / (ceiling - zero), 1.0)
+        hits = (-zero / (ceiling - zero), (1 - zero) / (ceiling - zero))
     if values is None:
         return None
     found = worst_estimate(cells(values, series.patients), direction=Direction.HIGHER, hits=hits)
     return found.at_most
-
-
-def _at_most(verdict: Verdict) -> float | None:
-    return None if verdict.advantage is None else verdict.advantage.one_sided_upper
 
 
 def _excluded(bounds: Sequence[float | None], share: float) -> float | None:

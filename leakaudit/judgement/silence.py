@@ -44,12 +44,15 @@ class Design:
         patients: attacked.
         seeds: of the training.
         others: patients of the other kind: who never trained, where membership is asked.
+        ceiling: share of patients that the judge finds from the truth, where it is a model; None:
+            not measured yet, and taken for all.
     """
 
     asset: Asset
     patients: int
     seeds: int
     others: int = 0
+    ceiling: float | None = None
 
 
 def finding_id(design: Design, setting: str, *, shuffled: bool = False) -> FindingId:
@@ -73,7 +76,7 @@ def silent(design: Design, rng: np.random.Generator, spread: Spread | None = Non
         case "identity":
             chance = 1 / design.patients
             values = (rng.random(shape) < chance).astype(np.float64)
-            return _series(values, np.full(shape, chance), chance, None)
+            return _series(values, np.full(shape, chance), chance, None, _from_truth(design))
         case "membership":
             values = np.stack([_placements(shape[1], design.others, rng) for _ in range(shape[0])])
             return _series(values, np.full(shape, 0.5), 0.5, min(shape[1], design.others))
@@ -91,15 +94,17 @@ def controls_of(design: Design) -> dict[FindingId, Series]:
     level = np.full(shape[1], _BLIND) if design.asset in STATED else None
     chance = None if level is not None else _chance(design)
     blind = np.broadcast_to(level if level is not None else np.full(shape[1], chance), shape)
+    truth = _from_truth(design)
     ceiling = ceiling_of(PRIMARY[design.asset][0], shape[1]) or 1.0
+    ceiling = ceiling if truth is None else float(truth.mean())
     wobble = 0.01 * np.sin(np.arange(shape[0] * shape[1])).reshape(shape)
     leaking = np.clip(blind + _OPEN * (ceiling - blind) + wobble, 0.0, ceiling)
     trials = None if design.asset != "membership" else min(shape[1], design.others)
     mixed = np.clip(blind[:1] - 0.05 + wobble[:1], 0.0, ceiling)
     return {
-        finding_id(design, UNDEFENDED): _series(leaking, np.array(blind), chance, trials),
+        finding_id(design, UNDEFENDED): _series(leaking, np.array(blind), chance, trials, truth),
         finding_id(design, UNDEFENDED, shuffled=True): _series(
-            mixed, np.array(blind[:1]), chance, trials
+            mixed, np.array(blind[:1]), chance, trials, truth
         ),
     }
 
@@ -133,7 +138,22 @@ def _placements(
     return np.concatenate([above, 1 - np.searchsorted(np.sort(mine), theirs) / max(members, 1)])
 
 
-def _series(values: Doubles, blind: Doubles, chance: float | None, trials: int | None) -> Series:
+def _from_truth(design: Design) -> Doubles | None:
+    """(1, patients) whom the judge finds from the truth."""
+    if design.ceiling is None or design.asset != "identity":
+        return None
+    return (np.arange(design.patients) < round(design.ceiling * design.patients))[None].astype(
+        np.float64
+    )
+
+
+def _series(
+    values: Doubles,
+    blind: Doubles,
+    chance: float | None,
+    trials: int | None,
+    ceiling: Doubles | None = None,
+) -> Series:
     return Series(
         values=values,
         blind=blind,
@@ -142,4 +162,5 @@ def _series(values: Doubles, blind: Doubles, chance: float | None, trials: int |
         samples=values.size,
         chance=chance,
         trials=trials,
+        ceiling=ceiling,
     )

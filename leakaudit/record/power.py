@@ -44,6 +44,11 @@ class Power(Part):
     measured: bool = Field(
         default=False, description="the spread is this audit's own; otherwise it is assumed"
     )
+    ceiling: Number | None = Field(
+        default=None,
+        description="identity: share of patients that the picker found from the true images; null: "
+        "not measured yet, taken for all of them",
+    )
 
     @property
     def reachable(self) -> bool:

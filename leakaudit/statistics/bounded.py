@@ -35,7 +35,7 @@ def tail_probability(
     values: npt.ArrayLike,
     mean: npt.ArrayLike,
     *,
-    top: float = 1.0,
+    top: npt.ArrayLike = 1.0,
     counts: Doubles | None = None,
 ) -> Doubles:
     """The share of weighings that reach ``mean``: small where so high a mean is not to be believed.
@@ -47,7 +47,7 @@ def tail_probability(
     Args:
         values: (..., n), none above ``top``.
         mean: (...) the mean asked about.
-        top: upper end of the range.
+        top: upper end of the range, () or (...).
         counts: (n,) how often each value occurs; None: once.
 
     Returns:
@@ -58,7 +58,7 @@ def tail_probability(
     often = np.ones(sample.shape[-1] + 1)
     if counts is not None:
         often[:-1] = counts
-    ends = np.full((*sample.shape[:-1], 1), float(top))
+    ends = np.broadcast_to(np.asarray(top, dtype=np.float64)[..., None], (*sample.shape[:-1], 1))
     distances = np.concatenate([sample, ends], axis=-1) - asked[..., None]
     high, low = distances.max(axis=-1), distances.min(axis=-1)
     open_ = (high > 0) & (low < 0)
@@ -97,13 +97,13 @@ def _saddle(distances: Doubles, often: Doubles) -> Doubles:
     return low[..., 0] + width / 2
 
 
-def upper_bound(values: npt.ArrayLike, level: float, *, top: float = 1.0) -> Doubles:
+def upper_bound(values: npt.ArrayLike, level: float, *, top: npt.ArrayLike = 1.0) -> Doubles:
     """One-sided upper bound of the mean at this confidence; there is no lower end of the range.
 
     Args:
         values: (..., n) independent values, one per patient or trial, none above ``top``.
         level: confidence, such as 0.95.
-        top: upper end of the range.
+        top: upper end of the range, () or (...).
 
     Returns:
         float64 (...).
@@ -111,16 +111,17 @@ def upper_bound(values: npt.ArrayLike, level: float, *, top: float = 1.0) -> Dou
     sample, counts = np.asarray(values, dtype=np.float64), None
     n, score = sample.shape[-1], float(special.ndtri(level))
     low, error = sample.mean(axis=-1), sample.std(axis=-1) / n**0.5
-    high = np.full_like(low, float(top))
+    end = np.asarray(top, dtype=np.float64)
+    high = np.full_like(low, end)
     # What no value showed, if all are alike: the bound lies not far from here.
     unseen = -(high - low) * np.log(1 - level) / n
     guess = low + score * error + unseen
     if sample.ndim == 1 and n > _MANY:
         high = np.minimum(high, low + 8 * error + 3 * unseen)
-        sample, counts = _grouped(sample, float(top))
+        sample, counts = _grouped(sample, float(end))
 
     def beyond(mean: Doubles) -> Doubles:
-        reached = tail_probability(sample, mean, top=top, counts=counts)
+        reached = tail_probability(sample, mean, top=end, counts=counts)
         found: Doubles = special.ndtri(np.clip(reached, _LEAST, 1 - _LEAST)) + score
         return found
 
@@ -162,12 +163,15 @@ def _grouped(sample: Doubles, top: float) -> tuple[Doubles, Doubles]:
     return grid[counts > 0], counts[counts > 0]
 
 
-def lower_bound(values: npt.ArrayLike, level: float, *, bottom: float = 0.0) -> Doubles:
+def lower_bound(values: npt.ArrayLike, level: float, *, bottom: npt.ArrayLike = 0.0) -> Doubles:
     """One-sided lower bound of the mean: the mirror image of :func:`upper_bound`."""
-    return -upper_bound(-np.asarray(values, dtype=np.float64), level, top=-bottom)
+    end = -np.asarray(bottom, dtype=np.float64)
+    return -upper_bound(-np.asarray(values, dtype=np.float64), level, top=end)
 
 
-def mean_bounds(cells: Doubles, level: float, *, bottom: float, top: float) -> tuple[Any, Any]:
+def mean_bounds(
+    cells: Doubles, level: float, *, bottom: npt.ArrayLike, top: float
+) -> tuple[Any, Any]:
     """One-sided bounds of the mean over patients and seeds, for any distribution of patients.
 
     Given the seeds, patients are independent and Gaffke's bound holds; seeds shift all of them, by
@@ -177,7 +181,8 @@ def mean_bounds(cells: Doubles, level: float, *, bottom: float, top: float) -> t
     Args:
         cells: (..., seeds, patients), NaN where missing; every patient has a value, two all.
         level: confidence of each bound by itself.
-        bottom: least possible value; -inf: the lower bound is -inf. Lower values count as this.
+        bottom: least possible value, () or (...); -inf: the lower bound is -inf. Lower values count
+            as this.
         top: greatest possible value; inf: the upper bound is inf. Where measured values are
             greater, the greatest of them takes its place.
 
@@ -188,14 +193,15 @@ def mean_bounds(cells: Doubles, level: float, *, bottom: float, top: float) -> t
     centre, seeds = means.mean(axis=-1), seeds_margin(cells, level)
     least, most = np.full_like(centre, -np.inf), np.full_like(centre, np.inf)
     if np.isfinite(top):
-        highest = max(top, float(means.max()))
+        highest = np.maximum(top, means.max(axis=-1))
         patients = upper_bound(means, level, top=highest) - centre
         most = np.minimum(centre + np.hypot(patients, seeds), highest)
-    if np.isfinite(bottom):
-        raised = np.maximum(means, bottom)
+    lowest = np.asarray(bottom, dtype=np.float64)
+    if np.isfinite(lowest).all():
+        raised = np.maximum(means, lowest[..., None])
         centre = raised.mean(axis=-1)
-        patients = centre - lower_bound(raised, level, bottom=bottom)
-        least = np.maximum(centre - np.hypot(patients, seeds), bottom)
+        patients = centre - lower_bound(raised, level, bottom=lowest)
+        least = np.maximum(centre - np.hypot(patients, seeds), lowest)
     return least, most
 
 

@@ -41,14 +41,14 @@ def two_sided(values: Doubles, level: float, limits: Range | None) -> tuple[Any,
 
 
 def one_sided(
-    values: Doubles, level: float, limits: Range | None, direction: Direction
+    values: Doubles, level: float, limits: tuple[Any, float] | None, direction: Direction
 ) -> tuple[Any, Any]:
     """At least, at most: of any shape at the ends that the range has, of Student's elsewhere.
 
     Args:
         values: (..., seeds, patients), NaN where missing.
         level: confidence of each bound by itself.
-        limits: the range, -inf or inf at an end that has none.
+        limits: the range, -inf or inf at an end that has none; the least value () or (...).
         direction: which way is leak.
 
     Returns:
@@ -63,10 +63,13 @@ def one_sided(
         ends = [_within(limits, pivot.bound(p)) for p in (1 - level, level)]
     bottom, top = any_shape(limits, direction)
     least, most = mean_bounds(values, level, bottom=bottom, top=top)
-    return (least if np.isfinite(bottom) else ends[0]), (most if np.isfinite(top) else ends[1])
+    return (
+        least if np.isfinite(bottom).all() else ends[0],
+        most if np.isfinite(top) else ends[1],
+    )
 
 
-def any_shape(limits: Range | None, direction: Direction) -> Range:
+def any_shape(limits: tuple[Any, float] | None, direction: Direction) -> tuple[Any, float]:
     """The ends of the range that bounds can rest on.
 
     An error's greatest value is far beyond all that occur: resting on it would say nothing.
@@ -155,5 +158,5 @@ def _complete(values: Doubles) -> int:
     return int((~np.isnan(values).any(axis=tuple(range(values.ndim - 1)))).sum())
 
 
-def _within(limits: Range | None, bound: Any) -> Any:
+def _within(limits: tuple[Any, float] | None, bound: Any) -> Any:
     return bound if limits is None else np.clip(bound, limits[0], limits[1])

@@ -81,10 +81,27 @@ def patient_bounds(
             least[columns] = lower_bound(kinds, strict, bottom=bottom)[which.ravel()]
             most[columns] = upper_bound(kinds, level, top=top)[which.ravel()]
         elif count > 1 and floor > 0:
-            error = np.sqrt(np.maximum(own.var(axis=1, ddof=1), floor) / count)
-            least[columns] = own.mean(axis=1) - error * special.stdtrit(count - 1, strict)
-            most[columns] = own.mean(axis=1) + error * special.stdtrit(count - 1, level)
+            least[columns], most[columns] = students(own.T, floor, strict, level)
     return PatientBounds(cells.patients, sign * cells.by_patient, least, most)
+
+
+def students(
+    own: Doubles, floor: float | Doubles, strict: float, level: float
+) -> tuple[Doubles, Doubles]:
+    """Student's bounds of every patient from its own seeds, at least and at most.
+
+    Args:
+        own: (..., seeds, patients), without NaN.
+        floor: least variance over seeds, () or (..., 1).
+        strict: confidence of the lower bounds.
+        level: of the upper ones.
+    """
+    seeds, mean = own.shape[-2], own.mean(axis=-2)
+    error = np.sqrt(np.maximum(own.var(axis=-2, ddof=1), floor) / seeds)
+    return (
+        mean - error * special.stdtrit(seeds - 1, strict),
+        mean + error * special.stdtrit(seeds - 1, level),
+    )
 
 
 def _median_variance(leaks: Doubles) -> float:

@@ -118,18 +118,32 @@ def estimate_rate(
     )
 
 
-def _of_trials(cells: Cells, plain: Estimate, trials: int, level: float) -> Estimate:
-    """Clopper-Pearson's bounds on these trials, widened by the seeds' own spread."""
-    mean = float(cells.by_patient.mean())
+def trial_bounds(mean: float, margin: float, trials: int, level: float) -> tuple[float, float]:
+    """Clopper-Pearson's one-sided bounds of a rate of so many trials, widened by the seeds' margin.
+
+    Args:
+        mean: the rate.
+        margin: of the seeds' own means, one-sided at this level.
+        trials: independent ones.
+        level: confidence of each bound by itself.
+    """
     exact = clopper_pearson(min(float(trials), mean * trials), trials, level=2 * level - 1)
-    margin = float(seeds_margin(cells.values, level))
     low, high = exact.lower or 0.0, 1.0 if exact.upper is None else exact.upper
+    return (
+        max(0.0, mean - float(np.hypot(mean - low, margin))),
+        min(1.0, mean + float(np.hypot(high - mean, margin))),
+    )
+
+
+def _of_trials(cells: Cells, plain: Estimate, trials: int, level: float) -> Estimate:
+    margin = float(seeds_margin(cells.values, level))
+    least, most = trial_bounds(float(cells.by_patient.mean()), margin, trials, level)
     return replace(
         plain,
         lower=None,
         upper=None,
-        at_least=max(0.0, mean - float(np.hypot(mean - low, margin))),
-        at_most=min(1.0, mean + float(np.hypot(high - mean, margin))),
+        at_least=least,
+        at_most=most,
         method=f"rate of {trials} independent trials, Clopper-Pearson; {plain.n_seeds} seed(s)",
         undefined="undefined because patients are compared with each other: none covers closely, "
         "and the bounds from one side are surer than they say",

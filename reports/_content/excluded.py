@@ -114,7 +114,10 @@ def _enough(each: Power) -> str:
 
 def _spread(each: Power) -> str:
     if each.spread is None:
-        return "people are picked at random"
+        found = (
+            "" if each.ceiling is None else f"; of the truth {number(100 * each.ceiling, 0)} of 100"
+        )
+        return f"people are picked at random{found}"
     how = "measured" if each.measured else "assumed"
     return (
         f"{how}: {number(each.spread.patient, 3)} between patients, {number(each.spread.seed, 3)} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from leakaudit.judgement.silence import (
     finding_id,
     silent,
 )
+from leakaudit.judgement.simulated import simulate
 from leakaudit.judgement.unfinished import Planned
 from leakaudit.judgement.verdicts import controls, verdicts
 from leakaudit.plan.configuration import AuditConfiguration
@@ -129,6 +131,74 @@ def test_a_patient_who_may_leak_more_than_one_may_keeps_silence_from_counting() 
 
 def test_no_size_shows_what_seeds_hide() -> None:
     assert enough(IMAGES, 0.01, spread=Spread(patient=0.1, seed=0.3, rest=0.1)) is None
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        Design("images", 30, 5),
+        Design("masks", 20, 3),
+        Design("identity", 30, 5, ceiling=0.6),
+        Design("membership", 25, 3, others=20),
+        Design("images", 12, 1),
+    ],
+    ids=["images", "masks", "identity", "membership", "one seed"],
+)
+def test_audits_judged_at_once_are_those_judged_one_by_one(design: Design) -> None:
+    known = controls(controls_of(design), UNDEFENDED)
+    question = (SETTING, ADVERSARY, VICTIM, design.asset, "")
+    at_once = simulate(design, 0.15, 0.1, None, 12)
+    for number, each in enumerate(at_once.said):
+        series = silent(design, np.random.default_rng(number), None)
+        (alone,) = verdicts(
+            {**controls_of(design), finding_id(design, SETTING): series}, known, [question],
+            Planned(design.seeds), undefended=UNDEFENDED, threshold=0.15, patient_threshold=0.1,
+        )  # fmt: skip
+        assert each.judgement.reason == alone.reason
+        assert at_once.doubts == alone.doubts
+        assert alone.advantage is not None
+        assert each.at_most == pytest.approx(alone.advantage.one_sided_upper, abs=1e-5)
+
+
+@pytest.mark.parametrize("series", [1, 3])
+@pytest.mark.parametrize(
+    "spread",
+    # As stated, and as an audit of 30 patients and 5 seeds measured it.
+    [STATED["masks"], Spread(patient=0.144, seed=0.139, rest=0.191)],
+)
+def test_44_patients_and_5_seeds_exclude_a_leak_of_masks_of_3_tenths(
+    series: int, spread: Spread
+) -> None:
+    found = reach(Design("masks", 44, 5), 0.3, series=series, spread=spread, audits=400)
+    assert found.share >= PROMISE
+    assert found.smallest is not None
+    assert found.smallest <= 0.3
+
+
+def test_images_reach_none_shown_with_34_patients_and_identity_with_60() -> None:
+    """Of 30, one in ten who leaks everything is unseen in 1 of 20 audits: 64 of 100 say so then."""
+    assert reach(Design("images", 34, 5), 0.1, audits=400).share >= PROMISE
+    assert reach(Design("identity", 60, 5), 0.1, audits=400).share >= PROMISE
+
+
+def test_whom_the_truth_does_not_give_away_is_not_excluded() -> None:
+    """What a picker of half the people misses hides as much again."""
+    everybody, half = (reach(Design("identity", 60, 5, ceiling=c), 0.1) for c in (None, 0.5))
+    assert everybody.smallest is not None
+    assert half.smallest is not None
+    assert half.smallest > 1.8 * everybody.smallest
+    nobody = reach(Design("identity", 60, 5, ceiling=0.05), 0.1)
+    assert (nobody.smallest, nobody.share) == (None, 0.0)
+    assert "cannot tell these people apart" in nobody.why
+
+
+def test_a_plan_that_cannot_reach_is_told_so_in_seconds() -> None:
+    """Half a minute, when audits were judged one by one."""
+    configuration = configured(victims=12, judgement={"threshold": 0.06})
+    start = time.process_time()
+    found = foresee(configuration, planned_sizes(configuration))
+    assert time.process_time() - start < 8
+    assert not any(each.reachable for each in found)
 
 
 def configured(**changes: object) -> AuditConfiguration:
