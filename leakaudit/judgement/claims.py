@@ -11,17 +11,17 @@ from leakaudit.record import ClaimCheck
 
 
 def claim_checks(trainings: Mapping[TrainingId, TrainingResult]) -> tuple[ClaimCheck, ...]:
-    """One check per setting, claim and method: of its trainings, the one that shows most."""
+    """One check per setting, claim and method: of its trainings, the one that says worst of it."""
     found = []
     for setting, identities in by_setting(trainings).items():
         for repeats in zip(*(trainings[each].claim_checks for each in identities), strict=True):
-            strongest = max(repeats, key=lambda c: (c.refuted, c.shown_epsilon or 0.0))
+            strongest = max(repeats, key=lambda c: (c.refuted, not c.draws, c.shown_epsilon or 0.0))
             found.append(strongest.model_copy(update={"setting": setting}))
     return tuple(found)
 
 
-def refuted_claims(trainings: Mapping[TrainingId, TrainingResult]) -> dict[str, tuple[str, ...]]:
-    """Setting to why nothing can rest on its claims; settings whose claims stand are left out."""
+def doubtful_claims(trainings: Mapping[TrainingId, TrainingResult]) -> dict[str, tuple[str, ...]]:
+    """Setting to why nothing can rest on its claims; left out where all were tested and stand."""
     found: dict[str, tuple[str, ...]] = {}
     for check in claim_checks(trainings):
         if check.doubt:

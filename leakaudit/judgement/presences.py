@@ -45,16 +45,28 @@ def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[
     }
 
 
-def standing_out(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(setting, victim) to whose messages the attacks never learnt to read."""
+def unread(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(setting, victim) to why nobody knows what the messages hold.
+
+    The attacks never learnt to read some patients', or the control could not have told.
+    """
     return {
-        (control.setting, control.victim): (
-            f"the messages of {_named(control.unlike)} are unlike anything that was queried, and "
-            "the attacks learn from queries",
-        )
+        (control.setting, control.victim): said
         for control in controls
-        if control.unlike
+        if (said := tuple(_unread(control)))
     }
+
+
+def _unread(control: PresenceControl) -> Iterator[str]:
+    if control.unlike:
+        yield (
+            f"the messages of {_named(control.unlike)} are unlike anything that was queried, and "
+            "the attacks learn from queries"
+        )
+    if control.rate is None:
+        yield f"the presence control was {control.reason}"
+    elif control.blind:
+        yield f"the presence control {control.reason}"
 
 
 def _content(control: PresenceControl) -> Iterator[str]:
@@ -90,6 +102,7 @@ def _entry(
     best = min((found for _, found in ran), key=lambda found: found.p or 0.0)
     p = min(1.0, (best.p or 0.0) * len(ran))
     fired = p <= LEVEL
+    smallest = min(1.0, (best.smallest_p or 0.0) * len(ran))
     return PresenceControl(
         **about,
         rate=recorded(
@@ -101,10 +114,11 @@ def _entry(
         ),
         p=p,
         fired=fired,
+        blind=not fired and smallest > LEVEL,
         unlike=_unlike([found for _, found in ran]),
         in_clear=_together(found.in_clear for _, found in ran),
         strongest=best.strongest,
-        reason="".join(_reason(best, p, len(ran), fired=fired)),
+        reason=_reason(best, p, smallest, fired=fired),
     )
 
 
@@ -126,16 +140,15 @@ def _unlike(seeds: Sequence[Presence]) -> tuple[str, ...]:
     return _together([far, often or _together(some)])
 
 
-def _reason(best: Presence, p: float, seeds: int, *, fired: bool) -> Iterator[str]:
+def _reason(best: Presence, p: float, smallest: float, *, fired: bool) -> str:
     if fired:
-        yield "the messages carry the image: silence about it or its owner does not count"
-    elif (best.smallest_p or 0.0) * seeds > LEVEL:
-        yield (
+        return "the messages carry the image: silence about it or its owner does not count"
+    if smallest > LEVEL:
+        return (
             f"cannot be sure with {len(best.patients)} patients: p is {_p(p)}, and no result would "
-            f"give less than {_p(min(1.0, (best.smallest_p or 0.0) * seeds))}"
+            f"give less than {_p(smallest)}"
         )
-    else:
-        yield "does not surely tell which image was sent"
+    return "does not surely tell which image was sent"
 
 
 def _p(value: float | None) -> str:

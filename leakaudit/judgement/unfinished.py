@@ -11,9 +11,9 @@ import numpy as np
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import Finished
 from leakaudit.judgement.burden import unexplained, unknown_encoders
-from leakaudit.judgement.claims import refuted_claims
+from leakaudit.judgement.claims import doubtful_claims
 from leakaudit.judgement.findings import FindingId, Series
-from leakaudit.judgement.presences import carried, presences, standing_out
+from leakaudit.judgement.presences import carried, presences, unread
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
 from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, mounted
 from leakaudit.plugins import Kind, build
@@ -72,8 +72,9 @@ class Planned:
         seeds: of every attack on every setting.
         shortfalls: attacks that did not get as far.
         unexplained: setting to why silence under it settles nothing: nobody can tell what it
-            means, or a claim is refuted.
-        standing_out: (setting, victim) to whose messages the attacks never learnt to read.
+            means, or a claim is refuted or was not tested.
+        unread: (setting, victim) to whose messages the attacks never learnt to read, or why
+            the control of the messages cannot tell.
         carried: (setting, victim) to what its messages surely carry.
         sees: adversaries who see what the parties send.
     """
@@ -81,7 +82,7 @@ class Planned:
     seeds: int
     shortfalls: tuple[Shortfall, ...] = ()
     unexplained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    standing_out: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    unread: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     carried: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     sees: frozenset[str] = frozenset()
 
@@ -132,7 +133,7 @@ class Planned:
                 with nothing.
         """
         yield from self.unexplained.get(question.setting, ())
-        yield from self._about_images(question, self.standing_out)
+        yield from self._about_images(question, self.unread)
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -177,7 +178,7 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
         done: finished cells.
     """
     encoders = dict(unknown_encoders(done.trainings))
-    false = refuted_claims(done.trainings)
+    doubtful = doubtful_claims(done.trainings)
     controls = presences(done.trainings)
     return Planned(
         len(configuration.seeds),
@@ -186,11 +187,11 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
             label: (
                 *unexplained(stack),
                 *([encoders[label]] if label in encoders else []),
-                *false.get(label, ()),
+                *doubtful.get(label, ()),
             )
             for label, stack in ((stack.label, stack) for stack in configuration.defenses)
         },
-        standing_out(controls),
+        unread(controls),
         carried(controls),
         frozenset(
             adversary.name

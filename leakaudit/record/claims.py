@@ -32,6 +32,11 @@ class ClaimCheck(Part):
     @property
     def doubt(self) -> str:
         """Why silence under the setting settles nothing; empty where the claim stands."""
+        if not self.draws and not self.refuted:
+            return (
+                f"the claim of epsilon {self.claimed_epsilon:.4g} under {self.setting} was not "
+                f"tested ({self.reason}): nobody knows whether the defense does what it says"
+            )
         if not self.refuted:
             return ""
         return (

@@ -30,6 +30,10 @@ class PresenceControl(Part):
     )
     level: Number = Field(description="p must not exceed it for the control to fire")
     fired: bool = Field(description="the messages surely carry the image")
+    blind: bool = Field(
+        default=False,
+        description="so few patients could not have made it fire: its silence says nothing",
+    )
     strongest: str = Field(default="", description="the comparison behind p, in words")
     unlike: tuple[str, ...] = Field(
         default=(),

@@ -8,11 +8,12 @@ from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import Finished
 from leakaudit.cells.presence import Presence
 from leakaudit.cells.training_cell import TrainingResult
+from leakaudit.judgement.claims import doubtful_claims
 from leakaudit.judgement.presences import LEVEL, presences
 from leakaudit.judgement.unfinished import Question, planned
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.plan import AttackId, TrainingId
-from leakaudit.record import Asset
+from leakaudit.record import Asset, ClaimCheck
 
 CONFIGURATION = AuditConfiguration.model_validate(
     {
@@ -114,6 +115,32 @@ def test_what_was_not_run_is_said_and_no_number() -> None:
     (entry,) = presences(trained(looked_at(None, reason="nobody can be asked")))
     assert (entry.rate, entry.p, entry.fired) == (None, None, False)
     assert entry.reason == "not run: nobody can be asked"
+
+
+def test_a_control_that_cannot_fire_keeps_silence_from_counting() -> None:
+    (said,) = doubts(looked_at(0.5, smallest_p=1 / 24), looked_at(0.5, smallest_p=1 / 24))
+    assert "the presence control cannot be sure with 2 patients" in said
+    (said,) = doubts(looked_at(None, reason="nobody can be asked"))
+    assert said == "the presence control was not run: nobody can be asked"
+    assert doubts(looked_at(0.5), looked_at(0.5)) == []
+
+
+def test_a_claim_that_was_not_tested_keeps_silence_from_counting() -> None:
+    check = ClaimCheck(
+        mechanism="gaussian", method="none", claimed_epsilon=1.0, delta=1e-5, shown_epsilon=None,
+        largest_epsilon=None, draws=0, releases=0, refuted=False, reason="could not be replayed",
+    )  # fmt: skip
+    results = {
+        identity: result.model_copy(update={"claim_checks": (check,)})
+        for identity, result in trained(looked_at(0.5), looked_at(0.5)).items()
+    }
+    (said,) = doubtful_claims(results)["none"]
+    assert "was not tested (could not be replayed)" in said
+    tested = check.model_copy(update={"draws": 20_000, "shown_epsilon": 0.9})
+    fine = {
+        key: each.model_copy(update={"claim_checks": (tested,)}) for key, each in results.items()
+    }
+    assert doubtful_claims(fine) == {}
 
 
 def test_too_few_patients_are_told_from_silence() -> None:
