@@ -18,7 +18,7 @@ from recording import machine, store
 
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Link
-from leakaudit.split.networks import WholeNetwork
+from leakaudit.models.networks import WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.training.loop import randomness
 from leakaudit.training.loss import segmentation_loss

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     DEFENSE = "leakaudit.defenses"
     COHORT = "leakaudit.cohorts"
     METRIC = "leakaudit.metrics"
+    MODEL = "leakaudit.models"
     REPORT = "leakaudit.reports"
 
     @property
@@ -50,6 +51,19 @@ class Plugin(BaseModel):
     def summary(cls) -> str:
         """The first line of the docstring."""
         return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+class Use(BaseModel):
+    """A plug-in by name; every other key is one of its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str = Field(description="registered name")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is passed to the plug-in."""
+        return dict(self.model_extra or {})
 
 
 @cache

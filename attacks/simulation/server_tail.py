@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from leakaudit.errors import NotMountableError
-from leakaudit.split.networks import ServerNetwork
+from leakaudit.models.networks import ServerNetwork
 from leakaudit.split.spec import SplitSpec, level_size
 
 _RIDGE = 1e-4  # of the largest singular value: what the join all but removes stays removed

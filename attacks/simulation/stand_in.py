@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 from leakaudit.exchange.defense import Guard, Site
 from leakaudit.exchange.endpoint import PartyEndpoint
-from leakaudit.split.networks import PartyEncoder
+from leakaudit.models.networks import PartyEncoder
 from leakaudit.split.spec import level_size
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View

@@ -24,8 +24,8 @@ from leakaudit.attacks.decoder_inversion import DecoderInversion
 from recording import machine, store
 
 from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.models.networks import PartyEncoder
 from leakaudit.split import PartySpec, SplitSpec
-from leakaudit.split.networks import PartyEncoder
 from leakaudit.threat.attack import Guesses
 from leakaudit.threat.view import Auxiliary, Target
 

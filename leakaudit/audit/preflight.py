@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from leakaudit.cohorts.cohort import Cohort
-from leakaudit.errors import ConfigurationError
+from leakaudit.errors import ConfigurationError, TraceError
 from leakaudit.metrics.ssim import WINDOW
+from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.split.spec import SplitSpec, level_size
+from leakaudit.trace.description import TraceDescription
 from leakaudit.training.data import channels_of
 
 
@@ -30,6 +32,10 @@ def check_fits(split: SplitSpec, cohort: Cohort) -> None:
             found=_size(cohort.space),
             remedy="use larger slices or patches",
         )
+    for party in split.parties:
+        channels_of(cohort, party)
+    if not split.is_reference:
+        return
     deepest = len(split.channels) - 1
     space = level_size(cohort.space, deepest)
     # Instance norm needs two voxels to norm.
@@ -39,8 +45,21 @@ def check_fits(split: SplitSpec, cohort: Cohort) -> None:
             found=f"{_size(cohort.space)} and {len(split.channels)} levels",
             remedy="name fewer split.channels, or use larger images",
         )
-    for party in split.parties:
-        channels_of(cohort, party)
+
+
+def check_same_model(description: TraceDescription, configuration: AuditConfiguration) -> None:
+    """A trace names no code to run: the model that rebuilds its networks is the auditor's.
+
+    Raises:
+        TraceError: the trace was recorded with another model than the configuration names.
+    """
+    theirs, ours = description.split.model, configuration.split.model
+    if description.network != "own" and theirs != ours:
+        raise TraceError(
+            "the configuration must name the model that the trace was recorded with",
+            found=f"{ours.use} in the configuration, {theirs.use} {theirs.settings} in the trace",
+            remedy="if you trust that code, write it as the table [model]",
+        )
 
 
 def _size(space: tuple[int, ...]) -> str:

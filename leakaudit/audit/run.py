@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.preflight import check_fits
+from leakaudit.audit.preflight import check_fits, check_same_model
 from leakaudit.audit.room import check_room, run_folder
 from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
@@ -23,6 +23,7 @@ from leakaudit.judgement.foreseen import foresee
 from leakaudit.judgement.rules import policy_of
 from leakaudit.judgement.standing import check_targets
 from leakaudit.metrics import PerceptualDistance
+from leakaudit.models.measuring import measured
 from leakaudit.plan.cells import CohortChoice
 from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration, Judgement
 from leakaudit.plan.materials import Materials, load_cohort
@@ -95,6 +96,9 @@ def run_audit(
         checked_device(configuration.training.device)
     choice, loaded = _choice(configuration)
     check_fits(configuration.split, loaded.cohort)
+    cohort = loaded.cohort
+    split = measured(configuration.split, len(cohort.regions), cohort.space)
+    configuration = configuration.model_copy(update={"split": split})
     check_defenses(configuration.swept, choice, loaded)
     check_targets(configuration.targets)
     policy = policy_of(configuration, tuple(loaded.cohort.regions))
@@ -143,6 +147,7 @@ def attack_trace(
             f"{description.cohort_fingerprint[:12]}",
             remedy="name that cohort in the configuration",
         )
+    check_same_model(description, configuration)
     lpips, not_available = _lpips(configuration.judgement)
     uses = tuple(Use.model_validate({"use": d.name, **d.settings}) for d in description.defenses)
     stack = DefenseStack(label="as recorded" if uses else UNDEFENDED, stack=uses)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
+from leakaudit.models.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.picking import together

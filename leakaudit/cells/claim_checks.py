@@ -153,7 +153,7 @@ def _places(network: Network, noise: Noise, most: int) -> Iterator[_Place]:
         for level in split.crossing:
             for direction in noise.directions:
                 if direction is Direction.ACTIVATION:
-                    width = split.channels[level]
+                    width = split.shape(level, network.space, party)[0]
                 else:
                     width = network.sent[party][level][0]
                 yield _Place(

@@ -65,6 +65,7 @@ class Listed(StrEnum):
     DEFENSES = "defenses"
     METRICS = "metrics"
     COHORTS = "cohorts"
+    MODELS = "models"
     REPORTS = "reports"
     ADVERSARIES = "adversaries"
 
@@ -318,7 +319,7 @@ def list_command(
         Listed | None,
         typer.Argument(
             metavar="KIND",
-            help="attacks, defenses, metrics, cohorts, reports or adversaries; otherwise all.",
+            help="attacks, defenses, metrics, cohorts, models, reports, adversaries; else all.",
         ),
     ] = None,
 ) -> None:

@@ -14,6 +14,7 @@ KINDS = {
     "defenses": Kind.DEFENSE,
     "metrics": Kind.METRIC,
     "cohorts": Kind.COHORT,
+    "models": Kind.MODEL,
     "reports": Kind.REPORT,
 }
 ADVERSARIES = "adversaries"

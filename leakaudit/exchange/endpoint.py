@@ -9,14 +9,17 @@ from torch import Generator, Tensor, nn
 
 from leakaudit.exchange.defense import Defense, Guard, Site
 from leakaudit.exchange.stack import reshaped
-from leakaudit.split.networks import Features, Head, PartyEncoder, ServerNetwork
-from leakaudit.split.spec import SplitSpec, level_size
+from leakaudit.models.measuring import measured
+from leakaudit.models.model import model_of
+from leakaudit.split.spec import SplitSpec
+
+Features = dict[int, Tensor]
 
 
 class PartyEndpoint(nn.Module):
     """One party: its encoder, and the guards every message passes."""
 
-    def __init__(self, encoder: PartyEncoder, guards: Sequence[Guard]) -> None:
+    def __init__(self, encoder: nn.Module, guards: Sequence[Guard]) -> None:
         super().__init__()
         self.encoder = encoder
         self.guards = nn.ModuleList(guards)
@@ -74,7 +77,8 @@ class Network(nn.Module):
     """All endpoints of a split, as built from its description; each on its own graph.
 
     Attributes:
-        split: the split after the defenses reshaped it.
+        split: the split after the defenses reshaped it, its cuts measured.
+        model: what it was built from; defines loss and prediction.
         parties: endpoints, in the order of the split's parties.
         server: the server's network.
         head: last layers; runs at the server or at the label holder.
@@ -91,9 +95,12 @@ class Network(nn.Module):
         seed: int,
     ) -> None:
         super().__init__()
+        if split.cuts is None:
+            split = measured(split, regions, space)
         split = reshaped(split, defenses)
         self.split = split
         self.space = space
+        self.model = model_of(split)
         self.sent: dict[str, Mapping[int, tuple[int, ...]]] = {}
         keys = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
@@ -103,21 +110,20 @@ class Network(nn.Module):
                 self._party(party.name, len(party.modalities), defenses, keys)
                 for party in split.parties
             )
-            widths = {
-                level: [self.sent[name][level][0] for name in split.party_names]
+            received = {
+                level: [self.sent[name][level] for name in split.party_names]
                 for level in split.crossing
             }
-            self.server = ServerNetwork(split, widths)
-            self.head = Head(split, regions)
+            self.server = self.model.server(split, received, regions, space)
+            self.head = self.model.head(split, regions, space)
 
     def _party(
         self, name: str, modalities: int, defenses: Sequence[Defense], keys: Generator
     ) -> PartyEndpoint:
         split = self.split
-        encoder = PartyEncoder(split, modalities)
+        encoder = self.model.encoder(split, name, self.space)
         shapes: Mapping[int, tuple[int, ...]] = {
-            level: (split.channels[level], *level_size(self.space, level))
-            for level in split.crossing
+            level: split.shape(level, self.space, name) for level in split.crossing
         }
         guards = []
         for defense in defenses:

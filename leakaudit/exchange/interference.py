@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from leakaudit.split.networks import Features
+from leakaudit.models.networks import Features
 
 
 class Interference(Protocol):

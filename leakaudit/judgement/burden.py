@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.exchange.defense import Defense
+from leakaudit.models.model import model_of
 from leakaudit.plan.plan import TrainingId
 from leakaudit.plan.tables import DefenseStack
 from leakaudit.plugins import Kind, entries, load
+from leakaudit.split.spec import SplitSpec
 
 _OURS = "leakaudit"
 
@@ -34,6 +36,24 @@ def unexplained(stack: DefenseStack) -> tuple[str, ...]:
         f"this audit cannot tell hiding from removing: nothing shows that its attacks read through "
         f"what {name} does to messages"
         for name in dict.fromkeys(unknown)
+    )
+
+
+def unseen_network(split: SplitSpec) -> tuple[str, ...]:
+    """Why silence of a network settles nothing; empty where the attacks are shown to read it.
+
+    Only a model that ships here may say so of a network, as with defenses.
+    """
+    ships = any(
+        entry.dist is not None and entry.dist.name == _OURS
+        for name, entry in entries(Kind.MODEL).items()
+        if name == split.model.use
+    )
+    if ships and model_of(split).read_by_attacks:
+        return ()
+    return (
+        "this audit cannot tell hiding from removing: nothing shows that its attacks read what "
+        f"{split.network_name} sends",
     )
 
 

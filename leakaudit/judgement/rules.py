@@ -65,7 +65,7 @@ def policy_of(configuration: AuditConfiguration, regions: Sequence[str]) -> Poli
             attacks=[attack.title for attack in configuration.attacks],
             metrics=metrics,
             regions=regions,
-            depth=len(configuration.split.channels),
+            depth=len(configuration.split.widths),
             directions={name: direction_of(name) for name in metrics},
             ends={name: load(Kind.METRIC, name).range for name in metrics},
         ),

@@ -28,6 +28,7 @@ from leakaudit.record import (
     AdversarySummary,
     AttackSummary,
     CohortSummary,
+    CutSummary,
     DefenseSummary,
     Dependence,
     Environment,
@@ -89,8 +90,14 @@ def split_summary(configuration: AuditConfiguration, trained: TrainingResult) ->
     return SplitSummary(
         orientation=split.orientation,
         dimensions=split.dimensions,
-        channels=split.channels,
-        party_levels=split.party_levels,
+        model=split.model.use,
+        network=None if split.is_reference else split.network_name,
+        cuts=tuple(
+            CutSummary(name=cut.name, shapes=dict(zip(split.party_names, cut.shapes, strict=True)))
+            for cut in split.cuts or ()
+        ),
+        channels=split.widths,
+        party_levels=split.party_levels if split.cuts is None else len(split.cuts),
         skips=trained.crossing,
         labels_at=split.labels_at,
         parties=tuple(

@@ -10,7 +10,7 @@ import numpy as np
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.finished import Finished
-from leakaudit.judgement.burden import unexplained, unknown_encoders
+from leakaudit.judgement.burden import unexplained, unknown_encoders, unseen_network
 from leakaudit.judgement.claims import doubtful_claims
 from leakaudit.judgement.findings import FindingId, Series
 from leakaudit.judgement.presences import carried, presences, unread
@@ -186,6 +186,7 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
         {
             label: (
                 *unexplained(stack),
+                *unseen_network(configuration.split),
                 *([encoders[label]] if label in encoders else []),
                 *doubtful.get(label, ()),
             )

@@ -17,7 +17,7 @@ from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
 from leakaudit.record import Asset, Governance, Region
-from leakaudit.split.spec import SplitSpec
+from leakaudit.split.spec import SPLIT_U_NET, SplitSpec
 from leakaudit.statistics.verdict import PATIENT_THRESHOLD
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings
@@ -112,6 +112,10 @@ class AuditConfiguration(Section):
         default=None, description="attack at most this many training patients; unset: all"
     )
     split: SplitSpec
+    model: Use = Field(
+        default=Use(use=SPLIT_U_NET),
+        description="the network that is split, by the name of its plug-in",
+    )
     training: TrainingSettings = TrainingSettings()
     recording: RecordingSettings = RecordingSettings()
     adversaries: tuple[Adversary, ...] = Field(min_length=1)
@@ -138,6 +142,18 @@ class AuditConfiguration(Section):
         if isinstance(given, Mapping) and isinstance(given.get("adversaries"), list | tuple):
             given = dict(given)
             given["adversaries"] = [_expanded(entry) for entry in given["adversaries"]]
+        return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model(cls, given: Any) -> Any:
+        """The split carries its model to wherever networks are built."""
+        if (
+            isinstance(given, Mapping)
+            and "model" in given
+            and isinstance(given.get("split"), Mapping)
+        ):
+            given = {**given, "split": {**given["split"], "model": given["model"]}}
         return given
 
     @model_validator(mode="after")

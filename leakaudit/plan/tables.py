@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
+
+from leakaudit.plugins import Use
+
+__all__ = ["DefenseStack", "Section", "Use"]
 
 
 class Section(BaseModel):
     """Base of every table in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Use(BaseModel):
-    """A plug-in by name; every other key is one of its settings."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    use: str = Field(description="registered name")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What is passed to the plug-in."""
-        return dict(self.model_extra or {})
 
 
 class DefenseStack(Section):

@@ -20,9 +20,27 @@ class PartySummary(Part):
     )
 
 
+class CutSummary(Part):
+    """Where a network other than the reference is cut, as measured."""
+
+    name: str
+    shapes: dict[str, tuple[int, ...]] = Field(
+        description="party to (channels, *grid) of what it sends, before any defense"
+    )
+
+
 class SplitSummary(Part):
     """Who holds what, and what crosses."""
 
+    model: str = Field(default="split-u-net", description="registered name of the model")
+    network: str | None = Field(
+        default=None, description="import path of somebody's own network; null for ours"
+    )
+    cuts: tuple[CutSummary, ...] = Field(
+        default=(),
+        description="of other networks, in the order of their numbers, which findings call levels; "
+        "empty for split-u-net, whose levels they are",
+    )
     orientation: Literal["vertical", "horizontal"]
     dimensions: Literal[2, 3]
     channels: tuple[int, ...] = Field(description="per level")

@@ -1,5 +1,5 @@
-"""The split and its networks. Networks load when asked for: torch is slow to import."""
+"""Who holds what, and where the network is cut."""
 
-from leakaudit.split.spec import SERVER, PartySpec, SplitSpec, level_size
+from leakaudit.split.spec import SERVER, MeasuredCut, PartySpec, SplitSpec, level_size
 
-__all__ = ["SERVER", "PartySpec", "SplitSpec", "level_size"]
+__all__ = ["SERVER", "MeasuredCut", "PartySpec", "SplitSpec", "level_size"]

@@ -6,6 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from leakaudit.plugins import Use
+
+SPLIT_U_NET = "split-u-net"
 SERVER = "server"
 MOST_CHANNELS = 4096
 """No U-Net has as many; a slip of the pen beyond it would ask for terabytes of weights."""
@@ -25,11 +28,24 @@ class PartySpec(BaseModel):
     )
 
 
-class SplitSpec(BaseModel):
-    """A Split-U-Net: K encoders at the parties, one decoder at the server.
+class MeasuredCut(BaseModel):
+    """A cut between the parties and the server, as a dry run of the model measured it."""
 
-    Level 0 is full resolution; level i is 2**i times coarser. The deepest level that runs at the
-    parties always crosses; shallower ones cross where ``skips`` says so.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    shapes: tuple[tuple[PositiveInt, ...], ...] = Field(
+        description="(channels, *grid) of what each party sends, in the order of the parties"
+    )
+
+
+class SplitSpec(BaseModel):
+    """Who holds what, which network is split, and what crosses.
+
+    Of the reference model, Split-U-Net: level 0 is full resolution; level i is 2**i times coarser.
+    The deepest level that runs at the parties always crosses; shallower ones cross where ``skips``
+    says so. Any other model says itself where it is cut, and a dry run measures what crosses there;
+    the levels are then the numbers of its cuts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +67,18 @@ class SplitSpec(BaseModel):
         default=None, description="levels whose features cross; unset: all that run at parties"
     )
     labels_at: str = Field(default=SERVER, description="`server`, or the party that holds labels")
+    model: Use = Field(
+        default=Use(use=SPLIT_U_NET), description="the network; written as the table `[model]`"
+    )
+    cuts: tuple[MeasuredCut, ...] | None = Field(
+        default=None,
+        description="what crosses, as measured; not to be written. Unset: split-u-net's levels",
+    )
+    head_shape: tuple[PositiveInt, ...] | None = Field(
+        default=None,
+        description="(channels, *grid) of the last features, as measured where they cross; not to "
+        "be written",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -78,9 +106,49 @@ class SplitSpec(BaseModel):
 
     @property
     def crossing(self) -> tuple[int, ...]:
-        """The levels whose features leave a party, shallow first."""
+        """The levels whose features leave a party, shallow first; of other models, all cuts.
+
+        Raises:
+            RuntimeError: nobody measured the cuts of this model yet.
+        """
+        if not self.is_reference:
+            if self.cuts is None:
+                raise RuntimeError(f"the cuts of {self.model.use} were not measured")
+            return tuple(range(len(self.cuts)))
         deepest = self.party_levels - 1
         return tuple(sorted({deepest, *(range(deepest) if self.skips is None else self.skips)}))
+
+    def last_shape(self, space: tuple[int, ...]) -> tuple[int, ...]:
+        """(channels, *grid) of the last features, which a label holder is sent."""
+        return self.head_shape or (self.channels[0], *space)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels per level; of other models, of every cut, where the widest party is widest."""
+        if self.cuts is None:
+            return self.channels
+        return tuple(max(shape[0] for shape in cut.shapes) for cut in self.cuts)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the network is Split-U-Net, whose levels follow from the settings alone."""
+        return self.model.use == SPLIT_U_NET
+
+    @property
+    def network_name(self) -> str:
+        """What the network is called: somebody's own by its import path."""
+        settings = self.model.settings
+        return str(settings.get("network") or settings.get("function") or self.model.use)
+
+    def cut_name(self, level: int) -> str:
+        """What a level is called."""
+        return f"level {level}" if self.cuts is None else self.cuts[level].name
+
+    def shape(self, level: int, space: tuple[int, ...], party: str) -> tuple[int, ...]:
+        """(channels, *grid) of what a party sends of images of that size, before any defense."""
+        if self.cuts is None:
+            return (self.channels[level], *level_size(space, level))
+        return self.cuts[level].shapes[self.party_names.index(party)]
 
     @property
     def party_names(self) -> tuple[str, ...]:

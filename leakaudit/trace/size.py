@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
 from leakaudit.errors import EnvironmentProblemError
-from leakaudit.split.networks import Head, PartyEncoder, ServerNetwork
-from leakaudit.split.spec import SplitSpec, level_size
+from leakaudit.exchange.endpoint import Network
+from leakaudit.split.spec import SplitSpec
 
 _FLOAT_BYTES = 4
 # Name, type, shape and place of a tensor in a shard's header, with room for long party names.
@@ -40,16 +41,19 @@ def estimate_bytes(
         weight_updates: probe samples per epoch whose encoder gradients are recorded.
         regions: label regions.
     """
-    widths = split.channels
-    per_link = sum(widths[level] * math.prod(level_size(space, level)) for level in split.crossing)
+    per_link = max(
+        sum(math.prod(split.shape(level, space, name)) for level in split.crossing)
+        for name in split.party_names
+    )
     parties = len(split.parties)
     links = 1 if split.orientation == "horizontal" else parties
     rounds = split.orientation == "horizontal"  # each party's update before averaging
-    at_head = 0 if split.label_holder is None else widths[0] * math.prod(space)
-    with torch.device("meta"):
-        encoders = [PartyEncoder(split, len(party.modalities)) for party in split.parties]
-        received = {level: [widths[level]] * parties for level in split.crossing}
-        rest = [ServerNetwork(split, received), Head(split, regions)]
+    at_head = 0 if split.label_holder is None else math.prod(split.last_shape(space))
+    # Others' networks are run while they are taken apart, which needs their weights.
+    with torch.device("meta") if split.is_reference else nullcontext():
+        network = Network(split, regions, space, seed=0)
+    encoders = [network.party(name).encoder for name in split.party_names]
+    rest = [network.server, network.head]
     at_parties, names_at_parties = _parameters(encoders)
     elsewhere, names_elsewhere = _parameters(rest)
     routes = 2 * (links * len(split.crossing) + (split.label_holder is not None))

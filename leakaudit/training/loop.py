@@ -132,7 +132,7 @@ def train(
         else federated.steps_per_epoch(dealt, settings.batch_size)
     )
     total = steps_per_epoch * settings.epochs
-    optimisers = [_optimiser(part, settings) for part in _owners(network)]
+    optimisers = [_optimiser(part, settings) for part in _owners(network) if [*part.parameters()]]
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(each, _schedule(settings, total)) for each in optimisers
     ]
@@ -259,8 +259,8 @@ def predictor(
                 network.party(name)(holdings.images[name][rows].to(device), rngs[name])
                 for name in ends
             ]
-            logits: Tensor = network.head(network.server(received, space))
-        return logits > 0
+            output = network.head(network.server(received, space))
+        return network.model.logits(output, space) > 0
 
     return predict
 
@@ -298,7 +298,14 @@ def checked_device(device: str) -> str:
 
 def _in_one_place(split: SplitSpec, party: PartySpec) -> SplitSpec:
     return split.model_copy(
-        update={"parties": (party,), "labels_at": SERVER, "skips": None, "orientation": "vertical"}
+        update={
+            "parties": (party,),
+            "labels_at": SERVER,
+            "skips": None,
+            "orientation": "vertical",
+            "cuts": None,
+            "head_shape": None,
+        }
     )
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.endpoint import Features, Network
 from leakaudit.exchange.interference import Interference
 from leakaudit.exchange.message import Cut, Direction, Link, Route
-from leakaudit.split.networks import Features
 from leakaudit.split.spec import SERVER
-from leakaudit.training.loss import segmentation_loss
 
 _Send = Callable[[Route, Tensor], Tensor]
 
@@ -70,7 +68,7 @@ def exchange(
             level: send(_up(name, level), tensor).requires_grad_()
             for level, tensor in sorted(sent[name].items())
         }
-    last: Tensor = network.server(list(received.values()), tuple(batch.masks.shape[2:]))
+    last = network.server(list(received.values()), tuple(batch.masks.shape[2:]))
     loss = _finish(network, last, batch.masks, send)
     for name, features in sent.items():
         party = network.party(name)
@@ -98,12 +96,12 @@ def _finish(network: Network, last: Tensor, masks: Tensor, send: _Send) -> Tenso
     """Loss and backward pass down to what the server received."""
     holder = network.split.label_holder
     if holder is None:
-        loss = segmentation_loss(network.head(last), masks)
+        loss = network.model.loss(network.head(last), masks)
         loss.backward()
         return loss.detach()
     at_holder = send(Route(SERVER, holder, Direction.ACTIVATION, Cut.HEAD, 0), last)
     at_holder.requires_grad_()
-    loss = segmentation_loss(network.head(at_holder), masks)
+    loss = network.model.loss(network.head(at_holder), masks)
     loss.backward()
     if at_holder.grad is None:
         raise RuntimeError("the head's loss does not depend on the features it was sent")

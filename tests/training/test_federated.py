@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Direction, Link, Message
+from leakaudit.models.networks import WholeNetwork
 from leakaudit.split import PartySpec, SplitSpec
-from leakaudit.split.networks import WholeNetwork
 from leakaudit.training import federated
 from leakaudit.training.data import Holdings
 from leakaudit.training.loop import randomness, train

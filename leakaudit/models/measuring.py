@@ -1,0 +1,185 @@
+"""One dry run of a model, before any training: what crosses, and what cannot be audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leakaudit.errors import ConfigurationError
+from leakaudit.models.model import Model, model_of
+from leakaudit.split.spec import MeasuredCut, SplitSpec
+
+_SAMPLES = 3
+# Of what a map says of two images together, what it does not say of each alone: rounding.
+_ROUNDING = 1e-4
+
+
+def measured(split: SplitSpec, regions: int, space: tuple[int, ...]) -> SplitSpec:
+    """The split with the shapes of its cuts; split-u-net's follow from its settings.
+
+    Args:
+        split: as configured, or with parties taken out of it.
+        regions: label regions.
+        space: size of the images.
+
+    Raises:
+        ConfigurationError: the model cannot be built or run, what it sends has no fixed shape or
+            is (an affine image of) the input, it mixes patients outside of training, or its output
+            does not fit the masks.
+    """
+    model = model_of(split)
+    if split.is_reference:
+        return split
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        sent = {}
+        for party in split.parties:
+            encoder = model.encoder(split, party.name, space).eval()
+            images = torch.rand(_SAMPLES, len(party.modalities), *space)
+            sent[party.name] = features_of(encoder, images, party.name)
+            _check_encoder(encoder, images, sent[party.name], party.name)
+            _check_not_the_input(encoder, images, party.name, model)
+        cuts = _cuts(model, split, sent)
+        split = split.model_copy(update={"cuts": cuts})
+        last = _last_features(model, split, sent, regions, space)
+        if split.label_holder is not None:
+            split = split.model_copy(update={"head_shape": tuple(last.shape[1:])})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model.check(split, regions, space)
+    return split
+
+
+def features_of(encoder: nn.Module, images: Tensor, party: str) -> dict[int, Tensor]:
+    """What an encoder sends for images, checked to be one row per sample.
+
+    Raises:
+        ConfigurationError: it does not run on them, or sends something else.
+    """
+    try:
+        sent = encoder(images)
+    except ConfigurationError:
+        raise
+    except Exception as problem:
+        raise ConfigurationError(
+            "a party's network must run on its images",
+            found=f"{party}, {tuple(images.shape)}: {type(problem).__name__}: {problem}",
+            remedy="mend the model's settings, or use another size of slices or patches",
+        ) from None
+    for number, each in sent.items():
+        if each.ndim != images.ndim or len(each) != len(images) or not each.is_floating_point():
+            raise ConfigurationError(
+                "what crosses is (n, channels, *grid), floating-point, one row per sample",
+                found=f"{tuple(each.shape)}, {each.dtype}, for {len(images)} samples from cut "
+                f"{number} of {party}",
+                remedy="cut at another place; a vector is sent as (n, channels, 1, 1)",
+            )
+        if not each.isfinite().all():
+            raise ConfigurationError(
+                "what crosses is finite",
+                found=f"cut {number} of {party} gives NaN or infinity for random images",
+                remedy="mend the network",
+            )
+    return dict(sent)
+
+
+def _check_encoder(
+    encoder: nn.Module, images: Tensor, sent: Mapping[int, Tensor], party: str
+) -> None:
+    again = features_of(encoder, images, party)
+    if any(not torch.equal(again[number], each) for number, each in sent.items()):
+        raise ConfigurationError(
+            "outside of training an encoder gives the same for the same images",
+            found=f"two answers at {party}",
+            remedy="take randomness out of evaluation; noise is a defense: [[defenses]]",
+        )
+    single = features_of(encoder, images[:1], party)
+    for number, each in sent.items():
+        if single[number].shape[1:] != each.shape[1:]:
+            raise ConfigurationError(
+                "the shape of what crosses is the same for every batch",
+                found=f"{tuple(each.shape[1:])} and {tuple(single[number].shape[1:])} from cut "
+                f"{number} of {party}",
+                remedy="cut where shapes are fixed",
+            )
+        if not torch.allclose(single[number], each[:1], rtol=1e-3, atol=1e-4):
+            raise ConfigurationError(
+                "outside of training what crosses for a patient does not depend on others",
+                found=f"cut {number} of {party} normalises over the batch, or otherwise mixes it",
+                remedy="use instance norm, or batch norm with running statistics",
+            )
+
+
+def _check_not_the_input(encoder: nn.Module, images: Tensor, party: str, model: Model) -> None:
+    """Refuse channels that are affine in the image: whoever knows the map reads the image."""
+    if model.send_affine:
+        return
+    first, second = images[:1], images[1:2]
+    blank = features_of(encoder, torch.zeros_like(first), party)
+    both = features_of(encoder, first + second, party)
+    one, other = features_of(encoder, first, party), features_of(encoder, second, party)
+    for number, base in blank.items():
+        axes = tuple(range(2, base.ndim))
+        bent = (both[number] - one[number] - other[number] + base).square().sum(axes)
+        size = (one[number] - base).square().sum(axes)
+        plain = ((bent <= _ROUNDING**2 * size) & (size > 0)).flatten()
+        if plain.any():
+            raise ConfigurationError(
+                "a cut does not send the input itself, nor an affine image of it",
+                found=f"{int(plain.sum())} of {len(plain)} channels of cut {number} of {party}",
+                remedy="cut behind a non-linear layer; model.send_affine = true audits it all the "
+                "same",
+            )
+
+
+def _cuts(
+    model: Model, split: SplitSpec, sent: Mapping[str, Mapping[int, Tensor]]
+) -> tuple[MeasuredCut, ...]:
+    numbers = sorted(next(iter(sent.values())))
+    names = model.cut_names(split) or tuple(f"cut {number}" for number in numbers)
+    return tuple(
+        MeasuredCut(
+            name=name,
+            shapes=tuple(tuple(each[number].shape[1:]) for each in sent.values()),
+        )
+        for number, name in zip(numbers, names, strict=True)
+    )
+
+
+def _last_features(
+    model: Model, split: SplitSpec, sent: Mapping[str, Mapping[int, Tensor]], regions: int,
+    space: tuple[int, ...],
+) -> Any:  # fmt: skip
+    """What the server gives, once the output is known to fit the masks."""
+    received = {
+        number: [tuple(each[number].shape[1:]) for each in sent.values()]
+        for number in split.crossing
+    }
+    server = model.server(split, received, regions, space).eval()
+    head = model.head(split, regions, space).eval()
+    arrived = list(sent.values())[: 1 if split.orientation == "horizontal" else None]
+    wanted = (_SAMPLES, regions, *space)
+    try:
+        last = server(arrived, space)
+        logits = model.logits(head(last), space)
+        found = str(tuple(logits.shape))
+    except ConfigurationError:
+        raise
+    except Exception as problem:
+        logits, found = None, f"{type(problem).__name__}: {problem}"
+    if logits is None or tuple(logits.shape) != wanted:
+        raise ConfigurationError(
+            "the network's output must fit the masks: (n, regions, *space)",
+            found=f"{found}; masks: {wanted}",
+            remedy="give it as many outputs as regions, at the size of the images",
+        )
+    if split.label_holder is not None and not isinstance(last, Tensor):
+        raise ConfigurationError(
+            "what crosses to the label holder is one tensor",
+            found=type(last).__name__,
+            remedy="let the head begin earlier",
+        )
+    return last
