@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Generator, Tensor
 
 from leakaudit.cells.blind import blind_fit, blind_guess
 from leakaudit.errors import NotMountableError
-from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
+from leakaudit.threat.attack import Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View, derangement
 
 from .masks.of_own_patients import masks_of_own
 from .parts.blocks import space_to_depth
 from .parts.conditioning import by_patient
+from .parts.decoder_attack import DecoderAttack
 from .parts.decoding import decode
-from .parts.effort import Effort, scaled
+from .parts.effort import scaled
 from .parts.examples import Examples, altered
 from .parts.messages import Messages, gather
-from .parts.training import TrainingBudget, TrainingSet
+from .parts.training import TrainingSet
 
 _PARTS = 3  # of auxiliary patients: one to judge by, the others to learn from
 _READERS = 2  # of masks: each auxiliary patient is read by one that did not learn from it
@@ -34,7 +35,7 @@ _GRADIENTS = Knowledge.GRADIENTS | Knowledge.SERVER_WEIGHTS | Knowledge.AUXILIAR
 _MESSAGES = Knowledge.ACTIVATIONS | Knowledge.QUERIES
 
 
-class CrossModality(Attack):
+class CrossModality(DecoderAttack):
     """Start from what one's own images tell of another's, and learn what the messages add.
 
     Knows: a party's own images of the attacked patients; auxiliary patients in all modalities; and
@@ -60,11 +61,7 @@ class CrossModality(Attack):
         description="what it reads besides its own images: gradients sent back to it, or what the "
         "other party sends (a party that listens on the victim's link, or sides with the server)",
     )
-    effort: Effort = Field(default="standard", description="scales all steps and the width")
     steps: PositiveInt = Field(default=150, le=1_000_000, description="optimiser steps per victim")
-    channels: PositiveInt = Field(default=24, le=1024, description="width of the network")
-    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
-    learning_rate: PositiveFloat = Field(default=1e-2, le=1.0, description="highest step size")
     stand_in_steps: NonNegativeInt = Field(
         default=30, le=1_000_000,
         description="gradients: optimiser steps for stand-ins of the other parties, per epoch read",
@@ -153,11 +150,7 @@ class CrossModality(Attack):
             ),
             known.asked.images[learn], known.asked.patients[learn], known.asked.altered[learn],
         )  # fmt: skip
-        width = self.channels * (2 if self.effort == "thorough" else 1)
-        budget = TrainingBudget(
-            scaled(self.steps, self.effort), width, self.batch_size, self.learning_rate
-        )
-        said = decode(data, budget, rng)
+        said = decode(data, self.budget, rng)
         before = blind_fit(view, target, blind.method, rest, rng)(known.own[held])
         gate = _Gate(before, known.asked.images[held], known.asked.patients[held])
         trail = []

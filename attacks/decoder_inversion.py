@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
-from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
+from leakaudit.threat.attack import Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
 from .parts.decoder import Decoder
+from .parts.decoder_attack import DecoderAttack
 from .parts.decoding import decode_all
-from .parts.effort import Effort, fewer_patients, scaled
+from .parts.effort import fewer_patients
 from .parts.examples import examples
 from .parts.in_clear import read_in_clear
 from .parts.messages import gather
 from .parts.training import TrainingBudget, TrainingSet
 
 
-class DecoderInversion(Attack):
+class DecoderInversion(DecoderAttack):
     """Train a decoder from exchanged features back to images, on the adversary's own patients.
 
     Knows: messages of the victim; query access, through the defense; auxiliary patients.
@@ -41,15 +42,6 @@ class DecoderInversion(Attack):
     family = "decoder"
     source = "He et al. 2019"
 
-    effort: Effort = Field(default="standard", description="scales steps and width")
-    steps: PositiveInt = Field(
-        default=200,
-        le=1_000_000,
-        description="optimiser steps for one target; several share them",
-    )
-    channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
-    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
-    learning_rate: PositiveFloat = Field(default=1e-2, le=1.0, description="highest step size")
     draws: PositiveInt = Field(
         default=4, le=64, description="redraws of a random defense on auxiliary images"
     )
@@ -70,12 +62,7 @@ class DecoderInversion(Attack):
 
     def guess(self, view: View, rng: Generator) -> Guesses:
         """What is queried of a victim, and most of the decoder, is shared by its targets."""
-        budget = TrainingBudget(
-            steps=scaled(self.steps, self.effort),
-            width=self.channels * (2 if self.effort == "thorough" else 1),
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-        )
+        budget = self.budget
         guesses: dict[Target, Guess] = {}
         network: Decoder | None = None
         for victim in dict.fromkeys(target.victim for target in view.targets):

@@ -7,18 +7,19 @@ from torch import Generator
 
 from leakaudit.errors import NotMountableError
 from leakaudit.exchange.interference import Interference
-from leakaudit.threat.attack import Attack, Guess, Guesses
+from leakaudit.threat.attack import Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
+from .parts.decoder_attack import DecoderAttack
 from .parts.decoding import decode
 from .parts.effort import Effort, scaled
-from .parts.training import TrainingBudget, TrainingSet
+from .parts.training import TrainingSet
 from .simulation.hijacking import Hijack, HijackBudget, pilot_of
 from .simulation.imitation import answers_anew, imitated, last_release
 
 
-class FeatureHijacking(Attack):
+class FeatureHijacking(DecoderAttack):
     """Send back gradients that train the parties' encoders towards one's own, then decode.
 
     Knows: how the encoders are built; auxiliary patients' images; what the parties send. It decides
@@ -66,12 +67,6 @@ class FeatureHijacking(Attack):
         default=1.0, le=1e3,
         description="length of what is sent back, in lengths of the honest gradient",
     )  # fmt: skip
-    steps: PositiveInt = Field(default=200, le=1_000_000, description="decoder steps per victim")
-    channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
-    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
-    learning_rate: PositiveFloat = Field(
-        default=1e-2, le=1.0, description="highest step size of the decoder"
-    )
     draws: PositiveInt = Field(
         default=4, le=64, description="redraws of a random defense on auxiliary images"
     )
@@ -93,12 +88,7 @@ class FeatureHijacking(Attack):
     def guess(self, view: View, rng: Generator) -> Guesses:
         """A decoder learns from what each pilot sends, and reads what its party sent."""
         kept, levels = view.kept(), self._hijacked(view)
-        budget = TrainingBudget(
-            steps=scaled(self.steps, self.effort),
-            width=self.channels * (2 if self.effort == "thorough" else 1),
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-        )
+        budget = self.budget
         guesses: dict[Target, Guess] = {}
         for target in view.targets:
             pilot = pilot_of(view, target.victim, kept, rng)

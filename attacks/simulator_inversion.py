@@ -5,18 +5,19 @@ from __future__ import annotations
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator
 
-from leakaudit.threat.attack import Attack, Guess, Guesses
+from leakaudit.threat.attack import Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
 from .parts.decoder import Decoder
+from .parts.decoder_attack import DecoderAttack
 from .parts.decoding import decode_all
-from .parts.effort import Effort, scaled
-from .parts.training import TrainingBudget, TrainingSet
+from .parts.effort import scaled
+from .parts.training import TrainingSet
 from .simulation.simulators import SimulatorBudget, Simulators
 
 
-class SimulatorInversion(Attack):
+class SimulatorInversion(DecoderAttack):
     """Train one's own encoders against the victims' server, and a decoder on what they send.
 
     Knows: messages of the victims; the server's own weights; images and masks of auxiliary
@@ -41,7 +42,6 @@ class SimulatorInversion(Attack):
     family = "decoder"
     source = "Zhu et al. 2025"
 
-    effort: Effort = Field(default="standard", description="scales steps and width")
     simulator_steps: PositiveInt = Field(
         default=200, le=1_000_000, description="optimiser steps of the simulators"
     )
@@ -53,12 +53,6 @@ class SimulatorInversion(Attack):
     )
     adversarial: NonNegativeFloat = Field(
         default=0.2, le=1e3, description="weight of the critic's verdict"
-    )
-    steps: PositiveInt = Field(default=200, le=1_000_000, description="decoder steps per target")
-    channels: PositiveInt = Field(default=24, le=1024, description="decoder width, in channels")
-    batch_size: PositiveInt = Field(default=8, le=4096, description="samples per step")
-    learning_rate: PositiveFloat = Field(
-        default=1e-2, le=1.0, description="highest step size of the decoder"
     )
     draws: PositiveInt = Field(
         default=4, le=64, description="redraws of a random defense on auxiliary images"
@@ -78,12 +72,7 @@ class SimulatorInversion(Attack):
             ),
             rng,
         )
-        budget = TrainingBudget(
-            steps=scaled(self.steps, self.effort),
-            width=self.channels * (2 if self.effort == "thorough" else 1),
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-        )
+        budget = self.budget
         guesses: dict[Target, Guess] = {}
         network: Decoder | None = None
         for victim in dict.fromkeys(target.victim for target in view.targets):

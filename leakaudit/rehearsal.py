@@ -79,7 +79,7 @@ def rehearse(
     holdings = hold(cohort, split)
     resolved = resolve(tuple(defenses), split, exposure_of(given, _TRAINING))
     rows = given.rows(Group.TRAINING)
-    recording = _Recording()
+    recording = MemoryRecording()
     train(
         holdings, rows, split, resolved, _TRAINING, seed=seed,
         recorder=recording, probes=rows[:_PROBED].tolist(),
@@ -98,7 +98,7 @@ class Rehearsal:
     defenses: tuple[Defense, ...]
     _given: Materials
     _holdings: Holdings
-    _recording: _Recording
+    _recording: MemoryRecording
 
     @property
     def split(self) -> SplitSpec:
@@ -167,7 +167,7 @@ def _preset(name: str, party: str) -> Adversary:
 
 
 @dataclass(eq=False)
-class _Recording:
+class MemoryRecording:
     """All that crossed, in memory: a recorder, and what views read of it.
 
     Attributes:

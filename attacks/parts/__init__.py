@@ -10,7 +10,8 @@ new one starts from it:
   (:mod:`.squashing`), so that a decoder need not learn to.
 - :mod:`.linear`: the best linear decoder, in closed form; no optimiser can miss it.
 - :mod:`.decoder`, :mod:`.training`, :mod:`.decoding`: a network for what the linear decoder leaves
-  over, trusted as far as held-out patients advise; :func:`.decoding.decode` does all of it.
+  over, trusted as far as held-out patients advise; :func:`.decoding.decode` does all of it, and
+  :class:`.decoder_attack.DecoderAttack` brings the settings.
 - :mod:`.examples`: altered copies of auxiliary images, for whoever may ask the victim's encoder.
 - :mod:`.in_clear`: messages that are pictures already.
 - :mod:`.priors`: what images are like before any message is looked at.

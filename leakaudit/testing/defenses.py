@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from leakaudit.errors import ContractError
 from leakaudit.exchange.claim import Exposure
 from leakaudit.exchange.defense import Defense, Guard
 from leakaudit.exchange.endpoint import Network, PartyEndpoint
-from leakaudit.exchange.message import Message
 from leakaudit.exchange.stack import resolve
+from leakaudit.rehearsal import MemoryRecording
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.testing.luck import elsewhere, left_alone
 from leakaudit.testing.settings import check_settings
@@ -192,7 +192,7 @@ class _Tried:
         plain, watched = (
             train(
                 holdings, torch.arange(_SAMPLES), self._split, self._stack, settings, seed=3,
-                recorder=_Deaf(), probes=probes,
+                recorder=MemoryRecording(), probes=probes,
             ).network.state_dict()
             for probes in ((), (0, 2))
         )  # fmt: skip
@@ -213,30 +213,6 @@ class _Tried:
     def _images(self, party: str) -> Tensor:
         shape = (_SAMPLES, len(self._split.party(party).modalities), *self._space)
         return torch.rand(shape, generator=_rng())
-
-
-class _Deaf:
-    """Keeps every epoch, and nothing of it."""
-
-    def __call__(self, message: Message) -> None:
-        del message
-
-    def records(self, epoch: int) -> bool:
-        del epoch
-        return True
-
-    def update(
-        self,
-        epoch: int,
-        party: str,
-        samples: Tensor,
-        weights: Mapping[str, Tensor],
-        cut: Mapping[int, Tensor],
-    ) -> None:
-        del epoch, party, samples, weights, cut
-
-    def snapshot(self, epoch: int, network: nn.Module) -> None:
-        del epoch, network
 
 
 def _rng() -> Generator:
