@@ -17,7 +17,7 @@ there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from leakaudit.cells.scores import PRIMARY
@@ -46,6 +46,14 @@ def artefacts(unsound: Mapping[FindingId, Figure], threshold: float) -> tuple[st
         "artefact or a leak"
         for attack in sorted(loud)
     )
+
+
+def picked_every_time(patients: Sequence[str]) -> tuple[str, ...]:
+    """Of who is picked out under every seed, though the mean is that of guessing."""
+    if not patients:
+        return ()
+    who = f"{len(patients)} patient{'s' if len(patients) > 1 else ''} ({', '.join(patients[:3])}"
+    return (f"{who}{', ...' if len(patients) > 3 else ''}) picked out under every seed",)
 
 
 def efforts_flat(

@@ -215,9 +215,7 @@ def _held(
         threshold=target.max,
         no_leak=target.max,
         doubts=(*found.doubts, *(found.carries if target.max <= findings.threshold else ())),
-        singles=singles(found.single, surely=target.max > findings.threshold)
-        if target.asset == "images"
-        else None,
+        singles=singles(found.single, target.asset, surely=target.max > findings.threshold),
     )
     return Standing(
         setting=setting,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from leakaudit.cells.scores import PRIMARY
-from leakaudit.judgement.doubts import all_doubts, artefacts, efforts_flat
+from leakaudit.judgement.doubts import all_doubts, artefacts, efforts_flat, picked_every_time
 from leakaudit.judgement.findings import (
     FindingId,
     Series,
@@ -15,10 +15,7 @@ from leakaudit.judgement.findings import (
     is_primary,
 )
 from leakaudit.judgement.picked import corrected
-from leakaudit.judgement.single import (
-    single_patients,
-    singles,
-)
+from leakaudit.judgement.single import every_time, single_patients, singles, threshold_of
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.record import Asset, Control, SinglePatients, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
@@ -194,7 +191,8 @@ def evidence(
         shuffled_silent=None if mixed is None else mixed.passed,
         effort_flat=flat.pop(best.attack),
     )
-    single = single_patients({key: candidates[key] for key in sound or figures}, patient_threshold)
+    believed = {key: candidates[key] for key in sound or figures}
+    single = single_patients(believed, threshold_of(question.asset, patient_threshold))
     unsound = {key: figures[key] for key in figures if sound and key not in sound}
     return Evidence(
         best=best,
@@ -205,6 +203,7 @@ def evidence(
             silence_doubts(figure, outcome),
             planned.doubts(question, candidates, able),
             artefacts(unsound, threshold),
+            picked_every_time(every_time(believed) if question.asset == "identity" else ()),
             effort_doubts(flat),
         ),
         carries=planned.carries(question),
@@ -246,7 +245,7 @@ def _verdict(
     judged = judge(
         found.figure, found.controls, threshold=threshold,
         doubts=all_doubts(found.doubts, found.carries),
-        singles=singles(found.single) if question.asset == "images" else None,
+        singles=singles(found.single, question.asset),
     )  # fmt: skip
     best = found.best
     return Verdict(

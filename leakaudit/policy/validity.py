@@ -95,7 +95,7 @@ def single_doubts(
     leaking: set[str] = set()
     for finding in findings:
         cells = evidence.cells(finding, budget.on)
-        if finding.asset != "images" or finding.ceiling is None or cells is None:
+        if finding.asset not in ("images", "masks") or finding.ceiling is None or cells is None:
             continue
         if budget.on == "advantage":
             limit = patient_limit(

@@ -148,7 +148,9 @@ class Verdict(Part):
     )
     reason: str = Field(description="which condition decided, in words")
     single: SinglePatients | None = Field(
-        default=None, description="patient by patient; null where the metric is a rate"
+        default=None,
+        description="patient by patient; null where the metric is a rate: one guess for all finds "
+        "somebody, the same one every time, so that who is picked out under every seed is a doubt",
     )
     doubts: tuple[str, ...] = Field(
         default=(),
