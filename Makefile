@@ -23,8 +23,12 @@ audit: $(VENV)/.installed
 	@$(BIN)/leakaudit run examples/quickstart.toml --out $(QUICKSTART)
 	@echo "Open $(CURDIR)/$(QUICKSTART)/report.html (to read) or report.pdf (to sign and file)."
 
+# Files of tests run side by side, each in one process: what a file's tests share is made once.
+# One after another, as a debugger needs it: `make test WORKERS=0`.
+WORKERS ?= $(shell $(BIN)/python -c "import os; print(min(8, os.cpu_count() or 1))")
+
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
