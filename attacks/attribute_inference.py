@@ -14,6 +14,7 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property, median_size, property_of
 from leakaudit.threat.view import Target, View
 
+from .parts.blocks import strides
 from .parts.conditioning import by_patient
 from .parts.effort import Effort, fewer_patients, scaled
 from .parts.linear import LinearFit, fit_linear
@@ -125,7 +126,19 @@ def _best(
     fits = []
     for level, features in sent.draws[0].items():
         base = typical if level in sent.centred else torch.zeros_like(typical)
-        fits.append((level, fit_linear(features[rows], masks, base, 2**level, folds, rng)))
+        fits.append(
+            (
+                level,
+                fit_linear(
+                    features[rows],
+                    masks,
+                    base,
+                    strides(masks.shape[2:], features.shape[2:]),
+                    folds,
+                    rng,
+                ),
+            )
+        )
     return min(fits, key=lambda each: each[1].error)
 
 

@@ -16,7 +16,7 @@ from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View, derangement
 
 from .masks.of_own_patients import masks_of_own
-from .parts.blocks import space_to_depth
+from .parts.blocks import space_to_depth, strides
 from .parts.conditioning import by_patient
 from .parts.decoder_attack import DecoderAttack
 from .parts.decoding import decode
@@ -184,9 +184,14 @@ class _Known:
         images = self.own if own is None else own
         even = (images - self.own.mean()) / self.own.std().clamp_min(1e-6)
         return {0: even} | {
-            level: torch.cat([each, space_to_depth(even, 2**level, tuple(each.shape[2:]))], dim=1)
+            level: torch.cat([each, _at_its_grid(even, each)], dim=1)
             for level, each in clues.items()
         }
+
+
+def _at_its_grid(images: Tensor, features: Tensor) -> Tensor:
+    grid = tuple(features.shape[2:])
+    return space_to_depth(images, strides(images.shape[2:], grid), grid)
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,14 +126,13 @@ class MemoryRebuilt:
             seed=self.setup.seed,
         )  # fmt: skip
         network.load_state_dict(self.weights[epoch])
-        return network.eval().requires_grad_(False)
+        return network.as_recorded().requires_grad_(False)
 
     def party(self, name: str, epoch: int) -> PartyEndpoint:
         return self.network(epoch).party(name)
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
-        network = self.network(epoch)
-        return network.server, network.head
+        return self.network(epoch).served()
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,6 +379,8 @@ def make_world(setup: Setup) -> World:
 
 def rescale(network: Network, factor: float) -> None:
     """Multiply the weights of each party's first convolution, and divide those of the second."""
+    if factor == 1.0:
+        return
     for name in network.split.party_names:
         weights = [
             parameter

@@ -31,7 +31,7 @@ NETWORKS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "UNet": (
         {
             "network": _MONAI + "UNet",
-            "settings": {"channels": [4, 8, 12], "strides": [2, 2], "norm": "instance"},
+            "settings": {"channels": [8, 12, 16], "strides": [2, 2], "norm": "instance"},
         },
         ("model.0", "model.1.submodule.0", "model.1.submodule.1.submodule"),
     ),
@@ -40,7 +40,7 @@ NETWORKS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
             "network": _MONAI + "DynUNet",
             "settings": {
                 "kernel_size": [3, 3, 3], "strides": [1, 2, "anisotropic"],
-                "upsample_kernel_size": [2, "anisotropic"], "filters": [4, 8, 12],
+                "upsample_kernel_size": [2, "anisotropic"], "filters": [8, 12, 16],
             },
         },
         ("input_block", "downsamples.0", "bottleneck"),
@@ -48,7 +48,7 @@ NETWORKS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "AttentionUnet": (
         {
             "network": _MONAI + "AttentionUnet",
-            "settings": {"channels": [4, 8, 12], "strides": [2, 2]},
+            "settings": {"channels": [8, 12, 16], "strides": [2, 2]},
         },
         ("model.0", "model.1.submodule.0", "model.1.submodule.1.submodule"),
     ),
@@ -56,7 +56,7 @@ NETWORKS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {
             "network": _NNUNET + "PlainConvUNet",
             "settings": {
-                "n_stages": 3, "features_per_stage": [4, 8, 12], "kernel_sizes": 3,
+                "n_stages": 3, "features_per_stage": [8, 12, 16], "kernel_sizes": 3,
                 "strides": [1, 2, "anisotropic"], "n_conv_per_stage": 1,
                 "n_conv_per_stage_decoder": 1, "conv_bias": True, "deep_supervision": True,
             },
@@ -68,7 +68,7 @@ NETWORKS: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {
             "network": _NNUNET + "ResidualEncoderUNet",
             "settings": {
-                "n_stages": 3, "features_per_stage": [4, 8, 12], "kernel_sizes": 3,
+                "n_stages": 3, "features_per_stage": [8, 12, 16], "kernel_sizes": 3,
                 "strides": [1, 2, "anisotropic"], "n_blocks_per_stage": 1,
                 "n_conv_per_stage_decoder": 1, "conv_bias": True,
             },

@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from .blocks import space_to_depth
+from .blocks import Strides, space_to_depth
 from .linear import enough_columns_for
 from .squashing import Ranking, Unsaturating
 
@@ -165,7 +165,7 @@ def _ways(*, centred: bool) -> tuple[Fit, ...]:
 
 
 def condition(
-    features: Tensor, images: Tensor, factor: int, folds: Sequence[Tensor], rng: Generator,
+    features: Tensor, images: Tensor, factor: Strides, folds: Sequence[Tensor], rng: Generator,
     *, blank: Tensor | None = None, centring: bool = True, beside: bool = False,
 ) -> Conditioning:  # fmt: skip
     """The way from which a position's own features predict its pixels best, on unseen patients.

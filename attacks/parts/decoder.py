@@ -7,7 +7,9 @@ because neighbouring pixels are already told apart by the first estimate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +17,40 @@ from torch import Tensor, nn
 from leakaudit.split.spec import level_size
 from leakaudit.threat.view import Features
 
-from .blocks import depth_to_space, space_to_depth, stretch
+from .blocks import depth_to_space, space_to_depth, stretch, strides
 
 _FINEST = 1  # the level at which the decoder ends: half resolution
 _DEEPER = 1  # levels it looks below the coarsest one it is given, for context
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where features enter: at which depth (2**depth pixels per position), and cut into what.
+
+    Attributes:
+        depth: the deepest whose positions hold whole positions of theirs.
+        blocks: positions of theirs in one, along each axis.
+        whole: whether they fit so; else they are repeated or left out to the nearest.
+    """
+
+    depth: int
+    blocks: tuple[int, ...]
+    whole: bool
+
+    @classmethod
+    def of(cls, space: tuple[int, ...], grid: tuple[int, ...]) -> _Place:
+        own = strides(space, grid)
+        powers = all(each & (each - 1) == 0 for each in own)
+        coarsest = max(own) if powers else min(own)
+        depth = max(_FINEST, coarsest.bit_length() - 1)
+        blocks = tuple(max(1, 2**depth // each) for each in own)
+        return cls(depth, blocks if powers else (1,) * len(own), powers)
+
+    def brought(self, features: Tensor, grid: tuple[int, ...]) -> Tensor:
+        """Features on the grid of that depth."""
+        if not self.whole:
+            return nn.functional.interpolate(features, grid, mode="nearest")
+        return space_to_depth(features, self.blocks, grid)
 
 
 class _Residual(nn.Module):
@@ -47,7 +79,7 @@ class Decoder(nn.Module):
     its own to read, share all convolutions but not the norms, whose statistics differ.
 
     Args:
-        channels: level to channels, for every level it reads.
+        shapes: level to (channels, *grid), for every level it reads.
         space: image size.
         outputs: image channels.
         width: feature channels at the finest level; twice as many below.
@@ -56,7 +88,7 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        channels: Mapping[int, int],
+        shapes: Mapping[int, tuple[int, ...]],
         space: tuple[int, ...],
         outputs: int,
         width: int,
@@ -68,16 +100,17 @@ class Decoder(nn.Module):
         raise_by = nn.ConvTranspose2d if dimensions == 2 else nn.ConvTranspose3d
         self.space = space
         self.finest = _FINEST
-        self.deepest = self._deepest(max(self.finest, *channels))
+        self.places = {level: _Place.of(space, shape[1:]) for level, shape in shapes.items()}
+        depths = (place.depth for place in self.places.values())
+        self.deepest = self._deepest(max(self.finest, *depths))
         widths = {
             level: width if level == self.finest else 2 * width
             for level in range(self.finest, self.deepest + 1)
         }
         self.stems = nn.ModuleDict()
-        for level, inputs in channels.items():
-            at = max(level, self.finest)
-            blocks = inputs * 2 ** (dimensions * (at - level))
-            self.stems[str(level)] = conv(blocks, widths[at], 3, padding=1)
+        for level, place in self.places.items():
+            blocks = shapes[level][0] * math.prod(place.blocks)
+            self.stems[str(level)] = conv(blocks, widths[place.depth], 3, padding=1)
         pixels = outputs * 2 ** (dimensions * self.finest)
         self.estimate = conv(pixels, width, 3, padding=1)
         steps = range(self.finest, self.deepest)
@@ -120,10 +153,10 @@ class Decoder(nn.Module):
             self.finest: self.estimate(space_to_depth(estimate, 2**self.finest, ends_at))
         }
         for level in sorted(features):
-            at = max(level, self.finest)
+            at = self.places[level].depth
             grid = level_size(self.space, at)
             stem = self.stems[str(level)]
-            joined = stem(space_to_depth(features[level], 2 ** (at - level), grid))
+            joined = stem(self.places[level].brought(features[level], grid))
             entering[at] = entering[at] + joined if at in entering else joined
         for index, lower in enumerate(self.lower):
             level = self.finest + index

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import Features
 
+from .blocks import strides
 from .conditioning import by_patient
 from .decoder import Decoder
 from .effort import endings
@@ -80,7 +81,7 @@ def decode_all(
     reading = [_task(data, levels, fits, typical, unit) for levels in tasks]
     network = Decoder(
         {
-            each: features.shape[1] // data.messages.ways.get(each, 1)
+            each: (features.shape[1] // data.messages.ways.get(each, 1), *features.shape[2:])
             for each, features in data.messages.received.items()
         },
         tuple(data.images.shape[2:]),
@@ -131,7 +132,8 @@ def _linear_fits(
         features = data.messages.draws[0][level]
         base = typical if level in data.messages.centred else torch.zeros_like(typical)
         ways = data.messages.ways.get(level, 1)
-        fits[level] = fit_linear(features, data.images, base, 2**level, folds, rng, ways)
+        factor = strides(data.images.shape[2:], features.shape[2:])
+        fits[level] = fit_linear(features, data.images, base, factor, folds, rng, ways)
     return fits
 
 

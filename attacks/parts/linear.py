@@ -18,7 +18,7 @@ import torch
 from scipy import optimize
 from torch import Generator, Tensor, nn
 
-from .blocks import depth_to_space, space_to_depth
+from .blocks import Strides, depth_to_space, space_to_depth
 
 _MOST_COLUMNS = 1500  # beyond this the normal equations cost more than they recover
 _Doubles = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class LinearDecoder:
     local: Tensor
     summary: Tensor
     base: Tensor
-    factor: int
+    factor: Strides
 
     def __call__(self, features: Tensor) -> Tensor:
         """Images (n, outputs, *space), not clamped."""
@@ -80,7 +80,7 @@ def fit_linear(
     features: Tensor,
     images: Tensor,
     base: Tensor,
-    factor: int,
+    factor: Strides,
     folds: Sequence[Tensor],
     rng: Generator,
     ways: int = 1,
@@ -96,7 +96,7 @@ def fit_linear(
         features: (n, channels, *grid), standardised.
         images: (n, outputs, *space).
         base: (1, outputs, *space), known beforehand: only what differs from it is read.
-        factor: pixels per feature position, 2**level.
+        factor: pixels per feature position.
         folds: rows of each fold; no patient in two. A single fold predicts itself.
         rng: draws the positions that enter where there are more than enough.
         ways: how many times the same channels are there, each time conditioned otherwise.
@@ -260,7 +260,7 @@ class _Sums:
             - (one * self.moment).sum()
         ).item()
 
-    def decoder(self, weights: Tensor, factor: int, base: Tensor) -> LinearDecoder:
+    def decoder(self, weights: Tensor, factor: Strides, base: Tensor) -> LinearDecoder:
         """The map with these weights."""
         local = math.prod(self.kernel)
         each = weights.float()
@@ -276,7 +276,7 @@ def enough_columns_for(channels: int, dimensions: int) -> bool:
 
 
 def _sums(
-    features: Tensor, images: Tensor, factor: int, samples: int, ways: int, rng: Generator
+    features: Tensor, images: Tensor, factor: Strides, samples: int, ways: int, rng: Generator
 ) -> _Sums:
     channels, grid = features.shape[1], tuple(features.shape[2:])
     d = len(grid)

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features, View
 
+from .blocks import on_grid, strides
 from .conditioning import by_patient, condition
 from .epochs import Source, strongest_epochs
 from .examples import Examples
@@ -102,7 +103,8 @@ def gather(
     for level in levels:
         # On the images as they are: the typical one of altered copies would be a blurred one.
         way = condition(
-            raw[0][level][: len(own)], own, 2**level, folds, rng,
+            raw[0][level][: len(own)], own,
+            strides(own.shape[2:], raw[0][level].shape[2:]), folds, rng,
             blank=blank[level].mean(0, keepdim=True) if beside else None,
             centring=centring, beside=beside,
         )  # fmt: skip
@@ -145,10 +147,14 @@ class _One:
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         sent = self._view.query(self._victim, images, self._epoch, rng)
-        return {level: sent[level] for level in levels}
+        return {level: on_grid(sent[level], self._view.space) for level in levels}
 
     def received(self, levels: Sequence[int]) -> Features:
-        return {level: self._view.activations(self._victim, level, self._epoch) for level in levels}
+        view = self._view
+        return {
+            level: on_grid(view.activations(self._victim, level, self._epoch), view.space)
+            for level in levels
+        }
 
 
 class _Combined:
@@ -169,18 +175,19 @@ class _Combined:
         total: Features = {}
         for epoch in self._view.epochs:
             sent = self._view.query(self._victim, images, epoch, rng)
-            self._add(total, {level: sent[level] for level in levels}, epoch)
+            self._add(total, sent, levels, epoch)
         return total
 
     def received(self, levels: Sequence[int]) -> Features:
         total: Features = {}
         for epoch in self._view.epochs:
             sent = {level: self._view.activations(self._victim, level, epoch) for level in levels}
-            self._add(total, sent, epoch)
+            self._add(total, sent, levels, epoch)
         return total
 
-    def _add(self, total: Features, sent: Features, epoch: int) -> None:
-        for level, features in sent.items():
+    def _add(self, total: Features, sent: Features, levels: Sequence[int], epoch: int) -> None:
+        for level in levels:
+            features = on_grid(sent[level], self._view.space)
             part = torch.einsum("ji,nj...->ni...", self._maps[level][epoch], features)
             total[level] = total[level] + part if level in total else part
 
@@ -193,7 +200,7 @@ class _Combined:
         for epoch in (*epochs, self._view.last_epoch):
             sent = self._view.query(self._victim, images, epoch, rng)
             for level in levels:
-                flat = sent[level].flatten(2)
+                flat = on_grid(sent[level], self._view.space).flatten(2)
                 if level not in places:
                     places[level] = torch.randperm(flat.shape[2], generator=rng)[:_POSITIONS]
                 drawn[level].append(flat[:, :, places[level]].movedim(1, 2).flatten(0, 1).double())

@@ -180,7 +180,7 @@ def _taught(
     pilot = stand_in(view, name, rng)
     sent = encoded(pilot, images[:1], rng)
     decoder = Decoder(
-        {level: sent[level].shape[1] for level in budget.levels},
+        {level: tuple(sent[level].shape[1:]) for level in budget.levels},
         view.space, images.shape[1], _WIDTH,
     )  # fmt: skip
     typical = images.mean(0, keepdim=True)

@@ -8,8 +8,7 @@ from torch import Generator, nn
 
 from leakaudit.exchange.defense import Guard, Site
 from leakaudit.exchange.endpoint import PartyEndpoint
-from leakaudit.models.networks import PartyEncoder
-from leakaudit.split.spec import level_size
+from leakaudit.models import model_of
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 
@@ -24,7 +23,7 @@ def stand_in(view: View, name: str, rng: Generator) -> PartyEndpoint:
     """
     split, modalities = view.split, view.modalities[name]
     shapes: Mapping[int, tuple[int, ...]] = {
-        level: (split.channels[level], *level_size(view.space, level)) for level in split.crossing
+        level: split.shape(level, view.space, name) for level in split.crossing
     }
     guards: list[Guard] = []
     for defense in (each for each in view.defenses if each.acts_at(name)):
@@ -32,7 +31,7 @@ def stand_in(view: View, name: str, rng: Generator) -> PartyEndpoint:
         if guard is not None:
             guards.append(guard)
             shapes = guard.shapes(shapes)
-    return PartyEndpoint(PartyEncoder(split, modalities), guards)
+    return PartyEndpoint(model_of(split).encoder(split, name, view.space), guards)
 
 
 def look_alike(view: View, name: str, rng: Generator) -> PartyEndpoint:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from leakaudit.exchange.defense import Defense, Guard, Site
 from leakaudit.exchange.stack import reshaped
 from leakaudit.models.measuring import measured
-from leakaudit.models.model import model_of
+from leakaudit.models.model import Model, model_of
 from leakaudit.split.spec import SplitSpec
 
 Features = dict[int, Tensor]
@@ -71,6 +74,18 @@ class PartyEndpoint(nn.Module):
 
     def _guards(self) -> list[Guard]:
         return [guard for guard in self.guards if isinstance(guard, Guard)]
+
+
+class _Finest(nn.Module):
+    """A head whose output is logits, whatever else the model learns from."""
+
+    def __init__(self, head: nn.Module, model: Model, space: tuple[int, ...]) -> None:
+        super().__init__()
+        self.head, self._model, self._space = head, model, space
+
+    def forward(self, last: Any) -> Tensor:
+        """(n, regions, *space)."""
+        return self._model.logits(self.head(last), self._space)
 
 
 class Network(nn.Module):
@@ -135,6 +150,28 @@ class Network(nn.Module):
                 shapes = guard.shapes(shapes)
         self.sent[name] = shapes
         return PartyEndpoint(encoder, guards)
+
+    def as_recorded(self) -> Network:
+        """The same, as it computes while it is trained and recorded, but without learning.
+
+        What normalises over the batch does so by the batch, and what drops drops: a query is
+        answered like the messages that were recorded. Everything else is in evaluation mode.
+        """
+        self.eval()
+        if not self.split.is_reference:
+            for module in (*self.parties.modules(), *self.server.modules()):
+                if isinstance(module, _BatchNorm):
+                    module.train()
+                    module.momentum = 0.0
+                elif isinstance(module, _DropoutNd):
+                    module.train()
+        return self
+
+    def served(self) -> tuple[nn.Module, nn.Module]:
+        """The server's network, and a head that gives logits, of the finest resolution alone."""
+        if self.split.is_reference:
+            return self.server, self.head
+        return self.server, _Finest(self.head, self.model, self.space)
 
     def party(self, name: str) -> PartyEndpoint:
         """The endpoint of one party."""

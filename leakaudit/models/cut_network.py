@@ -19,7 +19,7 @@ from leakaudit.models.parts import Call, Part, depend, watch
 from leakaudit.models.wire import Layout
 from leakaudit.split.spec import SERVER, SplitSpec
 
-# Decoder inversion reads each, undefended: tests/models/test_read_by_attacks.py.
+# Decoder inversion reads each, undefended: tests/models/test_every_attack.py.
 _READ = frozenset(
     (
         *(f"monai.networks.nets:{name}"
@@ -69,7 +69,7 @@ class CutNetwork(Model):
 
     @property
     def read_by_attacks(self) -> bool:
-        """Of the networks that tests/models/test_read_by_attacks.py tries."""
+        """Of the networks that tests/models/test_every_attack.py tries."""
         return self.network in _READ
 
     def encoder(self, split: SplitSpec, party: str, space: tuple[int, ...]) -> nn.Module:

@@ -63,8 +63,7 @@ class RebuiltNetworks:
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
         """The server's network and the head."""
-        network = self.network(epoch)
-        return network.server, network.head
+        return self.network(epoch).served()
 
     def _build(self, epoch: int) -> Network:
         given = self._description
@@ -80,4 +79,4 @@ class RebuiltNetworks:
                 found=str(problem).splitlines()[-1].strip(),
                 remedy="read it with the version in `written_by`, its defenses installed alike",
             ) from None
-        return network.eval().requires_grad_(self._trainable)
+        return network.as_recorded().requires_grad_(self._trainable)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from leakaudit.record import SERVER, Cost, Route
+from leakaudit.record import SERVER, Cost, Route, SplitSummary
 
 from .._figures.dataflow import PartyBox, data_flow
-from .blocks import Block, Figure, Paragraph, Section, Terms, say
+from .blocks import Block, Figure, Paragraph, Rich, Section, Terms, say
 from .evidence_index import Index
 from .governance import governance
 from .messages import messages, shape_text
@@ -29,8 +29,7 @@ def split_section(index: Index) -> Section:
     blocks: list[Block] = [
         Paragraph(
             say(
-                f"The split is {split.orientation}: {shared}. Each party runs the first "
-                f"{count(split.party_levels, 'level')} of a {split.dimensions}-D U-Net encoder and "
+                f"The split is {split.orientation}: {shared}. Each party runs {_runs(split)} and "
                 "sends feature maps to the server, which runs the rest; gradients come back."
             )
         )
@@ -41,8 +40,7 @@ def split_section(index: Index) -> Section:
     blocks.append(
         Terms(
             (
-                ("Channels per level", say(", ".join(map(str, split.channels)))),
-                ("Skip connections that cross", say(levels_text(split.skips))),
+                *_crossing(split),
                 ("Labels", say(f"held by {labels}")),
                 ("Training", say(count(split.epochs, "epoch"))),
                 (
@@ -57,6 +55,24 @@ def split_section(index: Index) -> Section:
         blocks.append(messages(index))
     blocks += governance(record.governance)
     return Section("3", "The split and its data flow", tuple(blocks))
+
+
+def _runs(split: SplitSummary) -> str:
+    if split.network is None:
+        levels = count(split.party_levels, "level")
+        return f"the first {levels} of a {split.dimensions}-D U-Net encoder"
+    return f"the first part of {split.network}, {split.dimensions}-D, with weights of its own"
+
+
+def _crossing(split: SplitSummary) -> Iterator[tuple[str, Rich]]:
+    """What crosses where: levels of a U-Net, or the cuts that findings call levels."""
+    if not split.cuts:
+        yield "Channels per level", say(", ".join(map(str, split.channels)))
+        yield "Skip connections that cross", say(levels_text(split.skips))
+        return
+    for number, cut in enumerate(split.cuts):
+        shapes = dict.fromkeys(shape_text(each) for each in cut.shapes.values())
+        yield f"Level {number}", say(f"{cut.name}: {', '.join(shapes)}")
 
 
 def _cost(index: Index) -> Cost | None:

@@ -107,7 +107,7 @@ def test_strides_are_measured_per_axis() -> None:
     split = measured(split_of(cut("DynUNet", 3)), 2, (16, 16))
     assert split.cuts is not None
     assert [each.shapes for each in split.cuts] == [
-        ((4, 16, 16), (4, 16, 16)), ((8, 8, 8), (8, 8, 8)), ((12, 4, 8), (12, 4, 8)),
+        ((8, 16, 16), (8, 16, 16)), ((12, 8, 8), (12, 8, 8)), ((16, 4, 8), (16, 4, 8)),
     ]  # fmt: skip
     assert [each.name for each in split.cuts] == ["input_block", "downsamples.0", "bottleneck"]
 
