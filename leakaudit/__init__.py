@@ -5,8 +5,8 @@ The front door; a name loads what it needs when it is first used:
 - An audit from Python: :func:`audit_file`; its record: :func:`open_record`, and
   :meth:`leakaudit.record.Record.to_frame` as a table.
 - A plug-in of your own: :class:`Attack` with :class:`View`, :class:`Guess` and :class:`Knowledge`;
-  :class:`Defense`; :class:`Metric`. :func:`rehearse` gives them something to work on, and
-  :mod:`leakaudit.testing` tells whether an audit can rely on them.
+  :class:`Defense`; :class:`Metric`; :class:`Model` and :class:`Stage`. :func:`rehearse` gives them
+  something to work on, and :mod:`leakaudit.testing` tells whether an audit can rely on them.
 - A recorded training: :func:`open_trace`.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leakaudit.audit.from_file import audit_file
     from leakaudit.exchange.defense import Defense
     from leakaudit.metrics.metric import Metric
+    from leakaudit.models.model import Model, Stage
     from leakaudit.opening import open_record, open_trace
     from leakaudit.rehearsal import rehearse
     from leakaudit.threat.attack import Attack, Guess
@@ -33,6 +34,8 @@ __all__ = [
     "Guess",
     "Knowledge",
     "Metric",
+    "Model",
+    "Stage",
     "View",
     "audit_file",
     "open_record",
@@ -48,6 +51,8 @@ _PLACES = {
     "Guess": "threat.attack:Guess",
     "Knowledge": "threat.knowledge:Knowledge",
     "Metric": "metrics.metric:Metric",
+    "Model": "models.model:Model",
+    "Stage": "models.model:Stage",
     "View": "threat.view:View",
     "audit_file": "audit.from_file:audit_file",
     "open_record": "opening:open_record",

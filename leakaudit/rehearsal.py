@@ -213,7 +213,7 @@ class MemoryRecording:
         """Keep all weights of an epoch."""
         if not isinstance(network, Network):
             raise TypeError("a network")
-        self.networks[epoch] = copy.deepcopy(network).eval().requires_grad_(False)
+        self.networks[epoch] = copy.deepcopy(network).as_recorded().requires_grad_(False)
 
     def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor:
         """(n, channels, *space) of one route."""
@@ -237,5 +237,4 @@ class MemoryRecording:
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
         """The server's network and the head."""
-        network = self.networks[epoch]
-        return network.server, network.head
+        return self.networks[epoch].served()

@@ -108,14 +108,15 @@ class Network(nn.Module):
         defenses: Sequence[Defense] = (),
         *,
         seed: int,
+        model: Model | None = None,
     ) -> None:
         super().__init__()
         if split.cuts is None:
-            split = measured(split, regions, space)
+            split = measured(split, regions, space, model)
         split = reshaped(split, defenses)
         self.split = split
         self.space = space
-        self.model = model_of(split)
+        self.model = model or model_of(split)
         self.sent: dict[str, Mapping[int, tuple[int, ...]]] = {}
         keys = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):

@@ -17,22 +17,26 @@ _SAMPLES = 3
 _ROUNDING = 1e-4
 
 
-def measured(split: SplitSpec, regions: int, space: tuple[int, ...]) -> SplitSpec:
+def measured(
+    split: SplitSpec, regions: int, space: tuple[int, ...], model: Model | None = None
+) -> SplitSpec:
     """The split with the shapes of its cuts; split-u-net's follow from its settings.
 
     Args:
         split: as configured, or with parties taken out of it.
         regions: label regions.
         space: size of the images.
+        model: one that is not registered; unset: the one that the split names.
 
     Raises:
         ConfigurationError: the model cannot be built or run, what it sends has no fixed shape or
             is (an affine image of) the input, it mixes patients outside of training, or its output
             does not fit the masks.
     """
-    model = model_of(split)
-    if split.is_reference:
-        return split
+    if model is None:
+        model = model_of(split)
+        if split.is_reference:
+            return split
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         sent = {}

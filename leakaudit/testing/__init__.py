@@ -10,5 +10,6 @@ a test of your own package is enough:
 
 from leakaudit.testing.attacks import check_attack
 from leakaudit.testing.defenses import check_defense
+from leakaudit.testing.models import check_model
 
-__all__ = ["check_attack", "check_defense"]
+__all__ = ["check_attack", "check_defense", "check_model"]
