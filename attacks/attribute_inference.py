@@ -95,7 +95,10 @@ class AttributeInference(Attack):
             Checkpoint(count, answer(rows)) for count, rows in fewer_patients(patients, rng)
         )
         values = answer(torch.arange(len(patients)))
-        return Guess(values, effort=people, fewer=fewer, learnt_from=people)
+        return Guess(
+            values, effort=people, fewer=fewer, learnt_from=people,
+            epochs=sent.epochs_of(tuple(sent.received)),
+        )  # fmt: skip
 
     def _read_off(self, drawn: Tensor, patients: Tensor) -> Tensor:
         """(n,) 0 to 1, the same for all samples of a patient."""

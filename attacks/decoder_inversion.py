@@ -76,7 +76,10 @@ class DecoderInversion(DecoderAttack):
             if self.patient_curve:
                 found = _with_fewer(found, data, tasks, budget, rng)
             guesses |= {
-                target: read_in_clear(view, victim, target.levels, guess, rng)
+                target: replace(
+                    read_in_clear(view, victim, target.levels, guess, rng),
+                    epochs=known.epochs_of(target.levels),
+                )
                 for target, guess in zip(targets, found, strict=True)
             }
         return guesses

@@ -114,7 +114,10 @@ def _guess(known: Messages, view: View, rng: Generator) -> Guess:
         for count, rows in fewer_patients(owners, rng)
     )
     values = _scores(known, view.patients, owners, torch.arange(len(owners)))
-    return Guess(values, effort=people, fewer=fewer, learnt_from=people)
+    return Guess(
+        values, effort=people, fewer=fewer, learnt_from=people,
+        epochs=known.epochs_of(tuple(known.received)),
+    )  # fmt: skip
 
 
 def _scores(known: Messages, patients: Tensor, references: Tensor, rows: Tensor) -> Tensor:

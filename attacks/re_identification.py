@@ -73,4 +73,7 @@ def _guess(known: Messages, view: View, rng: Generator) -> Guess:
 
     fewer = tuple(Checkpoint(count, scores(rows)) for count, rows in fewer_patients(patients, rng))
     values = scores(torch.arange(len(patients)))
-    return Guess(values, effort=people, fewer=fewer, learnt_from=people)
+    return Guess(
+        values, effort=people, fewer=fewer, learnt_from=people,
+        epochs=known.epochs_of(tuple(known.received)),
+    )  # fmt: skip

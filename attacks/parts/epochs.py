@@ -21,6 +21,9 @@ _PENALTY = 1e-2
 class Source(Protocol):
     """Where a victim's messages are read from: one epoch, or several put together."""
 
+    def epochs(self, level: int) -> tuple[int, ...]:
+        """Which recorded epochs those are."""
+
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         """What the victim would send for these images, by level."""
 
@@ -71,6 +74,9 @@ class _PerLevel:
 
     def __init__(self, chosen: Mapping[int, Source]) -> None:
         self._chosen = chosen
+
+    def epochs(self, level: int) -> tuple[int, ...]:
+        return self._chosen[level].epochs(level)
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         found: Features = {}

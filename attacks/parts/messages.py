@@ -39,6 +39,7 @@ class Messages:
             the typical image, not what it looks like.
         others: level to (m, channels, *grid), the mean message for other images asked about.
         ways: level to how many times its channels are there, each time conditioned otherwise.
+        epochs: level to the recorded epochs whose messages were read.
     """
 
     draws: tuple[Features, ...]
@@ -46,6 +47,11 @@ class Messages:
     centred: frozenset[int] = frozenset()
     others: Features = field(default_factory=dict)
     ways: Mapping[int, int] = field(default_factory=dict)
+    epochs: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def epochs_of(self, levels: Sequence[int]) -> tuple[int, ...]:
+        """Recorded epochs from which any of these levels was read."""
+        return tuple(sorted({epoch for level in levels for epoch in self.epochs.get(level, ())}))
 
     def only(self, levels: Sequence[int]) -> Messages:
         """The same, of some levels."""
@@ -55,6 +61,7 @@ class Messages:
             self.centred & frozenset(levels),
             {level: self.others[level] for level in levels if level in self.others},
             {level: self.ways[level] for level in levels if level in self.ways},
+            {level: self.epochs[level] for level in levels if level in self.epochs},
         )
 
 
@@ -118,7 +125,8 @@ def gather(
         if further
         else {}
     )
-    return Messages(tuple(raw), received, frozenset(centred), mean, ways)
+    epochs = {level: read.epochs(level) for level in levels}
+    return Messages(tuple(raw), received, frozenset(centred), mean, ways, epochs)
 
 
 def _require_finite(answers: Sequence[Features], victim: str) -> None:
@@ -145,6 +153,10 @@ class _One:
         self._view, self._victim = view, victim
         self._epoch = view.last_epoch if epoch is None else epoch
 
+    def epochs(self, level: int) -> tuple[int, ...]:
+        del level
+        return (self._epoch,)
+
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         sent = self._view.query(self._victim, images, self._epoch, rng)
         return {level: on_grid(sent[level], self._view.space) for level in levels}
@@ -170,6 +182,10 @@ class _Combined:
     ) -> None:
         self._view, self._victim = view, victim
         self._maps = self._fit(images, levels, rng)
+
+    def epochs(self, level: int) -> tuple[int, ...]:
+        del level
+        return self._view.epochs
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         total: Features = {}

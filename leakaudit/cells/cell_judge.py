@@ -80,6 +80,9 @@ class TargetScores(Section):
     trials: int | None = Field(
         default=None, description="independent comparisons behind a rate; null: the patients"
     )
+    epochs: tuple[int, ...] = Field(
+        default=(), description="whose messages the guess was made from; empty: not said"
+    )
     curve: tuple[CurveValues, ...] = ()
     match_curve: tuple[float, ...] = ()
     curve_auxiliary: tuple[CurveValues, ...] = Field(
@@ -144,6 +147,7 @@ class CellJudge:
                 if ceiling is not None and score.asset == "identity"
                 else None,
                 match_curve=score.match_curve,
+                epochs=guess.epochs or (),
                 curve=self._curve(target, truth, rows, guess.trail, (guess.effort, score))
                 if leads
                 else (),

@@ -67,6 +67,7 @@ class Series:
         question: what the adversary holds of the candidates; None unless about identity.
         ceiling: (1, patients) what the judge finds from the truth, the same for every seed; None
             where the metric knows its ceiling.
+        epochs: whose messages the guesses were made from, over all seeds; empty: not said.
     """
 
     values: Doubles
@@ -79,6 +80,7 @@ class Series:
     match_curve: tuple[float, ...] = ()
     question: IdentityQuestion | None = None
     ceiling: Doubles | None = None
+    epochs: tuple[int, ...] = ()
     curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ def _series(seeds: list[list[_Scored]]) -> Series:
         match_curve=_mean_curve([score.match_curve for score in every if score.match_curve]),
         question=example.question,
         ceiling=None if ceiling is None else as_array((ceiling,)),
+        epochs=tuple(sorted({epoch for score in every for epoch in score.epochs})),
         curve_auxiliary=_curve(
             [[score.curve_auxiliary for _, score in repeats] for repeats in seeds]
         ),
@@ -284,6 +287,7 @@ def finding(key: FindingId, series: Series) -> Finding | None:
         ceiling_estimate=None if measured is None else recorded(measured),
         chance=series.chance,
         trials=series.trials,
+        epochs=series.epochs,
         estimate=estimate,
         blind=blind,
         advantage=None if advantage is None else recorded(advantage),

@@ -61,6 +61,11 @@ class Finding(Part):
     trials: int | None = Field(
         default=None, description="independent comparisons behind a rate; null: the patients"
     )
+    epochs: tuple[int, ...] = Field(
+        default=(),
+        description="recorded epochs whose messages the guesses were made from, over all seeds: "
+        "chosen on auxiliary patients, or all of them put together; empty: the attack does not say",
+    )
     estimate: Estimate = Field(description="the attack's quality")
     blind: Estimate | None = Field(default=None, description="the same without the messages")
     advantage: Estimate | None = Field(

@@ -52,6 +52,7 @@ class Guess:
             counts the patients it learnt from, rising.
         learnt_from: auxiliary patients behind ``values``; None where not measured.
         rows: (n,) which of the view's samples the guess speaks of; None for all of them.
+        epochs: recorded epochs whose messages it was made from; None where the attack does not say.
     """
 
     values: Tensor
@@ -60,6 +61,7 @@ class Guess:
     rows: Tensor | None = None
     fewer: tuple[Checkpoint, ...] = ()
     learnt_from: int | None = None
+    epochs: tuple[int, ...] | None = None
 
 
 Guesses = Mapping[Target, Guess]

@@ -29,6 +29,7 @@ from .blocks import (
 )
 from .claims import limits_of_claims
 from .dependence import dependence
+from .epochs import epochs_read
 from .every_estimate import every_estimate
 from .evidence_index import Index, Question, actor, owner, target
 from .frequencies import patient_means
@@ -74,6 +75,7 @@ def _question(index: Index, question: Question) -> list[Block]:
     if read is not None:
         blocks.append(read)
     blocks += own_modality(index, question)
+    blocks += epochs_read(index, question)
     blocks.append(_verdicts(index, question, key))
     matched = matching(index, question, key)
     if matched is not None:

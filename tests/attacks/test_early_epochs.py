@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from leakaudit.attacks.decoder_inversion import DecoderInversion
-from memory_exchange import World, advantage
+from leakaudit.defenses.gaussian_noise import GaussianNoise
+from memory_exchange import Setup, World, advantage, make_world
 from torch import Generator, Tensor
 
 from leakaudit.exchange.defense import Defense, Guard, Site
@@ -67,3 +68,18 @@ def test_a_leak_in_the_first_of_three_epochs_is_found(
         world(defenses=(Closing(noise=noise),), planted=True, epochs=3, seed=11)
     )
     assert recovered(open_once) > 0.5
+
+
+def test_a_guess_says_which_epoch_it_was_read_from(world: Callable[..., World]) -> None:
+    leaking = closed_after_the_first(
+        make_world(Setup(defenses=(Closing(),), epochs=3, training=10, planted=True))
+    )
+    (guess,) = QUICK(leaking.view(levels=[(0,)]), 0).values()
+    assert guess.epochs == (0,)
+    (plain,) = QUICK(world().view(levels=[(0,)]), 0).values()
+    assert plain.epochs == (0,)
+    noisy = make_world(
+        Setup(defenses=(GaussianNoise(clip_norm=5.0, noise_multiplier=0.1),), epochs=2, training=10)
+    )
+    (together,) = QUICK(noisy.view(levels=[(0,)]), 0).values()
+    assert together.epochs == (0, 1)
