@@ -34,7 +34,7 @@ from .excluded import excluded_first
 from .frequencies import Frequency
 from .gallery import worst_row
 from .interference import price_of_cheating
-from .tradeoff import map_of, unnamed
+from .trade_off_map import map_of, unnamed
 from .whose import ceiling_sentence, held_against, question_of
 from .wording import ASSET, WORD, count, joined, number
 

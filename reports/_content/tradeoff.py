@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from leakaudit.record import Estimate, TradeOff, TradeOffPoint
 
-from leakaudit.record import Estimate, TradeOff, TradeOffPoint, Utility
-
-from .._figures.tradeoff import Point, Span, trade_off
-from .blocks import (
-    Block,
-    Cell,
-    Column,
-    Figure,
-    Items,
-    Panels,
-    Paragraph,
-    Rich,
-    Section,
-    Table,
-    ranged,
-    say,
-    strong,
-)
+from .blocks import Block, Cell, Column, Items, Panels, Paragraph, Rich, Section, Table, say, strong
 from .evidence_index import Index, Question, actor, owner
-from .standouts import MANY, told_apart
-from .wording import ASSET, count, interval, joined, number, signed, size
+from .standouts import MANY
+from .trade_off_map import map_of, trade_off_of, unnamed
+from .utility_table import utility_table
+from .wording import ASSET, count, interval, joined, number, signed
 
 
 def trade_offs(index: Index) -> Section:
@@ -58,7 +42,7 @@ def trade_offs(index: Index) -> Section:
         )
     else:
         blocks.append(Paragraph(say("No setting has both a leakage and a Dice value.")))
-    blocks.append(_utility(index))
+    blocks.append(utility_table(index))
     weighed = [(q, both) for q in index.questions if (both := trade_off_of(index, q))]
     if weighed:
         for pair in weighed:
@@ -67,197 +51,6 @@ def trade_offs(index: Index) -> Section:
     else:
         blocks += [Paragraph(text) for q in index.questions if (text := _front(index, q))]
     return Section("8", "Trade-off", tuple(blocks))
-
-
-def trade_off_of(index: Index, question: Question) -> TradeOff | None:
-    """The record's trade-off on a question; None in records that hold none."""
-    return next(
-        (
-            found
-            for found in index.record.trade_offs
-            if (found.adversary, found.asset) == (question.adversary.name, question.asset)
-        ),
-        None,
-    )
-
-
-def map_of(index: Index, question: Question) -> Figure | None:
-    """The trade-off map of one actor and asset; None where nothing can be placed on it."""
-    placed = _placed(index, question)
-    if not placed:
-        return None
-    leaks = {setting: point.leakage.value for setting, point in placed.items()}
-    named, _ = told_apart(index, leaks)
-    # What leaks least of all is named even where its network segments nothing.
-    named.add(min(leaks, key=lambda setting: leaks[setting]))
-    points = [replace(point, named=setting in named) for setting, point in placed.items()]
-    title = f"{actor(question.adversary)}: {ASSET[question.asset]}"
-    told = "; ".join(
-        f"{p.label}: leakage {number(p.leakage.value)}, Dice {number(p.dice.value)}" for p in points
-    )
-    return Figure(
-        f"map-{question.key}-{index.questions.index(question)}",
-        say(title),
-        trade_off(
-            title, points, _references(index), f"Dice, {index.main_region}",
-            _bound(index, question),
-        ),
-        f"{title}. {told}. The same numbers stand in the tables of sections 7 and 8.",
-        title=title,
-    )  # fmt: skip
-
-
-def unnamed(index: Index) -> str:
-    """Which settings the maps name where there are many; nothing where they name all."""
-    if len(index.settings) <= MANY:
-        return ""
-    return (
-        " Named are the setting without a defense, the recommended one, and those that leak least, "
-        "in the middle and most; the others are small and grey, and stand in the tables "
-        "of sections 7 and 8."
-    )
-
-
-def _placed(index: Index, question: Question) -> dict[str, Point]:
-    weighed = trade_off_of(index, question)
-    if weighed is not None:
-        return {
-            point.setting: Point(
-                index.title(point.setting),
-                _span(point.leakage),
-                _span(point.dice),
-                point.setting == index.undefended,
-                beaten=bool(point.dominated_by),
-            )
-            for point in weighed.points
-            if point.dice is not None
-        }
-    points = {}
-    for setting in index.settings:
-        worst, dice = index.worst(question, setting), index.dice(setting)
-        if worst is not None and worst.advantage is not None and dice is not None:
-            points[setting] = Point(
-                index.title(setting),
-                _span(worst.advantage),
-                _span(dice.estimate),
-                setting == index.undefended,
-            )
-    return points
-
-
-def _bound(index: Index, question: Question) -> float | None:
-    """The strictest target on the map's own scale; None where none speaks of the question."""
-    answer = index.record.answer
-    return min(
-        (
-            target.max
-            for target in (answer.targets if answer is not None else ())
-            if target.max is not None
-            and (target.measure, target.tail) == ("advantage", "mean")
-            and target.asset in (None, question.asset)
-            and target.adversary in (None, question.adversary.name)
-        ),
-        default=None,
-    )
-
-
-def _span(estimate: Estimate) -> Span:
-    if estimate.lower is None or estimate.upper is None:
-        return Span(estimate.mean, estimate.one_sided_lower, estimate.one_sided_upper)
-    return Span(estimate.mean, estimate.lower, estimate.upper)
-
-
-def _references(index: Index) -> list[tuple[str, float]]:
-    """The pooled network and the best of the parties that train alone."""
-    found = []
-    alone = []
-    for label in index.references:
-        dice = index.dice(label)
-        if dice is None:
-            continue
-        if label.startswith("alone"):
-            alone.append((f"best {label}", dice.estimate.mean))
-        else:
-            found.append(("all data in one place" if label == "pooled" else label,
-                          dice.estimate.mean))  # fmt: skip
-    return found + sorted(alone, key=lambda pair: pair[1])[-1:]
-
-
-def _utility(index: Index) -> Table:
-    regions = list(dict.fromkeys(u.region for u in index.record.utility if u.metric == "dice"))
-    measured = {u.metric for u in index.record.utility}
-    further = [name for name in ("dice over all pixels", "hd95") if name in measured]
-    rows = []
-    for setting in (*index.settings, *index.references):
-        cells = [Cell(say(strong(index.title(setting))))]
-        cells += [_number(index.utility(setting, "dice", region)) for region in regions]
-        cells += [_number(index.utility(setting, metric)) for metric in further]
-        cost = next((c for c in index.record.costs if c.setting == setting), None)
-        cells.append(
-            Cell(say("nothing crosses"))
-            if cost is None
-            else Cell(say(size(cost.bytes_per_patient)), order=cost.bytes_per_patient)
-        )
-        clock = index.record.volatile
-        seconds = clock.seconds_per_step.get(setting)
-        memory = clock.peak_memory_bytes.get(setting)
-        cells.append(_measured(seconds, lambda value: f"{value * 1000:,.0f} ms"))
-        cells.append(_measured(memory, size))
-        rows.append(tuple(cells))
-    hd95 = next((u.unit for u in index.record.utility if u.metric == "hd95"), "")
-    titles = {
-        "dice over all pixels": f"Dice {index.main_region}, all pixels",
-        "hd95": f"HD95 {index.main_region}, {hd95}",
-    }
-    return Table(
-        "utility",
-        say(
-            "Utility and cost by setting: mean over validation patients and its 95 % interval, or "
-            "bounds. "
-            "Higher Dice is better, lower HD95 is better. Bytes are per patient and epoch; time is "
-            "that of one training step, memory the peak of the whole process, both on the machine "
-            "that ran it. A "
-            "number "
-            "without an interval has none: one patient, or pixels of all patients together."
-        ),
-        (
-            Column("Setting", weight=1.4),
-            *(Column(f"Dice {region}", numeric=True) for region in regions),
-            *(Column(titles[name], numeric=True) for name in further),
-            Column("Sent", numeric=True, weight=0.8),
-            Column("Step", numeric=True, weight=0.8),
-            Column("Memory", numeric=True, weight=0.8),
-        ),
-        tuple(rows),
-        sortable=True,
-        note=_excluded(index),
-    )
-
-
-def _measured(value: float | None, told: Callable[[float], str]) -> Cell:
-    if value is None:
-        return Cell(say("not measured"))
-    return Cell(say(told(value)), order=value)
-
-
-def _number(utility: Utility | None) -> Cell:
-    if utility is None:
-        return Cell(say("not measured"))
-    places = 1 if utility.metric == "hd95" else 2
-    estimate = utility.estimate
-    ends = "" if estimate.lower is None else f" ({interval(estimate, places)})"
-    return Cell(say(strong(number(estimate.mean, places)), ranged(ends)), order=estimate.mean)
-
-
-def _excluded(index: Index) -> Rich:
-    excluded = sum(u.excluded for u in index.record.utility)
-    if not excluded:
-        return ()
-    return say(
-        f"{excluded:,} values are undefined (a region absent from mask and prediction, for "
-        f"example) "
-        "and are left out, not counted as 0."
-    )
 
 
 def _settled(index: Index, question: Question, weighed: TradeOff) -> list[Block]:
