@@ -24,7 +24,9 @@ from leakaudit.plan.materials import Materials, exposure_of
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.attack import Guesses
 from leakaudit.threat.knowledge import PRESETS, Adversary
-from leakaudit.threat.view import Asset, Target, View, WeightUpdate
+from leakaudit.threat.sources import WeightUpdate
+from leakaudit.threat.target import Asset, Target
+from leakaudit.threat.view import View
 from leakaudit.trace.recorded import RecordedExchange
 from leakaudit.training.data import Holdings, hold
 from leakaudit.training.loop import train

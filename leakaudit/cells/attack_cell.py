@@ -27,7 +27,7 @@ from leakaudit.plan.tables import Section
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Asset
 from leakaudit.threat.attack import Attack, Guess
-from leakaudit.threat.view import Target
+from leakaudit.threat.target import Target
 from leakaudit.trace.reader import TraceReader
 from leakaudit.training.data import hold
 

@@ -19,7 +19,8 @@ from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.picking import together
 from leakaudit.threat.properties import Property
-from leakaudit.threat.view import Target, View
+from leakaudit.threat.target import Target
+from leakaudit.threat.view import View
 from leakaudit.training.loss import segmentation_loss
 
 _SEED = 0

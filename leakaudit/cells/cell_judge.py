@@ -39,7 +39,8 @@ from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.attack import Attack, Checkpoint, Guess
 from leakaudit.threat.knowledge import IdentityQuestion
 from leakaudit.threat.properties import Property
-from leakaudit.threat.view import Target, View
+from leakaudit.threat.target import Target
+from leakaudit.threat.view import View
 
 PICTURES = ("images", "masks")
 """Assets that can be looked at; the others are judgements about a person."""

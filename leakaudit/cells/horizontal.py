@@ -9,7 +9,8 @@ import torch
 from leakaudit.cells.lineup import Lineup
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.attack import Attack, Guess, Guesses
-from leakaudit.threat.view import Asset, Target, View
+from leakaudit.threat.target import Asset, Target
+from leakaudit.threat.view import View
 from leakaudit.trace.reader import TraceReader
 
 _BY_SAMPLE: tuple[Asset, ...] = ("images", "identity")

@@ -12,7 +12,7 @@ from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import NotMountableError
 from leakaudit.plan.materials import Materials
 from leakaudit.threat.knowledge import IdentityQuestion
-from leakaudit.threat.view import Asset
+from leakaudit.threat.target import Asset
 
 Rows = npt.NDArray[np.int64]
 

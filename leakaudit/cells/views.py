@@ -18,16 +18,10 @@ from leakaudit.plan.materials import Materials
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary, Knowledge, Position
-from leakaudit.threat.view import (
-    Asset,
-    Auxiliary,
-    Candidates,
-    Exchange,
-    Rebuilt,
-    Target,
-    View,
-    seen_from,
-)
+from leakaudit.threat.positions import seen_from
+from leakaudit.threat.sources import Auxiliary, Candidates, Exchange, Rebuilt
+from leakaudit.threat.target import Asset, Target
+from leakaudit.threat.view import View
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.training.data import Holdings

@@ -21,7 +21,7 @@ from leakaudit.record import Asset
 from leakaudit.record.estimates import Doubles, advantage_values
 from leakaudit.record.power import PROMISE, Power, Spread
 from leakaudit.threat.attack import Attack
-from leakaudit.threat.view import seen_from
+from leakaudit.threat.positions import seen_from
 
 _LEAST_SEEDS, _LEAST_PATIENTS = 2, 5  # below them a spread is a guess
 

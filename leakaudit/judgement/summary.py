@@ -40,7 +40,7 @@ from leakaudit.record import (
     SplitSummary,
 )
 from leakaudit.statistics import Direction
-from leakaudit.threat.view import seen_from
+from leakaudit.threat.positions import seen_from
 
 _NOT_TRAINED = "no training under it finished"
 _PACKAGES = (

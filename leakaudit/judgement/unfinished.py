@@ -19,7 +19,7 @@ from leakaudit.plan.plan import AttackId, CellId, InterferedId, TrainingId, moun
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Asset, Region
 from leakaudit.threat.knowledge import Knowledge
-from leakaudit.threat.view import seen_from
+from leakaudit.threat.positions import seen_from
 
 _ABOUT_IMAGES: tuple[Asset, ...] = ("images", "identity")
 

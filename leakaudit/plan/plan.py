@@ -19,7 +19,7 @@ from leakaudit.plan.tables import DefenseStack
 from leakaudit.plugins import Kind, build
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary
-from leakaudit.threat.view import seen_from
+from leakaudit.threat.positions import seen_from
 from leakaudit.training.loop import alone, pooled
 
 POOLED = "pooled"

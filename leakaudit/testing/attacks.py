@@ -15,7 +15,8 @@ from leakaudit.testing.luck import elsewhere, left_alone
 from leakaudit.testing.settings import check_settings
 from leakaudit.threat.attack import Attack, Criterion, Guess, Guesses
 from leakaudit.threat.knowledge import NOTHING, Adversary
-from leakaudit.threat.view import Asset, Target, View
+from leakaudit.threat.target import Asset, Target
+from leakaudit.threat.view import View
 
 _SAID = ("needs", "asset", "criterion", "family", "source")
 

@@ -16,7 +16,8 @@ from leakaudit.exchange.interference import Interference
 from leakaudit.plugins import Plugin
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property
-from leakaudit.threat.view import Asset, Target, View
+from leakaudit.threat.target import Asset, Target
+from leakaudit.threat.view import View
 
 # Both name the same failure; neither knows the other's.
 _UNSOLVABLE = (torch.linalg.LinAlgError, np.linalg.LinAlgError)  # type: ignore[attr-defined]

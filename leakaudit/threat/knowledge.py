@@ -70,8 +70,8 @@ class Position(StrEnum):
 class Adversary(BaseModel):
     """Who attacks, from where, with which extra grants.
 
-    What a position sees by itself follows from the split (:func:`leakaudit.threat.view.seen_from`);
-    ``grants`` adds to it.
+    What a position sees by itself follows from the split
+    (:func:`leakaudit.threat.positions.seen_from`); ``grants`` adds to it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from leakaudit.errors import NotMountableError
 from leakaudit.threat.knowledge import IdentityQuestion
-from leakaudit.threat.view import Features
+from leakaudit.threat.sources import Features
 
 # Sides of the cells over which edges and brightness are told, fewer where there are many channels.
 _EDGE_CELLS, _GRID_CELLS = 8, 12

@@ -4,147 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.errors import NotMountableError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.message import Direction
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.asked import Asked
-from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
+from leakaudit.threat.computable import require_each_alone, require_finite
+from leakaudit.threat.derangement import derangement
+from leakaudit.threat.knowledge import Adversary, Knowledge, Position
+from leakaudit.threat.positions import seen_from
+from leakaudit.threat.sources import (
+    Auxiliary,
+    Candidates,
+    Exchange,
+    Features,
+    Rebuilt,
+    WeightUpdate,
+)
+from leakaudit.threat.target import Asset, Target
 
-Asset = Literal["images", "masks", "identity", "membership", "attribute"]
-Features = dict[int, Tensor]
-
-
-@dataclass(frozen=True, order=True)
-class Target:
-    """What is attacked, and through which messages.
-
-    Attributes:
-        victim: party (or server) that holds the asset.
-        asset: what is to be recovered.
-        levels: levels whose messages may be used.
-    """
-
-    victim: str
-    asset: Asset
-    levels: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class WeightUpdate:
-    """One gradient step, or one round, as somebody sees it who is granted weight updates.
-
-    Attributes:
-        rows: positions within the view's samples that made up the batch, or the round.
-        weights: encoder parameter name to its gradient; of a round, weights before minus after.
-        cut: level to the gradient (batch, channels, *space) that came back at the cut; empty for a
-            round, which has many.
-    """
-
-    rows: Tensor
-    weights: Mapping[str, Tensor]
-    cut: Features
-
-
-@dataclass(frozen=True, eq=False)
-class Auxiliary:
-    """The adversary's own patients; none of them is a victim.
-
-    Attributes:
-        images: party name to (n, modalities, *space) in [0, 1].
-        masks: (n, regions, *space), 0 or 1.
-        patients: (n,) number of the patient that owns each sample.
-    """
-
-    images: Mapping[str, Tensor]
-    masks: Tensor
-    patients: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """People the adversary could name, each by one sample that was not attacked.
-
-    Their order says nothing: which of them is which patient is what an attack has to find.
-
-    Attributes:
-        images: party name to (c, modalities, *space) in [0, 1].
-        masks: (c, regions, *space), 0 or 1; None where not granted.
-    """
-
-    images: Mapping[str, Tensor]
-    masks: Tensor | None = None
-
-
-class Exchange(Protocol):
-    """What was recorded, in the order of the view's samples. A trace provides this."""
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        """Recorded epochs, rising."""
-
-    @property
-    def message_size(self) -> int:
-        """Samples that cross in one message, at most."""
-
-    def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
-        """(n, channels, *space) of one party's link."""
-
-    def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
-        """Recorded encoder updates of one party."""
-
-
-class Rebuilt(Protocol):
-    """The networks as they were at a recorded epoch. A trace's snapshots provide this."""
-
-    def party(self, name: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
-        """A party's encoder behind its guards: an ``nn.Module``, differentiable."""
-
-    def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
-        """The server's network and the head."""
-
-
-def seen_from(adversary: Adversary, split: SplitSpec) -> Knowledge:
-    """What the position shows by itself, before any grant (threat model, "who sees what").
-
-    In a horizontal split the server averages the encoders: it and the wire see each party's update
-    before averaging and, with every party, the averaged encoder of every round, which can be asked
-    about any image. What a party holds itself are images of other patients than the victims. Of two
-    parties each can subtract its own share from the average, which leaves the other's update.
-    """
-    server = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS | Knowledge.SERVER_WEIGHTS
-    if split.label_holder is None:
-        server |= Knowledge.LABELS
-    party = Knowledge.OWN_IMAGES | Knowledge.GRADIENTS | Knowledge.ARCHITECTURE
-    wire = Knowledge.ACTIVATIONS | Knowledge.GRADIENTS
-    if split.orientation == "horizontal":
-        averaged = Knowledge.ARCHITECTURE | Knowledge.ENCODER_WEIGHTS | Knowledge.QUERIES
-        server |= averaged | Knowledge.WEIGHT_UPDATES
-        wire |= averaged | Knowledge.WEIGHT_UPDATES
-        party = averaged
-        others = set(split.party_names) - set(adversary.members)
-        if len(others) == 1:
-            party |= Knowledge.WEIGHT_UPDATES
-    match adversary.position:
-        case Position.SERVER:
-            return server
-        case Position.PARTY:
-            holds = adversary.members[0] == split.label_holder
-            return party | (Knowledge.LABELS if holds else NOTHING)
-        case Position.WIRE:
-            return wire
-        case Position.COALITION:
-            total = party if set(adversary.members) - {SERVER} else NOTHING
-            if SERVER in adversary.members:
-                total |= server
-            if split.label_holder in adversary.members:
-                total |= Knowledge.LABELS
-            return total
+# An attack finds here all it needs to read a view.
+__all__ = [
+    "Asset",
+    "Auxiliary",
+    "Candidates",
+    "Exchange",
+    "Features",
+    "Rebuilt",
+    "Target",
+    "View",
+    "WeightUpdate",
+    "derangement",
+    "seen_from",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +155,7 @@ class View:
             self._require(Knowledge.ENCODER_WEIGHTS)
         endpoint = self._rebuilt.party(party, epoch)
         if isinstance(endpoint, nn.Module):
-            _require_each_alone(endpoint)
+            require_each_alone(endpoint)
         return endpoint
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
@@ -366,14 +262,14 @@ class View:
     def _recorded(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """What was recorded; refused where it cannot be computed with."""
         tensor = self._exchange.messages(party, level, direction, epoch)
-        _require_finite([tensor], f"{direction} of {party}, level {level}, epoch {epoch}")
+        require_finite([tensor], f"{direction} of {party}, level {level}, epoch {epoch}")
         return tensor
 
     def _recorded_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         updates = self._exchange.updates(party, epoch)
         for update in updates:
             parts = [*update.weights.values(), *update.cut.values()]
-            _require_finite(parts, f"weight update of {party}, epoch {epoch}")
+            require_finite(parts, f"weight update of {party}, epoch {epoch}")
         return updates
 
     def _mixed(self, tensor: Tensor) -> Tensor:
@@ -391,48 +287,3 @@ class View:
             raise NotMountableError(
                 f"{self.adversary.name} does not sit at this party", found=party
             )
-
-
-def _require_finite(tensors: Sequence[Tensor], where: str) -> None:
-    broken = sum(int((~torch.isfinite(tensor)).sum()) for tensor in tensors)
-    if broken:
-        raise AttackInvalidError(
-            "what was recorded must be finite",
-            found=f"{broken} values that are not: {where}",
-            remedy="lower the training's learning rate, or record another epoch",
-        )
-
-
-def _require_each_alone(endpoint: nn.Module) -> None:
-    over_batch = [
-        type(module).__name__
-        for module in endpoint.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
-    if over_batch:
-        raise NotMountableError(
-            "matching needs an encoder that treats every sample of a batch alone",
-            found=f"{over_batch[0]}, which in training mixes the samples of a batch",
-            remedy="mount decoder-inversion, which needs queries alone",
-        )
-
-
-def derangement(patients: Tensor, rng: Generator) -> Tensor:
-    """For each row, a row of some other patient; a permutation wherever sizes allow.
-
-    Args:
-        patients: (n,) owner of each row.
-        rng: its randomness.
-
-    Raises:
-        NotMountableError: all rows belong to one patient.
-    """
-    owners = torch.unique(patients)
-    if len(owners) < 2:
-        raise NotMountableError("shuffled pairs need two patients", found=f"{len(owners)} patient")
-    cycle = owners[torch.randperm(len(owners), generator=rng)]
-    rows = torch.empty_like(patients)
-    for owner, other in zip(cycle.tolist(), cycle.roll(1).tolist(), strict=True):
-        mine, theirs = (patients == owner).nonzero()[:, 0], (patients == other).nonzero()[:, 0]
-        rows[mine] = theirs[torch.arange(len(mine)) % len(theirs)]
-    return rows

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Cut, Direction, Message, Route
-from leakaudit.threat.view import WeightUpdate
+from leakaudit.threat.sources import WeightUpdate
 from leakaudit.trace.description import (
     LOG_FILE,
     LogEntry,

@@ -26,7 +26,7 @@ def build_defenses(description: TraceDescription) -> tuple[Defense, ...]:
 
 
 class RebuiltNetworks:
-    """A :class:`leakaudit.threat.view.Rebuilt` over a trace; each epoch is built once and kept.
+    """A :class:`leakaudit.threat.sources.Rebuilt` over a trace; each epoch is built once and kept.
 
     Args:
         description: of the run.

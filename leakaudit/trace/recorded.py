@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leakaudit.exchange.message import Cut, Direction, Route
 from leakaudit.split.spec import SERVER
-from leakaudit.threat.view import WeightUpdate
+from leakaudit.threat.sources import WeightUpdate
 
 
 class _Reader(Protocol):
@@ -25,7 +25,7 @@ class _Reader(Protocol):
 
 
 class RecordedExchange:
-    """A :class:`leakaudit.threat.view.Exchange` over a trace.
+    """A :class:`leakaudit.threat.sources.Exchange` over a trace.
 
     Args:
         reader: the trace.
