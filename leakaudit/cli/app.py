@@ -1,15 +1,16 @@
-"""The commands and their options. Each loads what it needs when it is called, not before."""
+"""All commands in their order; each loads what it needs when it is called, not before."""
 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import leakaudit
+from leakaudit.cli.catalogue_commands import explain_command, list_command, schema_command
+from leakaudit.cli.claim_commands import claim_command
 from leakaudit.cli.failure import report_failure, usage_failure
 from leakaudit.cli.gate_commands import (
     baseline_command,
@@ -18,6 +19,7 @@ from leakaudit.cli.gate_commands import (
     verify_command,
 )
 from leakaudit.cli.plan_commands import power_command
+from leakaudit.cli.record_commands import compare_command, report_command
 from leakaudit.errors import EXIT_OK
 
 # Without markup: descriptions hold brackets, and `--help` needs no second to answer.
@@ -56,42 +58,6 @@ Changes = Annotated[
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write audit.json only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-
-
-class Listed(StrEnum):
-    """What `list` knows."""
-
-    ATTACKS = "attacks"
-    DEFENSES = "defenses"
-    METRICS = "metrics"
-    COHORTS = "cohorts"
-    MODELS = "models"
-    REPORTS = "reports"
-    ADVERSARIES = "adversaries"
-
-
-class Schema(StrEnum):
-    """What `schema` knows."""
-
-    BASELINE = "baseline"
-    CONFIG = "config"
-    POLICY = "policy"
-    RECORD = "record"
-    TRACE = "trace"
-
-
-class NoiseKind(StrEnum):
-    """What `claim` accounts for."""
-
-    GAUSSIAN = "gaussian"
-    LAPLACE = "laplace"
-
-
-class Neighbours(StrEnum):
-    """What `claim` compares a patient with."""
-
-    REPLACE = "replace"
-    ZERO_OUT = "zero-out"
 
 
 def _version(wanted: bool) -> None:
@@ -176,190 +142,16 @@ def attack_command(
 
 
 app.command("power")(power_command)
-
-
-@app.command("report")
-def report_command(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Run folder, or the audit.json in it.")
-    ],
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="NAME", help="Render this report alone; may be repeated."),
-    ] = None,
-    before: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="An earlier audit; what changed is reported."),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A policy; every rule is drawn with its bounds and its budget."
-        ),
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Baseline that the policy's rules compare with."),
-    ] = None,
-) -> int:
-    """Render the reports of a run again.
-
-    Reads audit.json and writes report.html, report.pdf and summary.md beside it. With a policy,
-    they tell how the audit stands to it; `leakaudit check` is what a gate goes by.
-    """
-    from leakaudit.cli.rendering import Beside, report
-
-    return report(run, tuple(only or ()), Beside(before, policy, baseline))
-
-
+app.command("report")(report_command)
 app.command("check")(check_command)
 app.command("baseline")(baseline_command)
 app.command("sign")(sign_command)
 app.command("verify")(verify_command)
-
-
-@app.command("compare")
-def compare_command(
-    before: Annotated[
-        Path, typer.Argument(metavar="BEFORE", help="Run folder of the earlier audit.")
-    ],
-    now: Annotated[Path, typer.Argument(metavar="NOW", help="Run folder of the later audit.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Also write it to a .html, .pdf or .md file."),
-    ] = None,
-) -> int:
-    """Tell what changed between two audits.
-
-    Answers are paired on the same patients and seeds; what moved only by chance is not called a
-    change. Judges nothing: for that, use a policy.
-    """
-    from leakaudit.cli.comparing import compare
-
-    return compare(before, now, out)
-
-
-@app.command("claim")
-def claim_command(
-    file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="TOML file with the settings below as keys."),
-    ] = None,
-    kind: Annotated[NoiseKind | None, typer.Option(help="Distribution of the noise.")] = None,
-    clip: Annotated[
-        float | None, typer.Option(help="Largest norm that one message keeps (L2; laplace: L1).")
-    ] = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(help="Noise per value: standard deviation; of Laplace noise its scale."),
-    ] = None,
-    multiplier: Annotated[
-        float | None, typer.Option(help="Instead of --sigma: the same over clip.")
-    ] = None,
-    noise_for: Annotated[
-        float | None,
-        typer.Option(
-            metavar="EPSILON",
-            help="Instead of --sigma: the epsilon that the noise was computed for, with the "
-            "declared sensitivity.",
-        ),
-    ] = None,
-    sensitivity: Annotated[
-        float | None, typer.Option(help="The sensitivity that somebody declares.")
-    ] = None,
-    releases: Annotated[
-        int | None,
-        typer.Option(
-            help="Messages of one patient that leave: epochs x samples x levels x parties; "
-            "otherwise 1."
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(help="Probability of taking part in a release (random batches); otherwise 1."),
-    ] = None,
-    delta: Annotated[
-        float | None, typer.Option(help="Failure probability; laplace may leave it out.")
-    ] = None,
-    epsilon: Annotated[float | None, typer.Option(help="The epsilon that is stated.")] = None,
-    neighbouring: Annotated[
-        Neighbours | None,
-        typer.Option(
-            help="What stands in a patient's place: any other data (replace) or nothing "
-            "(zero-out); otherwise both are answered."
-        ),
-    ] = None,
-) -> int:
-    """Tell what a mechanism is worth, and whether a stated epsilon can be true.
-
-    Nothing is run: clipping, noise and releases are described. Exits with 1 where the stated
-    epsilon cannot be true, with 2 where the description does not settle it.
-    """
-    from leakaudit.cli.claiming import claim
-
-    given: dict[str, object] = {
-        "kind": None if kind is None else kind.value,
-        "clip": clip,
-        "sigma": sigma,
-        "multiplier": multiplier,
-        "noise_for": noise_for,
-        "sensitivity": sensitivity,
-        "releases": releases,
-        "rate": rate,
-        "delta": delta,
-        "epsilon": epsilon,
-        "neighbouring": None if neighbouring is None else neighbouring.value,
-    }
-    return claim(file, {name: value for name, value in given.items() if value is not None})
-
-
-@app.command("list")
-def list_command(
-    kind: Annotated[
-        Listed | None,
-        typer.Argument(
-            metavar="KIND",
-            help="attacks, defenses, metrics, cohorts, models, reports, adversaries; else all.",
-        ),
-    ] = None,
-) -> None:
-    """List what is installed."""
-    from leakaudit.cli.listing import show_list
-
-    show_list(None if kind is None else kind.value)
-
-
-@app.command("explain")
-def explain_command(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="An attack, defense, metric, cohort, report or adversary, or a table of the "
-            "configuration such as training.",
-        ),
-    ],
-) -> None:
-    """Explain one thing.
-
-    What it does, its settings with ranges and defaults, what it needs or claims, and how to read
-    its numbers.
-    """
-    from leakaudit.cli.explaining import explain
-
-    explain(name)
-
-
-@app.command("schema")
-def schema_command(
-    what: Annotated[
-        Schema, typer.Argument(metavar="FILE", help="config, record, policy, baseline or trace.")
-    ],
-) -> None:
-    """Print the JSON Schema of a file."""
-    from leakaudit.cli.schemas import print_schema
-
-    print_schema(what.value)
+app.command("compare")(compare_command)
+app.command("claim")(claim_command)
+app.command("list")(list_command)
+app.command("explain")(explain_command)
+app.command("schema")(schema_command)
 
 
 @app.command("doctor")
