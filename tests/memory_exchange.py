@@ -27,7 +27,7 @@ from leakaudit.threat.view import (
     seen_from,
 )
 from leakaudit.training.data import Holdings
-from leakaudit.training.loop import probe
+from leakaudit.training.probes import probe
 from leakaudit.training.step import Batch, exchange
 
 OUTSIDERS, STRANGERS = 100, 100

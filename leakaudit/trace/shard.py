@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -171,3 +171,8 @@ def _bytes(tensor: Tensor) -> memoryview:
 def storable(dtype: torch.dtype) -> bool:
     """Whether tensors of this type can stand in a shard."""
     return dtype in _DTYPES
+
+
+def widest_first(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """In an order in which each tensor starts at a multiple of its own item size."""
+    return sorted(tensors.items(), key=lambda item: -item[1].element_size())

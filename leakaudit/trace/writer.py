@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,17 +13,17 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from leakaudit.errors import EnvironmentProblemError, TraceError
+from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Message, Route
 from leakaudit.trace.description import (
-    DESCRIPTION_FILE,
     LOG_FILE,
     LogEntry,
-    RecordedRoute,
     TraceDescription,
     write_description,
 )
-from leakaudit.trace.shard import SHARD_BYTES, Shard, storable
+from leakaudit.trace.folder import prepare, unwritable
+from leakaudit.trace.routes import recorded_route
+from leakaudit.trace.shard import SHARD_BYTES, Shard, storable, widest_first
 
 
 class TraceWriter:
@@ -71,10 +70,10 @@ class TraceWriter:
         self._closed = False
         self._jobs: queue.Queue[tuple[str, int, Shard | None] | None] = queue.Queue(maxsize=1)
         try:
-            self._prepare(restart=restart)
+            prepare(folder, description, restart=restart)
             self._log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as problem:
-            raise _unwritable(folder, problem) from None
+            raise unwritable(folder, problem) from None
         self._thread = threading.Thread(target=self._work, name="trace-writer", daemon=True)
         self._thread.start()
 
@@ -130,7 +129,7 @@ class TraceWriter:
         gradients |= {f"{name}/cut/{level}": each for level, each in cut.items()}
         shard = self._room("updates", epoch, gradients.values())
         shard.add_indices(f"{name}/samples", samples)
-        for key, gradient in _widest_first(gradients):
+        for key, gradient in widest_first(gradients):
             shard.add(key, gradient.clone())
 
     def snapshot(self, epoch: int, network: nn.Module) -> None:
@@ -146,7 +145,7 @@ class TraceWriter:
         self._flush()
         state = network.state_dict()
         shard = self._room("snapshot", epoch, state.values())
-        for name, tensor in _widest_first(state):
+        for name, tensor in widest_first(state):
             shard.add(name, tensor.clone())
         self.finish_epoch(epoch)
 
@@ -203,20 +202,6 @@ class TraceWriter:
         else:
             self.abandon()
 
-    def _prepare(self, *, restart: bool) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (self._folder / DESCRIPTION_FILE).exists():
-            if not restart:
-                raise TraceError(
-                    "a trace is written into a folder that holds none",
-                    found=str(self._folder),
-                    remedy="name another folder, or record with restart to start over",
-                )
-            ours = (DESCRIPTION_FILE, LOG_FILE, "epoch-*.safetensors", ".*.partial")
-            for file in (file for pattern in ours for file in self._folder.glob(pattern)):
-                file.unlink()
-        write_description(self._folder, self._description)
-
     def _route(self, message: Message) -> int:
         route, tensor = message.route, message.tensor
         shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch.")
@@ -232,15 +217,7 @@ class TraceWriter:
             return number
         if not storable(tensor.dtype):
             raise TraceError("messages must be of a type that safetensors can hold", found=dtype)
-        seen = RecordedRoute(
-            sender=route.sender,
-            receiver=route.receiver,
-            direction=route.direction.value,
-            cut=route.cut.value,
-            level=route.level,
-            shape=shape,
-            dtype=dtype,
-        )
+        seen = recorded_route(route, shape, dtype)
         self._routes[route] = len(self._routes)
         self._description = self._description.model_copy(
             update={"routes": (*self._description.routes, seen)}
@@ -298,7 +275,7 @@ class TraceWriter:
         if self._failure is None:
             return
         if isinstance(self._failure, OSError):
-            raise _unwritable(self._folder, self._failure) from self._failure
+            raise unwritable(self._folder, self._failure) from self._failure
         raise self._failure
 
     def _work(self) -> None:
@@ -321,18 +298,3 @@ class TraceWriter:
         os.write(self._log, json.dumps(line).encode() + b"\n")
         if self._sync:
             os.fsync(self._log)
-
-
-def _widest_first(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """In an order in which each tensor starts at a multiple of its own item size."""
-    return sorted(tensors.items(), key=lambda item: -item[1].element_size())
-
-
-def _unwritable(folder: Path, problem: OSError) -> EnvironmentProblemError:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    return EnvironmentProblemError(
-        f"the trace's folder must be writable and have room ({problem.strerror})",
-        found=f"{folder}, {free / 2**20:.0f} MiB free",
-        remedy="free disk space or name another folder; finished shards are kept",
-    )

@@ -6,9 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -16,36 +14,15 @@ from leakaudit.errors import EnvironmentProblemError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.interference import Interference
-from leakaudit.exchange.message import Cut, Direction, Link, Message
+from leakaudit.exchange.message import Link
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split.spec import SERVER, PartySpec, SplitSpec
 from leakaudit.training import federated
 from leakaudit.training.data import Holdings
+from leakaudit.training.probes import probe, probe_randomness
+from leakaudit.training.recorder import Recorder
 from leakaudit.training.settings import TrainingSettings
-from leakaudit.training.step import Batch, exchange
-
-
-class Recorder(Protocol):
-    """Who records a training run; a trace writer is one. It passes over epochs it does not keep."""
-
-    def __call__(self, message: Message) -> None:
-        """One message crossed."""
-
-    def records(self, epoch: int) -> bool:
-        """Whether this epoch is kept."""
-
-    def update(
-        self,
-        epoch: int,
-        party: str,
-        samples: Tensor,
-        weights: Mapping[str, Tensor],
-        cut: Mapping[int, Tensor],
-    ) -> None:
-        """One probed encoder update; or, without ``cut``, one that a party sent to be averaged."""
-
-    def snapshot(self, epoch: int, network: nn.Module) -> None:
-        """All weights after an epoch; seals it."""
+from leakaudit.training.step import Batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +51,6 @@ def randomness(split: SplitSpec, seed: int, device: str = "cpu") -> dict[str, Ge
     return {
         name: torch.Generator(device).manual_seed(seed * 1009 + number)
         for number, name in enumerate(ends)
-    }
-
-
-def _probe_randomness(split: SplitSpec, seed: int, epoch: int, device: str) -> dict[str, Generator]:
-    """Generators for the probes of one epoch: what is recorded must not change what is trained."""
-    ends = (*split.party_names, SERVER)
-    states = np.random.SeedSequence((seed, epoch)).generate_state(len(ends), np.uint64)
-    return {
-        name: torch.Generator(device).manual_seed(int(state) >> 1)
-        for name, state in zip(ends, states, strict=True)
     }
 
 
@@ -159,58 +126,12 @@ def train(
                     _record_round(network, dealt, begun, recorder, epoch)
                 federated.average(network, dealt)
             if recorder is not None and keeps:
-                own = _probe_randomness(network.split, seed, epoch, device)
+                own = probe_randomness(network.split, seed, epoch, device)
                 probe(network, updates, holdings, probes, recorder, epoch, own, device, dealt)
                 recorder.snapshot(epoch, network)
             if progress is not None:
                 progress(epoch + 1, settings.epochs, losses[-1])
     return Trained(network.eval(), tuple(losses), sorted(clock)[len(clock) // 2], total)
-
-
-def probe(
-    network: Network,
-    updates: WeightUpdates,
-    holdings: Holdings,
-    samples: Sequence[int],
-    recorder: Recorder,
-    epoch: int,
-    rngs: Mapping[str, Generator],
-    device: str,
-    dealt: federated.Dealt | None = None,
-) -> None:
-    """Exchange single samples without a step and record each encoder's gradient.
-
-    This is what somebody sees who is granted weight updates (an insider, exchanged checkpoints)
-    when a batch holds one sample, after the defenses had their say on it; the weights are those
-    of the epoch's snapshot. ``rngs`` must be others than training draws from, which then goes on
-    as if unobserved. In a horizontal split (``dealt``) the sample's own party exchanges it, and
-    what is recorded is what it would send to be averaged after a round of one step.
-    """
-    holders = {
-        int(sample): name for name, rows in (dealt or {}).items() for sample in rows.tolist()
-    }
-    for sample in samples:
-        cut: dict[str, dict[int, Tensor]] = {}
-
-        def collect(message: Message, cut: dict[str, dict[int, Tensor]] = cut) -> None:
-            route = message.route
-            if route.direction is Direction.GRADIENT and route.cut is Cut.ENCODER:
-                cut.setdefault(route.receiver, {})[route.level] = message.tensor
-
-        network.zero_grad(set_to_none=True)
-        rows = torch.tensor([sample])
-        holder = holders.get(sample)
-        batch = holdings.batch(rows, epoch, 0, device, party=holder)
-        exchange(network, Link([collect]), batch, rngs)
-        updates.rewrite(rngs)
-        for name in batch.images:
-            weights = {
-                key: parameter.grad.clone()
-                for key, parameter in network.party(name).encoder.named_parameters()
-                if parameter.grad is not None
-            }
-            recorder.update(epoch, name, rows, weights, cut[name])
-    network.zero_grad(set_to_none=True)
 
 
 def _steps(
