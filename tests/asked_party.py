@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from leakaudit.cells.presence import Crossed, Link
+from leakaudit.cells.link import Crossed, Link
 
 BATCH = 4
 

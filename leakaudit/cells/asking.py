@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.cells.presence import Ask, Crossed, Link, Presence, presence
+from leakaudit.cells.link import Ask, Crossed, Link
+from leakaudit.cells.presence import Presence, presence
 from leakaudit.cohorts.cohort import Group
 from leakaudit.exchange.message import Cut, Direction, Route
 from leakaudit.plan.materials import Materials

@@ -9,8 +9,7 @@ of it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from leakaudit.cells.likeness import PLAIN, Asked, Sent, likenesses, thinned
+from leakaudit.cells.link import Ask, Crossed, Link
 from leakaudit.cells.standing_out import StandingOut
 from leakaudit.plan.tables import Section
 from leakaudit.statistics.permutation import Matched, match_test, own_before_others
@@ -62,46 +62,6 @@ class Presence(Section):
         default=(), description="patients whose image a channel shows, by scale and sign alone"
     )
     reason: str = Field(default="", description="why it was not run; empty: it was")
-
-
-@dataclass(frozen=True, eq=False)
-class Crossed:
-    """One whole message.
-
-    Attributes:
-        samples: (n,) whose rows they are.
-        tensor: (n, channels, *space).
-    """
-
-    samples: Tensor
-    tensor: Tensor
-
-
-Ask = Callable[[Tensor, Generator], Mapping[int, Tensor]]
-"""Images of one message in, what a party would send out: by level."""
-
-
-@dataclass(frozen=True, eq=False)
-class Link:
-    """What one party sent, and how it can be asked.
-
-    Attributes:
-        party: who sends.
-        epochs: that were recorded.
-        levels: that cross.
-        crossed: the whole messages of an epoch and level that hold any of some samples.
-        asking: the party as it was at an epoch.
-        message_size: samples that cross in one message, at most.
-        images: (n, modalities, *space) by sample.
-    """
-
-    party: str
-    epochs: tuple[int, ...]
-    levels: tuple[int, ...]
-    crossed: Callable[[int, int, Tensor], Sequence[Crossed]]
-    asking: Callable[[int], Ask]
-    message_size: int
-    images: Tensor
 
 
 def presence(

@@ -13,6 +13,7 @@ import numpy as np
 
 from leakaudit.cohorts._phantom_fields import Lattice, Pose, RandomWaves, spline_field
 from leakaudit.cohorts._phantom_lesion import Lesion
+from leakaudit.cohorts._phantom_solids import ellipsoid, rotation, tube
 from leakaudit.cohorts.cohort import ByteArray, FloatArray
 
 # Semi-axes of the cerebral hull: half of 138 x 172 x 126 mm.
@@ -91,7 +92,7 @@ class Person:
         return cls(
             seed=int(rng.integers(2**62)),
             hull=hull,
-            rotation=_rotation(rng.normal(0, np.radians([3.0, 3.0, 4.0]))),
+            rotation=rotation(rng.normal(0, np.radians([3.0, 3.0, 4.0]))),
             shift=rng.normal(0, [2.0, 2.5, 2.0]).astype(np.float32),
             warp_mm=float(rng.uniform(1.5, 3.0)),
             atrophy=atrophy,
@@ -106,7 +107,7 @@ class Person:
     def later(self, rng: np.random.Generator) -> tuple[Person, Pose]:
         """The same head at the next study: the lesion has grown, and it lies otherwise."""
         pose = Pose(
-            rotation=_rotation(rng.normal(0, np.radians([3.0, 3.0, 4.0]))),
+            rotation=rotation(rng.normal(0, np.radians([3.0, 3.0, 4.0]))),
             shift=rng.normal(0, [2.0, 2.5, 2.0]).astype(np.float32),
         )
         return replace(self, lesion=self.lesion.grown(rng)), pose
@@ -252,9 +253,9 @@ class Person:
                 (23.0, -48.0, 6.0, 3.2),
             )
             for start, end in pairwise(path):
-                depth = np.maximum(depth, _tube(side, y, z, start, end, float(size)))
+                depth = np.maximum(depth, tube(side, y, z, start, end, float(size)))
             below = ((20.0, -30.0, 13.0, 6.0), (31.0, -14.0, -10.0, 3.0))
-            depth = np.maximum(depth, _tube(side, y, z, below[0], below[1], float(size)))
+            depth = np.maximum(depth, tube(side, y, z, below[0], below[1], float(size)))
         width = 1.2 + 3.2 * self.atrophy
         third = 1 - np.sqrt((x / width) ** 2 + ((y + 2) / 15) ** 2 + (z / 12) ** 2)
         return np.asarray(np.maximum(depth, third * width), dtype=np.float32)
@@ -262,9 +263,9 @@ class Person:
     def _nuclei(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Depth inside caudate, lentiform nucleus and thalamus; negative outside."""
         side = np.abs(x)
-        caudate = _ellipsoid(side, y, z, (15.5, 22.0, 8.0), (4.6, 10.0, 11.0), slant=0.25)
-        lentiform = _ellipsoid(side, y, z, (26.0, 6.0, 0.0), (6.5, 17.0, 11.0), slant=-0.22)
-        thalamus = _ellipsoid(side, y, z, (11.0, -11.0, 5.0), (8.0, 14.0, 10.0), slant=-0.30)
+        caudate = ellipsoid(side, y, z, (15.5, 22.0, 8.0), (4.6, 10.0, 11.0), slant=0.25)
+        lentiform = ellipsoid(side, y, z, (26.0, 6.0, 0.0), (6.5, 17.0, 11.0), slant=-0.22)
+        thalamus = ellipsoid(side, y, z, (11.0, -11.0, 5.0), (8.0, 14.0, 10.0), slant=-0.30)
         deepest: FloatArray = np.maximum(np.maximum(caudate, lentiform), thalamus)
         return deepest
 
@@ -275,50 +276,4 @@ class Person:
 
     def _choroid(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Depth inside the choroid plexus of the atria."""
-        return _ellipsoid(np.abs(x), y, z, (18.5, -26.0, 13.0), (2.6, 7.0, 5.0), slant=-0.5)
-
-
-def _rotation(angles: np.ndarray) -> FloatArray:
-    """Rotation about x, then y, then z; angles in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x, dtype=np.float32)
-
-
-def _tube(
-    x: FloatArray,
-    y: FloatArray,
-    z: FloatArray,
-    start: tuple[float, float, float, float],
-    end: tuple[float, float, float, float],
-    size: float,
-) -> FloatArray:
-    """Depth inside a tube whose radius changes linearly from start to end."""
-    along = [b - a for a, b in zip(start[:3], end[:3], strict=True)]
-    length = sum(step * step for step in along)
-    px, py, pz = x - start[0], y - start[1], z - start[2]
-    share = np.clip((px * along[0] + py * along[1] + pz * along[2]) / length, 0, 1)
-    gap = np.sqrt(
-        (px - share * along[0]) ** 2
-        + (py - share * along[1]) ** 2
-        + (0.6 * (pz - share * along[2])) ** 2
-    )
-    radius = (start[3] + share * (end[3] - start[3])) * size
-    return np.asarray(radius - gap, dtype=np.float32)
-
-
-def _ellipsoid(
-    x: FloatArray,
-    y: FloatArray,
-    z: FloatArray,
-    centre: tuple[float, float, float],
-    axes: tuple[float, float, float],
-    slant: float,
-) -> FloatArray:
-    """Depth, to first order, inside an ellipsoid sheared by `slant` in the axial plane."""
-    px, py, pz = x - centre[0], y - centre[1], z - centre[2]
-    px = px - slant * py
-    radius = np.sqrt((px / axes[0]) ** 2 + (py / axes[1]) ** 2 + (pz / axes[2]) ** 2)
-    return np.asarray((1 - radius) * min(axes), dtype=np.float32)
+        return ellipsoid(np.abs(x), y, z, (18.5, -26.0, 13.0), (2.6, 7.0, 5.0), slant=-0.5)

@@ -15,9 +15,10 @@ from leakaudit.errors import NothingToEvaluateError
 from leakaudit.judgement.answer import answer
 from leakaudit.judgement.bounds import bounds
 from leakaudit.judgement.claims import claim_checks
-from leakaudit.judgement.findings import finding, gather
+from leakaudit.judgement.findings import finding
 from leakaudit.judgement.foreseen import foresee, measured_ceiling, measured_spreads
 from leakaudit.judgement.gallery import draw_gallery
+from leakaudit.judgement.gathering import gather
 from leakaudit.judgement.interferences import interferences
 from leakaudit.judgement.presences import presences
 from leakaudit.judgement.price import dice_cells, idle_cells, main_region

@@ -15,13 +15,13 @@ from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Cut, Direction, Message, Route
 from leakaudit.threat.sources import WeightUpdate
 from leakaudit.trace.description import (
-    LOG_FILE,
     LogEntry,
     TraceDescription,
     content_sha256,
     read_description,
     read_log,
 )
+from leakaudit.trace.epochs import check_sealed
 from leakaudit.trace.files import CheckedFiles, damaged
 from leakaudit.trace.places import Place, places_in, under, updates_in, widened
 from leakaudit.trace.rebuilt import RebuiltNetworks
@@ -60,7 +60,7 @@ class TraceReader:
         }
         self._files = CheckedFiles(folder)
         self._places: dict[int, tuple[Place, ...]] = {}
-        self._check_epochs()
+        check_sealed(self.description, self.epochs, folder)
 
     @property
     def complete(self) -> bool:
@@ -264,21 +264,6 @@ class TraceReader:
                 for place in group:
                     if wanted is None or any(each in wanted for each in place.samples.tolist()):
                         yield place, shard.get_tensor(place.name)
-
-    def _check_epochs(self) -> None:
-        missing = sorted(set(self.description.epochs_recorded) - set(self.epochs))
-        if self.complete and missing:
-            raise TraceError(
-                f"a complete trace must hold every epoch it names, and {LOG_FILE} seals each",
-                found=f"epoch {missing[0]} is not sealed in {self.folder}",
-                remedy=f"{LOG_FILE} was cut short; restore it or record the trace again",
-            )
-        if not self.epochs:
-            raise TraceError(
-                "a trace must hold at least one whole epoch",
-                found=f"none in {self.folder}; the run was cut off before its first",
-                remedy="let the training run on, or record an earlier epoch",
-            )
 
     def _require(self, epoch: int) -> None:
         if epoch not in self.epochs:

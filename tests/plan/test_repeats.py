@@ -10,7 +10,7 @@ import pytest
 
 from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.cell_judge import CurveValues, TargetScores
-from leakaudit.judgement.findings import gather
+from leakaudit.judgement.gathering import gather
 from leakaudit.plan.cells import CohortChoice
 from leakaudit.plan.materials import load_cohort, materials
 from leakaudit.plan.plan import AttackId, Plan, TrainingId, attack_seeds, make_plan
