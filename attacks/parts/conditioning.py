@@ -19,7 +19,7 @@ import torch
 from torch import Generator, Tensor
 
 from .blocks import Strides, space_to_depth
-from .linear import enough_columns_for
+from .normal_equations import enough_columns_for
 from .squashing import Ranking, Unsaturating
 
 _POSITIONS = 64  # per sample, to compare the ways; fewer where there are
