@@ -35,6 +35,12 @@ class SkipWithholding(Defense):
             ConfigurationError: a level does not cross, or is the deepest, or one party is to
                 withhold what others send.
         """
+        if not split.is_reference:
+            raise ConfigurationError(
+                "skip-withholding needs a server that does without some levels: split-u-net's",
+                found=f"the model {split.model.use}",
+                remedy="cut the network elsewhere, or use another defense",
+            )
         deepest = split.party_levels - 1
         kept = tuple(level for level in split.crossing if level != deepest)
         for level in self.levels:

@@ -23,15 +23,16 @@ def open_record(path: str | Path) -> Record:
     return read_record(Path(path))
 
 
-def open_trace(path: str | Path) -> TraceReader:
+def open_trace(path: str | Path, *, trusted: bool = False) -> TraceReader:
     """A recorded training: what crossed, epoch by epoch.
 
     Args:
         path: folder of the trace.
+        trusted: run the code of the model that the trace names, where its networks are rebuilt.
 
     Raises:
         TraceError: no trace, of another schema version, damaged, or without a whole epoch.
     """
     from leakaudit.trace.reader import TraceReader
 
-    return TraceReader(Path(path))
+    return TraceReader(Path(path), trusted=trusted)

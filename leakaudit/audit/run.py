@@ -137,7 +137,8 @@ def attack_trace(
         TraceError: damaged, of another schema version, or recorded on another cohort.
     """
     started = time.monotonic()
-    reader = TraceReader(trace)
+    # Its model is built only once the configuration is known to name the same.
+    reader = TraceReader(trace, trusted=True)
     description = reader.description
     choice, loaded = _choice(configuration)
     if description.cohort_fingerprint != choice.fingerprint:

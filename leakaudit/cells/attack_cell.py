@@ -64,7 +64,7 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
                 remedy="give some patients to the auxiliary group",
             )
         kept = kept_beside(trace)
-        reader = TraceReader(trace)
+        reader = TraceReader(trace, trusted=True)
         holdings = hold(given.cohort, reader.description.split)
         shuffled = cell.shuffled and attack.mixed_up == "messages"
         lineup = line_up(

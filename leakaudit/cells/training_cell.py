@@ -117,7 +117,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         given.rows(Group.VALIDATION), given.masks, given.cohort.patients,
         tuple(given.cohort.regions),
     )  # fmt: skip
-    reader = TraceReader(folder / TRACE_FOLDER) if recorder is not None else None
+    reader = None if recorder is None else TraceReader(folder / TRACE_FOLDER, trusted=True)
     claimed = claims(defenses, cell.split, exposure)
     return TrainingResult(
         utility={

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils import _pytree as tree
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.models.fusion import CutEncoder, CutHead, CutServer, Fusion
@@ -123,30 +124,23 @@ class CutNetwork(Model):
                 remedy="cut after a submodule in the middle of the network",
             )
         images = torch.rand(2, modalities, *space)
-        twin = copy.deepcopy(whole)
+        twin, first = copy.deepcopy(whole), copy.deepcopy(whole)
+        party = Part(first, anatomy.before, anatomy.calls, (), self.cut_after)
         seen, heard = _outputs_of(whole), _outputs_of(twin)
         parts = Part(twin, anatomy.between | anatomy.behind, anatomy.calls, self.cut_after, ())
         with torch.no_grad():
-            sent: dict[str, Any] = {}
-            catches = [
-                whole.get_submodule(name).register_forward_hook(_keep(sent, name))
-                for name in self.cut_after
-            ]
-            whole.eval()(images)
-            for catch in catches:
-                catch.remove()
-            parts.eval()(torch.zeros_like(images), [sent[name] for name in self.cut_after])
+            seen[""] = whole.eval()(images)
+            heard[""] = parts.eval()(torch.zeros_like(images), party.eval()(images))
         behind = anatomy.between | anatomy.behind
         own = {name.rpartition(".")[0] for name in behind}
         astray = [
-            name for name, output in seen.items()
-            if name in own and name in heard and not _alike(output, heard[name])
+            name or "the output" for name, output in seen.items()
+            if name in own | {""} and (name not in heard or not _alike(output, heard[name]))
         ]  # fmt: skip
-        if astray or any(name not in heard for name in own if name in seen):
+        if astray:
             raise ConfigurationError(
                 "nothing passes the cuts but what is sent",
-                found=f"{(astray or sorted(own - set(heard)))[0]} reads what a party computes "
-                "and does not send",
+                found=f"{astray[0]} reads what a party computes and does not send",
                 remedy="name the submodule in model.cut_after whose output it reads, or itself",
             )
 
@@ -243,9 +237,13 @@ def _keep(found: dict[str, Any], name: str) -> Callable[[nn.Module, Any, Any], N
 
 
 def _alike(first: Any, second: Any) -> bool:
-    if not isinstance(first, Tensor):
-        return True
-    return first.shape == second.shape and torch.allclose(first, second, rtol=1e-3, atol=1e-4)
+    """Whether two outputs, of whatever structure, hold the same tensors."""
+    ours, theirs = tree.tree_leaves(first), tree.tree_leaves(second)
+    return len(ours) == len(theirs) and all(
+        one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+        for one, other in zip(ours, theirs, strict=True)
+        if isinstance(one, Tensor)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,8 @@ class _Received(nn.Module):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What was received."""
         del inputs, named
-        return self._letters.received[self._name]
+        # A copy: what the network changes in place must not be the message itself.
+        return tree.tree_map(torch.clone, self._letters.received[self._name])
 
 
 class _Absent(nn.Module):
@@ -181,7 +182,10 @@ def watch(
             del module
             given = _first_tensor((inputs, named), missing=True)
             if name in cuts:
-                kept[name] = output
+                # As it leaves: what follows may change it in place.
+                kept[name] = tree.tree_map(
+                    lambda each: each.clone() if isinstance(each, Tensor) else each, output
+                )
             # Shapes are enough to stand in for a module; copies of all would fill the memory.
             light = tree.tree_map(
                 lambda each: each.detach().to("meta") if isinstance(each, Tensor) else each, output

@@ -189,6 +189,12 @@ class AuditConfiguration(Section):
                 found=f"policy = {self.policy!r} and {len(self.targets)} of [[targets]]",
                 remedy="take one of them out",
             )
+        if self.split.cuts is not None or self.split.head_shape is not None:
+            raise ConfigurationError(
+                "what crosses is measured, never written",
+                found="split.cuts or split.head_shape",
+                remedy="take it out; model.cut_after says where the network is cut",
+            )
         self.recording.chosen(self.training.epochs)
         if not any(not defense.stack for defense in self.defenses):
             raise ConfigurationError(

@@ -97,6 +97,8 @@ class SplitSpec(BaseModel):
             raise ValueError(f"skip {wrong[0]} is not a level that runs at the parties")
         if self.labels_at != SERVER and self.labels_at not in names:
             raise ValueError(f"labels_at names no party: {self.labels_at}; parties: {names}")
+        if self.is_reference and (self.cuts or self.head_shape):
+            raise ValueError("split-u-net's levels follow from channels, party_levels and skips")
         if self.orientation == "horizontal":
             if len({party.modalities for party in self.parties}) > 1:
                 raise ValueError("in a horizontal split every party holds the same modalities")

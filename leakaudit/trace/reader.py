@@ -46,8 +46,8 @@ class TraceReader:
         TraceError: no trace, of another schema version, damaged, or without a whole epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, trusted: bool = False) -> None:
+        self.folder, self._trusted = folder, trusted
         self.description: TraceDescription = read_description(folder)
         self._log = read_log(folder)
         traced = sorted(self.description.samples, key=lambda entry: entry.sample)
@@ -198,8 +198,17 @@ class TraceReader:
             trainable: leave gradients on for the weights; off, only inputs can be optimised.
 
         Raises:
-            TraceError: the trace is of a model that trained elsewhere.
+            TraceError: the trace is of a model that trained elsewhere, or names one whose code
+                nobody said may run.
         """
+        model = self.description.split.model
+        if not self.description.split.is_reference and not self._trusted:
+            raise TraceError(
+                "a trace makes nobody run the code that it names",
+                found=f"model {model.use} {model.settings}",
+                remedy="if you know that code, open the trace with trusted=True, or name the "
+                "model in the configuration of `leakaudit attack`",
+            )
         if not self.can_be_rebuilt:
             raise TraceError(
                 "only a split that leakaudit built can be rebuilt from its snapshots",

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from leakaudit.defenses.skip_withholding import SkipWithholding
 from networks_to_cut import NETWORKS, PARTIES, cut, model, split_of
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
@@ -14,6 +16,7 @@ from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Link
 from leakaudit.models.measuring import measured
 from leakaudit.models.networks import WholeNetwork
+from leakaudit.split import SplitSpec
 from leakaudit.training.loop import randomness
 from leakaudit.training.step import Batch, exchange
 
@@ -156,6 +159,48 @@ def test_the_input_itself_is_refused_unless_somebody_insists() -> None:
     assert measured(split_of(table | {"send_affine": True}), 2, (16, 16)).cuts is not None
 
 
+class Around(nn.Module):
+    """Adds the image's mean to its output, by no module."""
+
+    def __init__(self, in_channels: int, out_channels: int, spatial_dims: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(in_channels, 4, 3, padding=1), nn.ReLU(inplace=True))
+        self.second = nn.Conv2d(4, out_channels, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.second(self.first(images)) + self.passed_by(images)
+
+    def passed_by(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3), keepdim=True)
+
+
+class InPlace(nn.Module):
+    """What arrives is changed in place."""
+
+    def __init__(self, in_channels: int, out_channels: int, spatial_dims: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(in_channels, 4, 3, padding=1), nn.InstanceNorm2d(4))
+        self.second = nn.Sequential(nn.LeakyReLU(0.3, inplace=True), nn.Conv2d(4, out_channels, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.second(self.first(images))
+
+
+def test_what_no_module_computes_may_not_pass_by_either() -> None:
+    problem = refused(own("Around", "first"))
+    assert "the output reads" in str(problem.found)
+
+
+def test_a_network_that_works_in_place_leaves_the_message_alone() -> None:
+    split = split_of(own("InPlace", "first"), parties=1)
+    network = Network(split, 3, (16, 16), seed=0)
+    sent = network.party("a")(torch.rand(2, 1, 16, 16) - 0.5, torch.Generator())
+    before = sent[0].clone()
+    network.server([sent], (16, 16))
+    assert bool((before < 0).any())
+    assert torch.equal(sent[0], before)
+
+
 class OverTheBatch(nn.Module):
     """Subtracts the batch's mean, in evaluation too."""
 
@@ -237,3 +282,14 @@ def test_labels_at_a_party_need_a_head() -> None:
 def test_a_network_too_deep_for_the_images_is_refused() -> None:
     table = cut("SegResNet", 2, settings={"init_filters": 8, "blocks_down": [1] * 8})
     assert "must run on images" in refused(table).rule
+
+
+def test_what_crosses_is_measured_and_never_written() -> None:
+    written = {"cuts": [{"name": "x", "shapes": [[1, 2, 2], [1, 2, 2]]}]}
+    with pytest.raises(ValidationError, match="levels follow from channels"):
+        SplitSpec.model_validate({"parties": PARTIES} | written)
+
+
+def test_withholding_levels_needs_the_reference() -> None:
+    with pytest.raises(ConfigurationError, match="does without some levels"):
+        Network(split_of(cut("SegResNet", 2)), 2, (16, 16), [SkipWithholding(levels=(0,))], seed=0)
