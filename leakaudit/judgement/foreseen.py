@@ -81,7 +81,8 @@ def measured_spreads(gathered: Mapping[FindingId, Series], undefended: str) -> d
             spread = None if values is None else _spread(values)
             if values is None or spread is None:
                 continue
-            leak = abs(float(np.nanmean(values)))
+            # Not by the mean: a leak that differs between trainings may be nothing on average.
+            leak = float(np.sqrt(np.nanmean(np.square(values))))
             if leak < nearest:
                 nearest, found[asset] = leak, spread
     return found
