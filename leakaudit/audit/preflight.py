@@ -7,7 +7,9 @@ import math
 from leakaudit.cohorts.cohort import Cohort
 from leakaudit.errors import ConfigurationError, TraceError
 from leakaudit.metrics.ssim import WINDOW
+from leakaudit.models.measuring import measured
 from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.plan import references
 from leakaudit.split.spec import SplitSpec, level_size
 from leakaudit.trace.description import TraceDescription
 from leakaudit.training.data import channels_of
@@ -47,6 +49,20 @@ def check_fits(split: SplitSpec, cohort: Cohort) -> None:
         )
 
 
+def fitted(configuration: AuditConfiguration, cohort: Cohort) -> AuditConfiguration:
+    """The configuration with the cuts of its network measured on images of this cohort's size.
+
+    Raises:
+        ConfigurationError: split and cohort do not go together, or the network cannot be split, as
+            the parties hold it or as a reference does.
+    """
+    check_fits(configuration.split, cohort)
+    split = measured(configuration.split, len(cohort.regions), cohort.space)
+    for reference in references(split, configuration.training.references).values():
+        measured(reference, len(cohort.regions), cohort.space)
+    return configuration.model_copy(update={"split": split})
+
+
 def check_same_model(description: TraceDescription, configuration: AuditConfiguration) -> None:
     """A trace names no code to run: the model that rebuilds its networks is the auditor's.
 
@@ -54,7 +70,8 @@ def check_same_model(description: TraceDescription, configuration: AuditConfigur
         TraceError: the trace was recorded with another model than the configuration names.
     """
     theirs, ours = description.split.model, configuration.split.model
-    if description.network != "own" and theirs != ours:
+    builds = description.network != "own" or not description.split.is_reference
+    if builds and theirs != ours:
         raise TraceError(
             "the configuration must name the model that the trace was recorded with",
             found=f"{ours.use} in the configuration, {theirs.use} {theirs.settings} in the trace",

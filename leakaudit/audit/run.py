@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.preflight import check_fits, check_same_model
+from leakaudit.audit.preflight import check_same_model, fitted
 from leakaudit.audit.room import check_room, run_folder
 from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
@@ -23,11 +23,16 @@ from leakaudit.judgement.foreseen import foresee
 from leakaudit.judgement.rules import policy_of
 from leakaudit.judgement.standing import check_targets
 from leakaudit.metrics import PerceptualDistance
-from leakaudit.models.measuring import measured
 from leakaudit.plan.cells import CohortChoice
 from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration, Judgement
+from leakaudit.plan.defending import check_defenses
 from leakaudit.plan.materials import Materials, load_cohort
-from leakaudit.plan.plan import Plan, TrainingId, check_defenses, foreign_plan, make_plan
+from leakaudit.plan.plan import (
+    Plan,
+    TrainingId,
+    foreign_plan,
+    make_plan,
+)
 from leakaudit.plan.sizes import sizes_of
 from leakaudit.plan.tables import DefenseStack, Use
 from leakaudit.record import Power, Record, content_sha256, read_record, write_record
@@ -95,10 +100,7 @@ def run_audit(
     if scheduler is None:
         checked_device(configuration.training.device)
     choice, loaded = _choice(configuration)
-    check_fits(configuration.split, loaded.cohort)
-    cohort = loaded.cohort
-    split = measured(configuration.split, len(cohort.regions), cohort.space)
-    configuration = configuration.model_copy(update={"split": split})
+    configuration = fitted(configuration, loaded.cohort)
     check_defenses(configuration.swept, choice, loaded)
     check_targets(configuration.targets)
     policy = policy_of(configuration, tuple(loaded.cohort.regions))

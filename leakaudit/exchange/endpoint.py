@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.batchnorm import _NormBase
 
 from leakaudit.exchange.defense import Defense, Guard, Site
 from leakaudit.exchange.stack import reshaped
@@ -155,17 +154,17 @@ class Network(nn.Module):
     def as_recorded(self) -> Network:
         """The same, as it computes while it is trained and recorded, but without learning.
 
-        What normalises over the batch does so by the batch, and what drops drops: a query is
-        answered like the messages that were recorded. Everything else is in evaluation mode.
+        Networks of others answer queries as their messages were recorded, in training mode: what
+        normalises over the batch does so by the batch, what drops drops. Guards stay in evaluation
+        mode, and running statistics as they are.
         """
         self.eval()
         if not self.split.is_reference:
-            for module in (*self.parties.modules(), *self.server.modules()):
-                if isinstance(module, _BatchNorm):
-                    module.train()
-                    module.momentum = 0.0
-                elif isinstance(module, _DropoutNd):
-                    module.train()
+            encoders = [self.party(name).encoder for name in self.split.party_names]
+            for network in (*encoders, self.server, self.head):
+                for module in network.train().modules():
+                    if isinstance(module, _NormBase):
+                        module.momentum = 0.0
         return self
 
     def served(self) -> tuple[nn.Module, nn.Module]:

@@ -85,7 +85,7 @@ def claims(
     split = reshaped(split, defenses)
     return tuple(
         None
-        if defense.void_because(defenses[:place], defenses[place + 1 :])
+        if split.mixes or defense.void_because(defenses[:place], defenses[place + 1 :])
         else defense.claim(exposure, split)
         for place, defense in enumerate(defenses)
     )
@@ -104,6 +104,11 @@ def no_claim_because(
     if any(claim is not None for claim in claims(defenses, split, exposure)):
         return None
     split = reshaped(split, defenses)
+    if split.mixes and defenses:
+        return (
+            "the network mixes the patients of a batch in training (batch norm, say): what leaves "
+            "for one depends on others, and no clipping of single messages bounds that"
+        )
     for place, defense in enumerate(defenses):
         reason = defense.void_because(defenses[:place], defenses[place + 1 :])
         if reason is not None and defense.claim(exposure, split) is not None:

@@ -59,4 +59,6 @@ def _owned(network: Network) -> list[tuple[str, nn.Module]]:
         (name, network.party(name)) for name in network.split.party_names
     ]
     holder = network.split.label_holder or SERVER
-    return [*owned, (SERVER, network.server), (holder, network.head)]
+    every = [*owned, (SERVER, network.server), (holder, network.head)]
+    # A head may be nothing at all, where the server runs the last layers.
+    return [(owner, each) for owner, each in every if any(True for _ in each.parameters())]

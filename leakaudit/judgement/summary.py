@@ -96,6 +96,7 @@ def split_summary(configuration: AuditConfiguration, trained: TrainingResult) ->
             CutSummary(name=cut.name, shapes=dict(zip(split.party_names, cut.shapes, strict=True)))
             for cut in split.cuts or ()
         ),
+        mixes=split.mixes,
         channels=split.widths,
         party_levels=split.party_levels if split.cuts is None else len(split.cuts),
         skips=trained.crossing,

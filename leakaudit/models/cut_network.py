@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils import _pytree as tree
 
@@ -70,8 +71,17 @@ class CutNetwork(Model):
 
     @property
     def read_by_attacks(self) -> bool:
-        """Of the networks that tests/models/test_every_attack.py tries."""
-        return self.network in _READ
+        """Of the networks that tests/models/test_every_attack.py tries, of layers of torch's."""
+        ours = all(path.startswith("torch.nn:") for path in self.imports.values())
+        return self.network in _READ and ours
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = (*self.cut_after, *filter(None, [self.head_after]))
+        for one, other in itertools.combinations(names, 2):
+            if one == other or f"{one}.".startswith(f"{other}.") or other.startswith(f"{one}."):
+                raise ValueError(f"no cut lies in another: {one} and {other}")
+        return self
 
     def encoder(self, split: SplitSpec, party: str, space: tuple[int, ...]) -> nn.Module:
         """Everything up to the cuts."""
@@ -124,7 +134,14 @@ class CutNetwork(Model):
                 remedy="cut after a submodule in the middle of the network",
             )
         images = torch.rand(2, modalities, *space)
-        twin, first = copy.deepcopy(whole), copy.deepcopy(whole)
+        try:
+            twin, first = copy.deepcopy(whole), copy.deepcopy(whole)
+        except RuntimeError as problem:
+            raise ConfigurationError(
+                "a network keeps nothing of a forward pass",
+                found=f"{self.network}: {str(problem).splitlines()[0]}",
+                remedy="take out what it keeps on itself (deep supervision of DynUNet, say)",
+            ) from None
         party = Part(first, anatomy.before, anatomy.calls, (), self.cut_after)
         seen, heard = _outputs_of(whole), _outputs_of(twin)
         parts = Part(twin, anatomy.between | anatomy.behind, anatomy.calls, self.cut_after, ())
@@ -188,9 +205,14 @@ class CutNetwork(Model):
         """Which weights lie before, between and behind the cuts, found by running the network."""
         images = torch.rand(2, modalities, *space, generator=torch.Generator().manual_seed(0))
         network.eval()
+        frozen = [each for each in network.parameters() if not each.requires_grad]
+        # Whose a weight is, its gradient tells, whether or not it is to be trained.
+        network.requires_grad_(True)
         heads = () if self.head_after is None else (self.head_after,)
         try:
             calls, kept, _ = watch(network, images, (*self.cut_after, *heads))
+        except ConfigurationError:
+            raise
         except Exception as problem:
             raise ConfigurationError(
                 "the network must run on images of the cohort's size",
@@ -213,6 +235,14 @@ class CutNetwork(Model):
         upto_head = depend(kept[self.head_after], network) if self.head_after else frozenset()
         all_names = frozenset(dict(network.named_parameters()))
         behind = all_names - before - upto_head if self.head_after else frozenset()
+        for weight in frozen:
+            weight.requires_grad_(False)
+        if self.head_after and not (before <= upto_head and upto_head - before and behind):
+            raise ConfigurationError(
+                "the head begins behind the cuts, and has weights of its own",
+                found=f"head_after {self.head_after}",
+                remedy="name a submodule near the end of the network",
+            )
         return Anatomy(
             calls, before, all_names - before - behind, behind,
             tuple(Layout.of(tuple(each.shape[1:]), space) for each in sent.values()),

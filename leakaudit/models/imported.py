@@ -17,9 +17,10 @@ def imported(path: str, what: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as problem:
+    except (Exception, SystemExit) as problem:
+        # Whatever a module does while it is imported, its own code included.
         raise ConfigurationError(
             f"{what} must be importable",
-            found=f"{path}: {problem}",
+            found=f"{path}: {type(problem).__name__}: {problem}",
             remedy="mend the path, install the package, or put its folder on PYTHONPATH",
         ) from None

@@ -181,6 +181,12 @@ def watch(
         def hook(module: nn.Module, inputs: Any, named: Any, output: Any) -> None:
             del module
             given = _first_tensor((inputs, named), missing=True)
+            if name in kept:
+                raise ConfigurationError(
+                    "a cut is passed once in a forward pass",
+                    found=f"{name} runs twice",
+                    remedy='cut after another module, or use model.use = "callable"',
+                )
             if name in cuts:
                 # As it leaves: what follows may change it in place.
                 kept[name] = tree.tree_map(
@@ -213,7 +219,7 @@ def depend(outputs: Any, network: nn.Module) -> frozenset[str]:
         each for each in tree.tree_leaves(outputs)
         if isinstance(each, Tensor) and each.requires_grad
     ]  # fmt: skip
-    named = dict(network.named_parameters())
+    named = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     if not tensors or not named:
         return frozenset()
     total = torch.stack([each.float().square().sum() for each in tensors]).sum()

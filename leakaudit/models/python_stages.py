@@ -56,7 +56,7 @@ class PythonStages(Model):
     def head(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> nn.Module:
         """The label holder's last stage; nothing where the server runs all of it."""
         head = self._layout(split, regions, space).head
-        return nn.Identity() if head is None else head.module
+        return nn.Identity() if head is None else _Head(head.module)
 
     def _layout(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> Layout:
         function = imported(self.function, "model.function")
@@ -222,7 +222,8 @@ class _Server(nn.Module):
             for number, name in enumerate(names):
                 key = f"{number}_{place}"
                 tensor = features[number]
-                known[name] = self.widen[key](tensor) if key in self.widen else tensor
+                # A copy: what a stage changes in place must not be the message itself.
+                known[name] = self.widen[key](tensor) if key in self.widen else tensor.clone()
         last: Any = None
         for module, (takes, gives) in zip(self.stages, self._takes, strict=True):
             output = module(*(known[name] for name in takes))
@@ -230,6 +231,16 @@ class _Server(nn.Module):
             last = output
             known |= {gives[0]: output} if len(gives) == 1 else named_outputs(output, gives)
         return last
+
+
+class _Head(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, last: Tensor) -> Any:
+        """The output."""
+        return self.module(last.clone())
 
 
 def named_outputs(output: Any, names: Sequence[str]) -> dict[str, Tensor]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib.metadata import version
 from typing import Any, Literal
 
 from pydantic import Field
 
 import leakaudit
 from leakaudit.cohorts.groups import GroupSettings
+from leakaudit.models.imported import imported
 from leakaudit.plan.sources import sources
 from leakaudit.plan.tables import Section, Use
 from leakaudit.plugins import Kind, load
@@ -19,6 +21,7 @@ from leakaudit.threat.knowledge import Adversary
 from leakaudit.trace.recording import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
+_PINNED = frozenset({"monai", "torch"})
 # Raise when the meaning of a finished cell's files changes.
 CELL_VERSION = 4
 
@@ -62,6 +65,8 @@ class TrainingCell(Section):
     def key(self) -> str:
         """Name of the cell's folder."""
         digests = [plugin_digest(Kind.DEFENSE, use.use) for use in self.defenses]
+        if not self.split.is_reference:
+            digests.append(model_digest(self.split.model.model_dump_json()))
         if self.interfering is None:
             # As it was before servers could be dishonest: finished cells keep their names.
             return _key(self, digests, unsaid={"interfering"})
@@ -97,6 +102,33 @@ def plugin_digest(kind: Kind, name: str) -> str:
     digest = hashlib.sha256()
     for file in sorted(sources(load(kind, name))):
         digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def model_digest(model: str) -> str:
+    """SHA-256 over a model's plug-in and the sources of what its settings import.
+
+    Of torch and MONAI, which are large and pinned, the version stands for the sources.
+
+    Args:
+        model: its table as JSON.
+    """
+    use = Use.model_validate_json(model)
+    settings = use.settings
+    digest = hashlib.sha256(plugin_digest(Kind.MODEL, use.use).encode())
+    paths = [
+        settings.get("network"),
+        settings.get("function"),
+        *settings.get("imports", {}).values(),
+    ]
+    for path in filter(None, paths):
+        package = str(path).partition(":")[0].partition(".")[0]
+        if package in _PINNED:
+            digest.update(f"{package} {version(package)}".encode())
+            continue
+        for file in sorted(sources(imported(str(path), "the model"))):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -189,6 +189,12 @@ class AuditConfiguration(Section):
                 found=f"policy = {self.policy!r} and {len(self.targets)} of [[targets]]",
                 remedy="take one of them out",
             )
+        if self.split.model != self.model:
+            raise ConfigurationError(
+                "the network is named in the table [model]",
+                found="split.model",
+                remedy="move it there",
+            )
         if self.split.cuts is not None or self.split.head_shape is not None:
             raise ConfigurationError(
                 "what crosses is measured, never written",

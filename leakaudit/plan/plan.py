@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from leakaudit.cohorts.cohort import Group
-from leakaudit.errors import ConfigurationError
-from leakaudit.exchange.stack import check_claims, resolve
 from leakaudit.plan.cells import AttackCell, CohortChoice, Interfering, TrainingCell
 from leakaudit.plan.configuration import AttackUse, AuditConfiguration
-from leakaudit.plan.materials import Materials, exposure_of
-from leakaudit.plan.strengths import check_strengths
+from leakaudit.plan.materials import Materials
 from leakaudit.plan.tables import DefenseStack
 from leakaudit.plugins import Kind, build
+from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.attack import Attack
 from leakaudit.threat.knowledge import Adversary
 from leakaudit.threat.positions import seen_from
@@ -120,46 +118,14 @@ def make_plan(
     for stack in configuration.defenses:
         for seed in configuration.seeds:
             identity = TrainingId(stack.label, seed)
-            plan.trainings[identity] = _training(configuration, choice, stack, seed)
+            plan.trainings[identity] = training_of(configuration, choice, stack, seed)
             training = plan.trainings[identity]
             if attackable:
                 _add_interfered(plan, configuration, identity, training)
             # Without auxiliary patients each says that it cannot be mounted, and why.
             _add_attacks(plan, configuration, choice, given, lpips, identity, training.key())
-    for reference in configuration.training.references:
-        _add_reference(plan, configuration, choice, reference)
+    _add_references(plan, configuration, choice)
     return plan
-
-
-def check_defenses(
-    configuration: AuditConfiguration, choice: CohortChoice, given: Materials
-) -> None:
-    """Refuse, before anything runs, settings that no training could start with.
-
-    Args:
-        configuration: its defenses, those of sweeps included, and its sweeps.
-        choice: the cohort, pinned by its fingerprint.
-        given: the same, loaded.
-
-    Raises:
-        ConfigurationError: a defense does not exist, cannot stand in this split or beside another,
-            reaches no target, claims no sensible epsilon, or a sweep's strengths are out of order.
-    """
-    for sweep in configuration.sweep:
-        check_strengths(sweep)
-    for stack in configuration.defenses:
-        built = [build(Kind.DEFENSE, use.use, use.settings) for use in stack.stack]
-        cell = _training(configuration, choice, stack, configuration.seeds[0])
-        exposure = exposure_of(given, cell.training)
-        try:
-            resolved = resolve(built, configuration.split, exposure)
-            check_claims(resolved, configuration.split, exposure)
-        except ConfigurationError as problem:
-            raise ConfigurationError(
-                f"setting {stack.label!r}: {problem.rule}",
-                found=problem.found,
-                remedy=problem.remedy,
-            ) from None
 
 
 def foreign_plan(
@@ -189,9 +155,10 @@ def foreign_plan(
     return plan
 
 
-def _training(
+def training_of(
     configuration: AuditConfiguration, choice: CohortChoice, stack: DefenseStack, seed: int
 ) -> TrainingCell:
+    """The training of one setting with one seed."""
     return TrainingCell(
         choice=choice,
         split=configuration.split,
@@ -203,16 +170,21 @@ def _training(
     )
 
 
-def _add_reference(
-    plan: Plan, configuration: AuditConfiguration, choice: CohortChoice, reference: str
-) -> None:
+def references(split: SplitSpec, kinds: Sequence[str]) -> dict[str, SplitSpec]:
+    """The splits to train for comparison, by label: all in one place, each party alone."""
+    found: dict[str, SplitSpec] = {}
+    for kind in kinds:
+        found |= (
+            {POOLED: pooled(split)}
+            if kind == POOLED
+            else {f"alone: {name}": alone(split, name) for name in split.party_names}
+        )
+    return found
+
+
+def _add_references(plan: Plan, configuration: AuditConfiguration, choice: CohortChoice) -> None:
     split = configuration.split
-    settings = (
-        {POOLED: pooled(split)}
-        if reference == POOLED
-        else {f"alone: {name}": alone(split, name) for name in split.party_names}
-    )
-    for label, whole in settings.items():
+    for label, whole in references(split, configuration.training.references).items():
         for seed in configuration.seeds:
             plan.trainings[TrainingId(label, seed, reference=True)] = TrainingCell(
                 choice=choice,

@@ -43,6 +43,11 @@ class SplitSummary(Part):
     )
     orientation: Literal["vertical", "horizontal"]
     dimensions: Literal[2, 3]
+    mixes: bool = Field(
+        default=False,
+        description="whether, in training, what is computed for a patient depends on others of the "
+        "batch (batch norm, say): no formal claim holds then",
+    )
     channels: tuple[int, ...] = Field(description="per level")
     party_levels: int
     skips: tuple[int, ...] = Field(description="levels whose features cross")

@@ -80,6 +80,12 @@ class SplitSpec(BaseModel):
         "be written",
     )
 
+    mixes: bool = Field(
+        default=False,
+        description="whether, in training, what is computed for a patient depends on others of the "
+        "batch, as measured; not to be written",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [party.name for party in self.parties]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 Features = dict[int, Tensor]
 
@@ -22,6 +22,12 @@ class Guarded(Protocol):
 
     def guarded(self, features: Features, rng: Generator) -> Features:
         """The same as every defense in turn lets them go."""
+
+
+def _draws(endpoint: Guarded) -> bool:
+    """Whether the encoder itself may be random, as one is that drops in training."""
+    encoder = getattr(endpoint, "encoder", None)
+    return isinstance(encoder, nn.Module) and encoder.training
 
 
 class Asked:
@@ -52,6 +58,10 @@ class Asked:
         with torch.no_grad():
             if not isinstance(endpoint, Guarded):
                 return [endpoint(part, rng) for part in images.split(size)]
+            if _draws(endpoint):
+                return [
+                    endpoint.guarded(endpoint.encoded(part), rng) for part in images.split(size)
+                ]
             return [
                 # A guard that writes into a message must not write into what is kept.
                 endpoint.guarded({level: each.clone() for level, each in part.items()}, rng)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.endpoint import Network
@@ -163,6 +164,24 @@ def average(network: Network, dealt: Dealt) -> None:
             ).sum(0)
             for parameter in same:
                 parameter.copy_(mean)
+        statistics = [_running_statistics(network.party(name).encoder) for name in names]
+        for same in zip(*statistics, strict=True):
+            mean = torch.stack(
+                [part * buffer for part, buffer in zip(parts, same, strict=True)]
+            ).sum(0)
+            for buffer in same:
+                buffer.copy_(mean)
+
+
+def _running_statistics(encoder: nn.Module) -> list[Tensor]:
+    """What norms of somebody's network have seen; secret keys of guards are none of it."""
+    return [
+        buffer
+        for module in encoder.modules()
+        if isinstance(module, _NormBase)
+        for buffer in (module.running_mean, module.running_var)
+        if buffer is not None
+    ]
 
 
 def _batch_size(dealt: Dealt, batch_size: int) -> int:

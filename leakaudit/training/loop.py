@@ -226,6 +226,7 @@ def _in_one_place(split: SplitSpec, party: PartySpec) -> SplitSpec:
             "orientation": "vertical",
             "cuts": None,
             "head_shape": None,
+            "mixes": False,
         }
     )
 

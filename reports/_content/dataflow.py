@@ -70,6 +70,14 @@ def _crossing(split: SplitSummary) -> Iterator[tuple[str, Rich]]:
         yield "Channels per level", say(", ".join(map(str, split.channels)))
         yield "Skip connections that cross", say(levels_text(split.skips))
         return
+    if split.mixes:
+        yield (
+            "Patients of a batch",
+            say(
+                "in training, what is sent for one depends on the others (batch norm, say): no "
+                "formal claim about single patients holds"
+            ),
+        )
     for number, cut in enumerate(split.cuts):
         shapes = dict.fromkeys(shape_text(each) for each in cut.shapes.values())
         yield f"Level {number}", say(f"{cut.name}: {', '.join(shapes)}")

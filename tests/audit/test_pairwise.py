@@ -17,7 +17,8 @@ from in_process_audit import Trial
 from leakaudit import plugins
 from leakaudit.errors import ConfigurationError
 from leakaudit.plan.configuration import AuditConfiguration
-from leakaudit.plan.plan import AttackId, TrainingId, check_defenses
+from leakaudit.plan.defending import check_defenses
+from leakaudit.plan.plan import AttackId, TrainingId
 from leakaudit.plugins import Kind
 from leakaudit.threat.knowledge import PRESETS
 

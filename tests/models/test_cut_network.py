@@ -192,7 +192,7 @@ def test_what_no_module_computes_may_not_pass_by_either() -> None:
 
 
 def test_a_network_that_works_in_place_leaves_the_message_alone() -> None:
-    split = split_of(own("InPlace", "first"), parties=1)
+    split = split_of(own("InPlace", "first", send_affine=True), parties=1)
     network = Network(split, 3, (16, 16), seed=0)
     sent = network.party("a")(torch.rand(2, 1, 16, 16) - 0.5, torch.Generator())
     before = sent[0].clone()
