@@ -178,12 +178,15 @@ def smallest_of_the_worst(
 
 def _worst(key: FindingId, series: Series) -> float | None:
     """Upper bound on the advantage over the patient who leaks most."""
-    ceiling = one_of(key, series) or 1.0
+    stated = one_of(key, series)
+    ceiling = 1.0 if stated is None else stated
     if key.metric not in RATES or series.chance is None:
         values = advantage_values(series.values, series.blind, ceiling)
         hits = None
     else:
         zero = zero_of_rate(series.chance, series.blind)
+        if ceiling <= zero:
+            return None  # a judge that cannot tell the true images apart excludes nothing
         values = (series.values - zero) / (ceiling - zero)
         hits = (-zero / (ceiling - zero), (1 - zero) / (ceiling - zero))
     if values is None:

@@ -271,3 +271,11 @@ def test_after_the_run_its_own_spread_counts() -> None:
     assert images.measured
     assert images.spread == found["images"]
     assert images.spread != STATED["images"]
+
+
+@pytest.mark.parametrize(("patients", "ceiling"), [(2, 0.5), (3, 0.2), (4, 0.25), (8, 0.0)])
+def test_a_picker_that_finds_no_more_than_chance_excludes_nothing(
+    patients: int, ceiling: float
+) -> None:
+    assert smallest_of_the_worst(Design("identity", patients, 5, 0, ceiling)) is None
+    assert smallest_of_the_worst(Design("identity", 8, 5, 0, 1.0)) is not None
