@@ -18,10 +18,10 @@ from recording import machine, store
 
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Link
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.models.networks import WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.training.loop import randomness
-from leakaudit.training.loss import segmentation_loss
 from leakaudit.training.step import Batch, exchange
 
 LIMIT = 1.10

@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.models.loss import sample_losses
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import View
-from leakaudit.training.loss import sample_losses
 
 from ..parts.priors import total_variation
 from .reader import MaskReader, train_reader

@@ -16,8 +16,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import AttackInvalidError
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.split.spec import level_size
-from leakaudit.training.loss import segmentation_loss
 
 from ..parts.effort import endings
 from ..simulation.server_tail import normalised

@@ -16,8 +16,8 @@ from torch import Generator, Tensor, nn
 
 from leakaudit.errors import NotMountableError
 from leakaudit.exchange.endpoint import PartyEndpoint
+from leakaudit.models.loss import sample_losses, segmentation_loss
 from leakaudit.threat.view import Features, View
-from leakaudit.training.loss import sample_losses, segmentation_loss
 
 from .server_tail import ServerTail
 from .stand_in import stand_in

@@ -15,10 +15,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.models.loss import sample_losses, segmentation_loss
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, View
-from leakaudit.training.loss import sample_losses, segmentation_loss
 
 from ..parts.messages import is_random
 from .stand_in import look_alike

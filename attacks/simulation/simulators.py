@@ -8,8 +8,8 @@ import torch
 from torch import Generator, nn
 
 from leakaudit.errors import AttackInvalidError
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.threat.view import View
-from leakaudit.training.loss import segmentation_loss
 
 from ..parts.messages import Messages
 from .imitation import Critic, MessageMoments, answers_anew, imitated, last_release

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor, nn
 
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.models.networks import Head, PartyEncoder, ServerNetwork, WholeNetwork
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.threat.knowledge import Knowledge
@@ -21,7 +22,6 @@ from leakaudit.threat.picking import together
 from leakaudit.threat.properties import Property
 from leakaudit.threat.target import Target
 from leakaudit.threat.view import View
-from leakaudit.training.loss import segmentation_loss
 
 _SEED = 0
 _OWN = "own images"

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Direction, Link, Message
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.models.networks import WholeNetwork
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.training import federated
 from leakaudit.training.data import Holdings
 from leakaudit.training.loop import randomness, train
-from leakaudit.training.loss import segmentation_loss
 from leakaudit.training.settings import TrainingSettings
 
 SPACE = (16, 16)

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.message import Direction, Link, Message
+from leakaudit.models.loss import segmentation_loss
 from leakaudit.models.networks import Features, WholeNetwork
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.training.loop import randomness
-from leakaudit.training.loss import segmentation_loss
 from leakaudit.training.step import Batch, exchange
 
 PARTIES = (
