@@ -96,6 +96,15 @@ def one_of(key: FindingId, series: Series) -> float | None:
     return None if measured is None else measured.mean
 
 
+def total_leak(key: FindingId, series: Series) -> float:
+    """The same for simulated figures, of which each has one: 1 where nothing says otherwise.
+
+    A measured ceiling of 0 stays 0: the judge finds nobody.
+    """
+    ceiling = one_of(key, series)
+    return 1.0 if ceiling is None else ceiling
+
+
 def ceiling_figure(key: FindingId, series: Series) -> Figure | None:
     """The measured ceiling with its interval; None where the metric knows its own."""
     if series.ceiling is None or np.isnan(series.ceiling).all():

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from leakaudit.judgement.findings import FindingId, Series, one_of
+from leakaudit.judgement.findings import FindingId, Series, total_leak
 from leakaudit.judgement.silence import SETTING, Design, finding_id, silent
 from leakaudit.judgement.simulated import simulate
 from leakaudit.record.estimates import RATES, advantage_values, cells, zero_of_rate
@@ -178,8 +178,7 @@ def smallest_of_the_worst(
 
 def _worst(key: FindingId, series: Series) -> float | None:
     """Upper bound on the advantage over the patient who leaks most."""
-    stated = one_of(key, series)
-    ceiling = 1.0 if stated is None else stated
+    ceiling = total_leak(key, series)
     if key.metric not in RATES or series.chance is None:
         values = advantage_values(series.values, series.blind, ceiling)
         hits = None

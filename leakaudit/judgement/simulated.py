@@ -15,7 +15,7 @@ from leakaudit.judgement.findings import (
     Series,
     ceiling_bounds,
     direction_of,
-    one_of,
+    total_leak,
 )
 from leakaudit.judgement.silence import (
     ADVERSARY,
@@ -112,7 +112,7 @@ def _figures(design: Design, drawn: Sequence[Series], example: Figure) -> Iterat
         least, most = one_sided(shares, LEVEL, (reach, 1.0), Direction.HIGHER)
         yield from _replaced(example, shares.mean(axis=(-2, -1)), least, most)
         return
-    ceiling = one_of(key, first) or 1.0
+    ceiling = total_leak(key, first)
     zero = zero_of_rate(first.chance, first.blind)
     if first.trials is not None and first.trials <= design.patients:
         margins = np.broadcast_to(seeds_margin(values, LEVEL), means.shape)
@@ -146,7 +146,7 @@ def _shares(design: Design, drawn: Sequence[Series]) -> tuple[Doubles, Doubles]:
     """(audits, seeds, patients) of advantages, and (audits,) the least that each may have."""
     key = finding_id(design, SETTING)
     limits = load(Kind.METRIC, key.metric).range
-    ceiling = one_of(key, drawn[0]) or 1.0
+    ceiling = total_leak(key, drawn[0])
     values = np.stack([series.values for series in drawn])
     blind = np.stack([series.blind for series in drawn])
     span = ceiling - blind.mean(axis=(-2, -1), keepdims=True)
