@@ -13,9 +13,8 @@ from leakaudit.exchange.defense import Defense, Guard, Site
 from leakaudit.exchange.stack import reshaped
 from leakaudit.models.measuring import measured
 from leakaudit.models.model import Model, model_of
+from leakaudit.models.networks import Features
 from leakaudit.split.spec import SplitSpec
-
-Features = dict[int, Tensor]
 
 
 class PartyEndpoint(nn.Module):

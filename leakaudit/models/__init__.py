@@ -5,6 +5,6 @@ network cut at its submodules (``use = "cut"``), or a subclass of :class:`Model`
 """
 
 from leakaudit.models.measuring import measured
-from leakaudit.models.model import Model, Received, Stage, model_of
+from leakaudit.models.model import Model, ReceivedShapes, Stage, model_of
 
-__all__ = ["Model", "Received", "Stage", "measured", "model_of"]
+__all__ = ["Model", "ReceivedShapes", "Stage", "measured", "model_of"]

@@ -16,8 +16,8 @@ from torch.utils import _pytree as tree
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.models.fusion import CutEncoder, CutHead, CutServer, Fusion
 from leakaudit.models.imported import imported
-from leakaudit.models.model import Model, Received
-from leakaudit.models.parts import Call, Part, depend, watch
+from leakaudit.models.model import Model, ReceivedShapes
+from leakaudit.models.parts import Call, PartialNetwork, depend, watch
 from leakaudit.models.wire import Layout
 from leakaudit.split.spec import SERVER, SplitSpec
 
@@ -88,17 +88,17 @@ class CutNetwork(Model):
         modalities = len(split.party(party).modalities)
         network = self._built(split, modalities, 1)
         anatomy = self._anatomy(network, modalities, space)
-        part = Part(network, anatomy.before, anatomy.calls, (), self.cut_after)
+        part = PartialNetwork(network, anatomy.before, anatomy.calls, (), self.cut_after)
         return CutEncoder(part, anatomy.layouts)
 
     def server(
-        self, split: SplitSpec, received: Received, regions: int, space: tuple[int, ...]
+        self, split: SplitSpec, received: ReceivedShapes, regions: int, space: tuple[int, ...]
     ) -> nn.Module:
         """Everything behind the cuts, or up to the head."""
         network = self._built(split, 1, regions)
         anatomy = self._anatomy(network, 1, space)
         ends = () if self.head_after is None else (self.head_after,)
-        part = Part(network, anatomy.between, anatomy.calls, self.cut_after, ends)
+        part = PartialNetwork(network, anatomy.between, anatomy.calls, self.cut_after, ends)
         alone = split.orientation == "horizontal"
         fusions = [
             Fusion([shape[0] for shape in (shapes[:1] if alone else shapes)],
@@ -119,7 +119,9 @@ class CutNetwork(Model):
             return nn.Identity()
         network = self._built(split, 1, regions)
         anatomy = self._anatomy(network, 1, space)
-        return CutHead(Part(network, anatomy.behind, anatomy.calls, (self.head_after,), ()), space)
+        return CutHead(
+            PartialNetwork(network, anatomy.behind, anatomy.calls, (self.head_after,), ()), space
+        )
 
     def check(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> None:
         """The parts together give what the whole gives: no path leads around the cuts."""
@@ -142,9 +144,11 @@ class CutNetwork(Model):
                 found=f"{self.network}: {str(problem).splitlines()[0]}",
                 remedy="take out what it keeps on itself (deep supervision of DynUNet, say)",
             ) from None
-        party = Part(first, anatomy.before, anatomy.calls, (), self.cut_after)
+        party = PartialNetwork(first, anatomy.before, anatomy.calls, (), self.cut_after)
         seen, heard = _outputs_of(whole), _outputs_of(twin)
-        parts = Part(twin, anatomy.between | anatomy.behind, anatomy.calls, self.cut_after, ())
+        parts = PartialNetwork(
+            twin, anatomy.between | anatomy.behind, anatomy.calls, self.cut_after, ()
+        )
         with torch.no_grad():
             seen[""] = whole.eval()(images)
             heard[""] = parts.eval()(torch.zeros_like(images), party.eval()(images))

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leakaudit.models.parts import Part
+from leakaudit.models.parts import PartialNetwork
 from leakaudit.models.wire import Layout
 
 
 class CutEncoder(nn.Module):
     """A part at a party, which lays out what it sends."""
 
-    def __init__(self, part: Part, layouts: Sequence[Layout]) -> None:
+    def __init__(self, part: PartialNetwork, layouts: Sequence[Layout]) -> None:
         super().__init__()
         self.part, self._layouts = part, tuple(layouts)
 
@@ -61,7 +61,7 @@ class Fusion(nn.Module):
 class CutServer(nn.Module):
     """A part at the server, behind one fusion per cut."""
 
-    def __init__(self, part: Part, fusions: Sequence[Fusion]) -> None:
+    def __init__(self, part: PartialNetwork, fusions: Sequence[Fusion]) -> None:
         super().__init__()
         self.part, self.fusions = part, nn.ModuleList(fusions)
 
@@ -80,7 +80,7 @@ class CutServer(nn.Module):
 class CutHead(nn.Module):
     """A part at the label holder."""
 
-    def __init__(self, part: Part, space: tuple[int, ...]) -> None:
+    def __init__(self, part: PartialNetwork, space: tuple[int, ...]) -> None:
         super().__init__()
         self.part, self._space = part, space
 

@@ -14,7 +14,7 @@ from leakaudit.models.loss import segmentation_loss
 from leakaudit.plugins import Kind, Plugin, build
 from leakaudit.split.spec import SplitSpec
 
-Received = Mapping[int, Sequence[tuple[int, ...]]]
+ReceivedShapes = Mapping[int, Sequence[tuple[int, ...]]]
 """Cut to the shapes (channels, *grid) that the server gets, in the order of the split's parties."""
 
 
@@ -59,7 +59,7 @@ class Model(Plugin):
 
     @abstractmethod
     def server(
-        self, split: SplitSpec, received: Received, regions: int, space: tuple[int, ...]
+        self, split: SplitSpec, received: ReceivedShapes, regions: int, space: tuple[int, ...]
     ) -> nn.Module:
         """The server's network.
 
@@ -104,7 +104,7 @@ class Model(Plugin):
                 them, finest first, of which each coarser one weighs half of the one before.
             masks: (n, regions, *space), 0 or 1.
         """
-        outputs = resolutions(output, masks)
+        outputs = resolutions(output, masks.ndim - 2)
         weights = [0.5**number for number in range(len(outputs))]
         losses = [
             weight * segmentation_loss(each, _at_size_of(each, masks))
@@ -117,11 +117,7 @@ class Model(Plugin):
 
     def logits(self, output: Any, space: tuple[int, ...]) -> Tensor:
         """Of the finest resolution: (n, regions, *space); a region is predicted above 0."""
-        return (
-            output
-            if isinstance(output, Tensor) and output.ndim == 2 + len(space)
-            else (output.unbind(1)[0] if isinstance(output, Tensor) else output[0])
-        )
+        return resolutions(output, len(space))[0]
 
 
 def model_of(split: SplitSpec) -> Model:
@@ -135,13 +131,13 @@ def model_of(split: SplitSpec) -> Model:
     return model
 
 
-def resolutions(output: Any, masks: Tensor) -> tuple[Tensor, ...]:
+def resolutions(output: Any, dimensions: int) -> tuple[Tensor, ...]:
     """The output as a tuple of logits, finest first.
 
     MONAI stacks several resolutions, all raised to full size, along the second axis.
     """
     if isinstance(output, Tensor):
-        return (output,) if output.ndim == masks.ndim else output.unbind(1)
+        return (output,) if output.ndim == 2 + dimensions else output.unbind(1)
     return tuple(output)
 
 

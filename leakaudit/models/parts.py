@@ -96,7 +96,7 @@ class _Catch:
             raise _AllPassedError
 
 
-class Part(nn.Module):
+class PartialNetwork(nn.Module):
     """What one owner runs of a network.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.models.imported import imported
-from leakaudit.models.model import Model, Received, Stage
+from leakaudit.models.model import Model, ReceivedShapes, Stage
 from leakaudit.split.spec import SERVER, SplitSpec
 
 IMAGES = "images"
@@ -34,13 +35,13 @@ class PythonStages(Model):
 
     def encoder(self, split: SplitSpec, party: str, space: tuple[int, ...]) -> nn.Module:
         """The party's stage."""
-        return _Encoder(self._layout(split, 1, space).parties[party])
+        return _Encoder(self._ordered(split, 1, space).parties[party])
 
     def server(
-        self, split: SplitSpec, received: Received, regions: int, space: tuple[int, ...]
+        self, split: SplitSpec, received: ReceivedShapes, regions: int, space: tuple[int, ...]
     ) -> nn.Module:
         """The server's stages, one after the other."""
-        layout = self._layout(split, regions, space)
+        order = self._ordered(split, regions, space)
         wanted = {} if split.cuts is None else dict(enumerate(split.cuts))
         widths = {
             number: [
@@ -51,14 +52,14 @@ class PythonStages(Model):
         }
         # In a horizontal split one party at a time sends, and all send alike.
         names = split.party_names[:1] if split.orientation == "horizontal" else split.party_names
-        return _Server(layout, names, widths, len(space))
+        return _Server(order, names, widths, len(space))
 
     def head(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> nn.Module:
         """The label holder's last stage; nothing where the server runs all of it."""
-        head = self._layout(split, regions, space).head
+        head = self._ordered(split, regions, space).head
         return nn.Identity() if head is None else _Head(head.module)
 
-    def _layout(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> Layout:
+    def _ordered(self, split: SplitSpec, regions: int, space: tuple[int, ...]) -> StageOrder:
         function = imported(self.function, "model.function")
         try:
             stages = tuple(function(split, regions, space, **self.arguments))
@@ -70,113 +71,143 @@ class PythonStages(Model):
                 found=f"{self.function}: {type(problem).__name__}: {problem}",
                 remedy="it is called as function(split, regions, space, **model.arguments)",
             ) from None
-        return Layout.of(stages, split)
+        return StageOrder.of(stages, split)
 
 
-class Layout:
+@dataclass(frozen=True, eq=False)
+class StageOrder:
     """Stages, sorted by where they run.
 
     Attributes:
         parties: party to its stage.
         server: in the order in which they run.
-        head: the label holder's last stage.
+        head: the label holder's last stage; None where the server runs all.
     """
 
-    def __init__(self, parties: Mapping[str, Stage], server: Sequence[Stage], head: Stage | None):
-        self.parties, self.server, self.head = parties, server, head
+    parties: Mapping[str, Stage]
+    server: Sequence[Stage]
+    head: Stage | None
 
     @classmethod
-    def of(cls, stages: Sequence[Stage], split: SplitSpec) -> Layout:
+    def of(cls, stages: Sequence[Stage], split: SplitSpec) -> StageOrder:
         """Sort them.
 
         Raises:
             ConfigurationError: they do not make a split of this shape, with the reason.
         """
-        for stage in stages:
-            if not isinstance(stage, Stage):
-                raise ConfigurationError(
-                    "a model's function returns leakaudit.models.Stage objects",
-                    found=type(stage).__name__,
-                    remedy="wrap each network: Stage(owner, module, takes, gives)",
-                )
-            if stage.owner not in (*split.party_names, SERVER):
-                raise ConfigurationError(
-                    "a stage stands at a party or at the server",
-                    found=repr(stage.owner),
-                    remedy=f"owners here: {', '.join((*split.party_names, SERVER))}",
-                )
-        given = [name for stage in stages for name in stage.gives]
-        twice = sorted({name for name in given if given.count(name) > 1 or name == IMAGES})
-        if twice:
+        _check_owners(stages, split)
+        _check_names(stages)
+        first = _first_stages(stages, split)
+        order = _in_order(
+            [stage for stage in stages if stage.owner == SERVER],
+            {name for stage in first.values() for name in stage.gives},
+        )
+        others = [each for each in stages if each.owner != SERVER and each not in first.values()]
+        return cls(first, order, _last_stage(others, order[-1], split))
+
+
+def _check_owners(stages: Sequence[Stage], split: SplitSpec) -> None:
+    for stage in stages:
+        if not isinstance(stage, Stage):
             raise ConfigurationError(
-                "every tensor has a name of its own",
-                found=f"{twice[0]} given by two stages" if twice[0] != IMAGES
-                else "a stage that gives `images`",
-                remedy="put the party's name into the names of what it gives",
-            )  # fmt: skip
-        first = {
-            stage.owner: stage for stage in stages
-            if stage.owner != SERVER and IMAGES in stage.takes
-        }  # fmt: skip
-        for name in split.party_names:
-            own = [stage for stage in stages if stage.owner == name and stage.takes == (IMAGES,)]
-            if len(own) != 1:
-                raise ConfigurationError(
-                    "every party has one stage that takes `images` alone",
-                    found=f"{len(own)} at {name}",
-                    remedy="put what runs there into one module",
-                )
-        counts = {len(stage.gives) for stage in first.values()}
-        if len(counts) > 1 or 0 in counts:
-            raise ConfigurationError(
-                "every party sends the same number of tensors, at least one",
-                found=", ".join(f"{name}: {len(each.gives)}" for name, each in first.items()),
-                remedy="send one tensor per cut from each",
+                "a model's function returns leakaudit.models.Stage objects",
+                found=type(stage).__name__,
+                remedy="wrap each network: Stage(owner, module, takes, gives)",
             )
-        last = [stage for stage in stages if stage.owner != SERVER and stage not in first.values()]
-        if last and (len(last) > 1 or last[0].owner != split.labels_at or len(last[0].takes) != 1):
+        if stage.owner not in (*split.party_names, SERVER):
             raise ConfigurationError(
-                "behind the server only the label holder runs a stage, which takes one tensor",
-                found=", ".join(f"{each.owner} takes {', '.join(each.takes)}" for each in last),
-                remedy="set split.labels_at to that party, and run the rest at the server",
+                "a stage stands at a party or at the server",
+                found=repr(stage.owner),
+                remedy=f"owners here: {', '.join((*split.party_names, SERVER))}",
             )
-        if split.labels_at != SERVER and not last:
+
+
+def _check_names(stages: Sequence[Stage]) -> None:
+    given = [name for stage in stages for name in stage.gives]
+    twice = sorted({name for name in given if given.count(name) > 1 or name == IMAGES})
+    if twice:
+        raise ConfigurationError(
+            "every tensor has a name of its own",
+            found=f"{twice[0]} given by two stages" if twice[0] != IMAGES
+            else "a stage that gives `images`",
+            remedy="put the party's name into the names of what it gives",
+        )  # fmt: skip
+
+
+def _first_stages(stages: Sequence[Stage], split: SplitSpec) -> dict[str, Stage]:
+    """Party to the stage that takes its images."""
+    first: dict[str, Stage] = {}
+    for name in split.party_names:
+        own = [stage for stage in stages if stage.owner == name and stage.takes == (IMAGES,)]
+        if len(own) != 1:
             raise ConfigurationError(
-                "where a party holds the labels, it runs the last stage",
-                found=f"labels at {split.labels_at}, and no stage there but the first",
-                remedy="add a stage with that owner that takes the last features",
+                "every party has one stage that takes `images` alone",
+                found=f"{len(own)} at {name}",
+                remedy="put what runs there into one module",
             )
-        known = {name for stage in first.values() for name in stage.gives}
-        order: list[Stage] = []
-        waiting = [stage for stage in stages if stage.owner == SERVER]
-        while waiting:
-            ready = [stage for stage in waiting if set(stage.takes) <= known]
-            if not ready:
-                missing = sorted(set(waiting[0].takes) - known)
-                circular = missing[0] in {name for stage in waiting for name in stage.gives}
-                raise ConfigurationError(
-                    "every stage takes what is given before it",
-                    found=f"{missing[0]}, which "
-                    + ("the stages hand round in a circle" if circular else "no stage gives"),
-                    remedy="take names that a party or an earlier stage at the server gives",
-                )
-            for stage in ready:
-                order.append(stage)
-                known |= set(stage.gives)
-                waiting.remove(stage)
-        if not order or len(order[-1].gives) != 1:
+        first[name] = own[0]
+    counts = {len(stage.gives) for stage in first.values()}
+    if len(counts) > 1 or 0 in counts:
+        raise ConfigurationError(
+            "every party sends the same number of tensors, at least one",
+            found=", ".join(f"{name}: {len(each.gives)}" for name, each in first.items()),
+            remedy="send one tensor per cut from each",
+        )
+    return first
+
+
+def _in_order(stages: Sequence[Stage], known: set[str]) -> list[Stage]:
+    """The server's stages, each behind those whose tensors it takes."""
+    order: list[Stage] = []
+    waiting = list(stages)
+    while waiting:
+        ready = [stage for stage in waiting if set(stage.takes) <= known]
+        if not ready:
+            missing = sorted(set(waiting[0].takes) - known)
+            circular = missing[0] in {name for stage in waiting for name in stage.gives}
             raise ConfigurationError(
-                "the server runs at least one stage, and the last gives one tensor",
-                found="none" if not order else ", ".join(order[-1].gives),
-                remedy="give the last features (or the logits) under one name",
+                "every stage takes what is given before it",
+                found=f"{missing[0]}, which "
+                + ("the stages hand round in a circle" if circular else "no stage gives"),
+                remedy="take names that a party or an earlier stage at the server gives",
             )
-        if last and last[0].takes != order[-1].gives:
-            raise ConfigurationError(
-                "the label holder's stage takes what the server's last stage gives",
-                found=f"{last[0].takes[0]}; given: {order[-1].gives[0]}",
-                remedy="use one name for both",
-            )
-        return cls(first, order, last[0] if last else None)
+        for stage in ready:
+            order.append(stage)
+            known |= set(stage.gives)
+            waiting.remove(stage)
+    if not order or len(order[-1].gives) != 1:
+        raise ConfigurationError(
+            "the server runs at least one stage, and the last gives one tensor",
+            found="none" if not order else ", ".join(order[-1].gives),
+            remedy="give the last features (or the logits) under one name",
+        )
+    return order
+
+
+def _last_stage(others: Sequence[Stage], before: Stage, split: SplitSpec) -> Stage | None:
+    """The label holder's stage behind the server; None where the labels are there."""
+    if split.labels_at != SERVER and not others:
+        raise ConfigurationError(
+            "where a party holds the labels, it runs the last stage",
+            found=f"labels at {split.labels_at}, and no stage there but the first",
+            remedy="add a stage with that owner that takes the last features",
+        )
+    if not others:
+        return None
+    last, *more = others
+    if more or last.owner != split.labels_at or len(last.takes) != 1:
+        raise ConfigurationError(
+            "behind the server only the label holder runs a stage, which takes one tensor",
+            found=", ".join(f"{each.owner} takes {', '.join(each.takes)}" for each in others),
+            remedy="set split.labels_at to that party, and run the rest at the server",
+        )
+    if last.takes != before.gives:
+        raise ConfigurationError(
+            "the label holder's stage takes what the server's last stage gives",
+            found=f"{last.takes[0]}; given: {before.gives[0]}",
+            remedy="use one name for both",
+        )
+    return last
 
 
 class _Encoder(nn.Module):
@@ -194,15 +225,15 @@ class _Encoder(nn.Module):
 class _Server(nn.Module):
     def __init__(
         self,
-        layout: Layout,
+        order: StageOrder,
         names: Sequence[str],
         widths: Mapping[int, Sequence[tuple[int, int]]],
         dimensions: int,
     ) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(stage.module for stage in layout.server)
-        self._takes = [(stage.takes, stage.gives) for stage in layout.server]
-        self._gives = [layout.parties[name].gives for name in names]
+        self.stages = nn.ModuleList(stage.module for stage in order.server)
+        self._takes = [(stage.takes, stage.gives) for stage in order.server]
+        self._gives = [order.parties[name].gives for name in names]
         conv = nn.Conv2d if dimensions == 2 else nn.Conv3d
         # A defense may have narrowed what is sent: the stages get the width they were made for.
         self.widen = nn.ModuleDict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from leakaudit.models.model import Model, Received
+from leakaudit.models.model import Model, ReceivedShapes
 from leakaudit.models.networks import Head, PartyEncoder, ServerNetwork
 from leakaudit.split.spec import SplitSpec
 
@@ -28,7 +28,7 @@ class SplitUNet(Model):
         return PartyEncoder(split, len(split.party(party).modalities))
 
     def server(
-        self, split: SplitSpec, received: Received, regions: int, space: tuple[int, ...]
+        self, split: SplitSpec, received: ReceivedShapes, regions: int, space: tuple[int, ...]
     ) -> nn.Module:
         """The deeper levels, and the decoder."""
         del regions, space

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.exchange.endpoint import Features, Network
+from leakaudit.exchange.endpoint import Network
 from leakaudit.exchange.interference import Interference
 from leakaudit.exchange.message import Cut, Direction, Link, Route
+from leakaudit.models.networks import Features
 from leakaudit.split.spec import SERVER
 
 _Send = Callable[[Route, Tensor], Tensor]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from leakaudit.errors import ConfigurationError, ContractError
-from leakaudit.models import Received
+from leakaudit.models import ReceivedShapes
 from leakaudit.models.model import Model
 from leakaudit.models.split_unet import SplitUNet
 from leakaudit.split import SplitSpec
@@ -38,7 +38,7 @@ class Broken(Model):
         return _Encoder(len(split.party(party).modalities), self.fault)
 
     def server(
-        self, split: SplitSpec, received: Received, regions: int, space: tuple[int, ...]
+        self, split: SplitSpec, received: ReceivedShapes, regions: int, space: tuple[int, ...]
     ) -> nn.Module:
         return _Server(sum(shape[0] for shape in received[0]), regions, self.fault)
 
