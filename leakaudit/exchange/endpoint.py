@@ -37,6 +37,11 @@ class PartyEndpoint(nn.Module):
         """
         return self.guarded(self.encoded(images), rng)
 
+    @property
+    def encoder_draws(self) -> bool:
+        """Whether the encoder may be random: as it trains, somebody's network may drop."""
+        return self.encoder.training
+
     def encoded(self, images: Tensor) -> Features:
         """Features of the same shapes before any guard; the same whenever images are."""
         features: Features = self.encoder(images)
@@ -151,7 +156,7 @@ class Network(nn.Module):
         return PartyEndpoint(encoder, guards)
 
     def as_recorded(self) -> Network:
-        """The same, as it computes while it is trained and recorded, but without learning.
+        """Itself, set to compute as it does while it is trained and recorded, without learning.
 
         Networks of others answer queries as their messages were recorded, in training mode: what
         normalises over the batch does so by the batch, what drops drops. Guards stay in evaluation

@@ -146,13 +146,11 @@ class CutNetwork(Model):
             ) from None
         party = PartialNetwork(first, anatomy.before, anatomy.calls, (), self.cut_after)
         seen, heard = _outputs_of(whole), _outputs_of(twin)
-        parts = PartialNetwork(
-            twin, anatomy.between | anatomy.behind, anatomy.calls, self.cut_after, ()
-        )
+        behind = anatomy.between | anatomy.behind
+        parts = PartialNetwork(twin, behind, anatomy.calls, self.cut_after, ())
         with torch.no_grad():
             seen[""] = whole.eval()(images)
             heard[""] = parts.eval()(torch.zeros_like(images), party.eval()(images))
-        behind = anatomy.between | anatomy.behind
         own = {name.rpartition(".")[0] for name in behind}
         astray = [
             name or "the output" for name, output in seen.items()

@@ -6,28 +6,26 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-Features = dict[int, Tensor]
+from leakaudit.threat.sources import Features
 
 _KEPT_BYTES = 2**26  # of features; earlier ones are forgotten for it, larger ones never kept
 
 
 @runtime_checkable
 class Guarded(Protocol):
-    """An encoder that is the same for the same images, and guards, which may be random."""
+    """An encoder, and guards, which may be random."""
+
+    @property
+    def encoder_draws(self) -> bool:
+        """Whether the encoder itself may be random, as one is that drops in training."""
 
     def encoded(self, images: Tensor) -> Features:
         """Features before any defense."""
 
     def guarded(self, features: Features, rng: Generator) -> Features:
         """The same as every defense in turn lets them go."""
-
-
-def _draws(endpoint: Guarded) -> bool:
-    """Whether the encoder itself may be random, as one is that drops in training."""
-    encoder = getattr(endpoint, "encoder", None)
-    return isinstance(encoder, nn.Module) and encoder.training
 
 
 class Asked:
@@ -58,7 +56,7 @@ class Asked:
         with torch.no_grad():
             if not isinstance(endpoint, Guarded):
                 return [endpoint(part, rng) for part in images.split(size)]
-            if _draws(endpoint):
+            if endpoint.encoder_draws:
                 return [
                     endpoint.guarded(endpoint.encoded(part), rng) for part in images.split(size)
                 ]

@@ -7,14 +7,16 @@ import torch
 from torch import Generator, Tensor
 
 from leakaudit.threat import asked
-from leakaudit.threat.asked import Asked, Features
+from leakaudit.threat.asked import Asked
+from leakaudit.threat.sources import Features
 
 
 class Endpoint:
     """Doubles its images, then adds noise into the message that it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, encoder_draws: bool = False) -> None:
         self.encoded_sizes: list[int] = []
+        self.encoder_draws = encoder_draws
 
     def __call__(self, images: Tensor, rng: Generator) -> Features:
         return self.guarded(self.encoded(images), rng)
@@ -58,6 +60,13 @@ def test_other_images_other_endpoints_and_changed_images_are_encoded() -> None:
     assert torch.equal(changed[0], Endpoint()(images, seeded())[0])
     assert first.encoded_sizes == [5, 5]
     assert second.encoded_sizes == [5]
+
+
+def test_an_encoder_that_draws_is_asked_every_time() -> None:
+    known, endpoint = Asked(), Endpoint(encoder_draws=True)
+    for _ in range(2):
+        known.answers(endpoint, IMAGES, 5, seeded())
+    assert endpoint.encoded_sizes == [5, 5]
 
 
 def test_what_is_kept_is_bounded_and_the_latest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
