@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.models.model import Model, model_of
-from leakaudit.split.spec import MeasuredCut, SplitSpec
+from leakaudit.split.spec import SERVER, MeasuredCut, SplitSpec
 
 _SAMPLES = 3
 # Of what a map says of two images together, what it does not say of each alone: rounding.
@@ -207,6 +207,8 @@ def _mixes(
             for every in (sent, altered)
         )  # fmt: skip
 
+        _check_owners({**encoders, SERVER: server, "the label holder": head})
+
         def logits(features: list[dict[int, Tensor]]) -> Any:
             torch.manual_seed(1)
             return head(server(features, space))
@@ -232,6 +234,19 @@ def _mixes(
         for one, other in zip(sent, altered, strict=True)
         for level in one
     )
+
+
+def _check_owners(owners: Mapping[str, nn.Module]) -> None:
+    seen: dict[int, str] = {}
+    for owner, module in owners.items():
+        for weight in module.parameters():
+            before = seen.setdefault(weight.data_ptr(), owner)
+            if before != owner and weight.numel():
+                raise ConfigurationError(
+                    "no two owners share a weight",
+                    found=f"{before} and {owner} do",
+                    remedy="build every owner's network anew",
+                )
 
 
 def _seeded(encoder: nn.Module, images: Tensor) -> dict[int, Tensor]:

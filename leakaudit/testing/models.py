@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from leakaudit.errors import ContractError
 from leakaudit.exchange.endpoint import Network
@@ -42,9 +42,9 @@ def check_model(
 ) -> None:
     """Hold a model to what an audit relies on.
 
-    Its settings are described; a dry run measures its cuts and refuses what cannot be audited; the
-    same seed gives the same weights; no two owners share a weight; a training step over messages
-    gives the loss and the gradients of the same networks on one autograd graph.
+    Its settings are described; a dry run measures its cuts and refuses what cannot be audited, such
+    as owners that share a weight; the same seed gives the same weights; a training step over
+    messages gives the loss and the gradients of the same networks on one autograd graph.
 
     Args:
         model: under some settings; it need not be registered.
@@ -79,23 +79,7 @@ def check_model(
                 "the same seed gives the same weights", found=f"{name}: {key} differs",
                 remedy="draw weights from torch's own generator",
             )  # fmt: skip
-    _check_owners(network, name)
     _check_step(network.double(), name, space)
-
-
-def _check_owners(network: Network, name: str) -> None:
-    owners: dict[str, nn.Module] = {
-        each: network.party(each) for each in network.split.party_names
-    } | {SERVER: network.server, "head": network.head}
-    seen: dict[int, str] = {}
-    for owner, module in owners.items():
-        for parameter in module.parameters():
-            before = seen.setdefault(parameter.data_ptr(), owner)
-            if before != owner and parameter.numel():
-                raise ContractError(
-                    "no two owners share a weight", found=f"{name}: {before} and {owner} do",
-                    remedy="build every owner's network anew",
-                )  # fmt: skip
 
 
 def _check_step(network: Network, name: str, space: tuple[int, ...]) -> None:

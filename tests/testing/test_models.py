@@ -32,7 +32,7 @@ def test_networks_of_others_keep_it(name: str) -> None:
 class Broken(Model):
     """Two convolutions, with a fault."""
 
-    fault: str = Field(pattern="^(shared|seedless|stateful|none)$", description="which")
+    fault: str = Field(pattern="^(shared|lent|seedless|stateful|none)$", description="which")
 
     def encoder(self, split: SplitSpec, party: str, space: tuple[int, ...]) -> nn.Module:
         return _Encoder(len(split.party(party).modalities), self.fault)
@@ -47,6 +47,7 @@ class Broken(Model):
 
 
 _SHARED = nn.Parameter(torch.ones(4, 1, 1))
+_BUILT: list[nn.Parameter] = []
 
 
 class _Encoder(nn.Module):
@@ -58,6 +59,7 @@ class _Encoder(nn.Module):
             self.conv.weight.data.normal_(generator=rng)
         if fault == "shared":
             self.scale = _SHARED
+        _BUILT[:] = [self.conv.weight]
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         return {0: self.conv(images).relu()}
@@ -70,6 +72,8 @@ class _Server(nn.Module):
         self.stateful, self.passes = fault == "stateful", 0
         if fault == "shared":
             self.scale = _SHARED
+        if fault == "lent":
+            self.scale = _BUILT[0]
 
     def forward(self, received: Any, space: tuple[int, ...]) -> Tensor:
         del space
@@ -82,6 +86,7 @@ class _Server(nn.Module):
     ("fault", "rule"),
     [
         ("shared", "builds its networks anew"),
+        ("lent", "no two owners share a weight"),
         ("seedless", "the same seed gives the same weights"),
         ("stateful", "is the step of the network in one piece"),
     ],
