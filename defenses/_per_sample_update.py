@@ -35,6 +35,10 @@ class PerSampleUpdate:
                 found=str(problems[0]).splitlines()[0],
                 remedy="use group or instance norm instead of batch norm",
             )
+        for module in network.modules():
+            # Backward hooks and changes in place exclude each other; results are the same.
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
         self._weights = [weight for weight in network.parameters() if weight.requires_grad]
         self._hooks = GradSampleHooks(network, loss_reduction="mean")
         self._entry = network.register_forward_pre_hook(_with_gradient)

@@ -2,22 +2,26 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from leakaudit.defenses.dp_sgd import DpSgd
 from leakaudit.defenses.gaussian_noise import GaussianNoise
-from networks_to_cut import cut, split_of
+from networks_to_cut import PARTIES, cut, split_of
 from torch import Tensor, nn
 
 from leakaudit.errors import ConfigurationError
 from leakaudit.exchange.claim import Exposure
 from leakaudit.exchange.endpoint import Network
+from leakaudit.exchange.message import Link
 from leakaudit.exchange.stack import claims, no_claim_because, resolve
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.models.measuring import measured
 from leakaudit.plan.cells import model_digest
+from leakaudit.plan.defending import _check_step
+from leakaudit.training.step import Batch, exchange
 
 EXPOSURE = Exposure(epochs=2, samples_per_patient=2, patients=20, steps_per_epoch=5, batch_size=4)
 
@@ -54,11 +58,32 @@ def test_queries_are_answered_as_messages_were_recorded() -> None:
             assert torch.equal(value, before[key]), key
 
 
-def test_weights_at_the_head_are_optional_for_update_rules() -> None:
-    split = measured(split_of(cut("SegResNet", 2)), 2, (16, 16))
+def test_weight_updates_of_others_networks_are_rewritten() -> None:
+    split = measured(split_of(cut("UNet", 2)), 2, (16, 16))
     rule = DpSgd(noise_multiplier=1.0, clip_norm=1.0)
-    with WeightUpdates(Network(split, 2, (16, 16), (rule,), seed=0), (rule,)):
-        pass
+    network = Network(split, 2, (16, 16), (rule,), seed=0)
+    rng = torch.Generator().manual_seed(0)
+    images = {p.name: torch.rand(2, len(p.modalities), 16, 16, generator=rng) for p in PARTIES}
+    masks = (torch.rand(2, 2, 16, 16, generator=rng) > 0.5).float()
+    rngs = {name: torch.Generator().manual_seed(1) for name in ("a", "b", "server")}
+    with WeightUpdates(network, (rule,)) as updates:
+        exchange(network, Link(), Batch(images, masks, torch.arange(2), 0, 0), rngs)
+        before = {key: weight.grad.clone() for key, weight in network.named_parameters()}
+        assert len(before) > 10
+        updates.rewrite(rngs)
+    assert {key.partition(".")[0] for key in before} == {"parties", "server"}
+    for key, weight in network.named_parameters():
+        assert not torch.equal(weight.grad, before[key]), key
+
+
+@pytest.mark.parametrize("name", ["SegResNet", "DynUNet", "AttentionUnet"])
+def test_a_defense_that_a_network_cannot_be_trained_under_is_refused_beforehand(name: str) -> None:
+    split = measured(split_of(cut(name, 2)), 2, (16, 16))
+    given: Any = SimpleNamespace(cohort=SimpleNamespace(space=(16, 16), regions=("a", "b")))
+    with pytest.raises(ConfigurationError) as refused:
+        _check_step(split, (DpSgd(noise_multiplier=1.0, clip_norm=1.0),), given)
+    assert refused.value.remedy
+    _check_step(split, (GaussianNoise(clip_norm=1.0, noise_multiplier=1.0),), given)
 
 
 def written(folder: Path, width: int) -> str:
