@@ -195,10 +195,11 @@ class AuditConfiguration(Section):
                 found="split.model",
                 remedy="move it there",
             )
-        if self.split.cuts is not None or self.split.head_shape is not None:
+        measured = {"cuts", "head_shape", "mixes"} & self.split.model_fields_set
+        if measured:
             raise ConfigurationError(
                 "what crosses is measured, never written",
-                found="split.cuts or split.head_shape",
+                found=", ".join(f"split.{name}" for name in sorted(measured)),
                 remedy="take it out; model.cut_after says where the network is cut",
             )
         self.recording.chosen(self.training.epochs)

@@ -55,6 +55,7 @@ def test_opening_a_trace_runs_nothing(tmp_path: Path) -> None:
     [
         {"model": TABLE},
         {"head_shape": [1, 2, 2]},
+        {"mixes": False},
         {"cuts": [{"name": "x", "shapes": [[1, 2, 2]]}]},
     ],
 )
