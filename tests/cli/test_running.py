@@ -120,7 +120,8 @@ def test_overrides_reach_the_configuration(
     assert configuration.training.epochs == 3
     assert configuration.title == "my audit"
     assert configuration.seeds == (4, 5)
-    assert configuration.attacks[0].settings["steps"] == 7
+    as_written, _ = read_configuration(QUICKSTART)
+    assert configuration.attacks[0].settings == as_written.attacks[0].settings | {"steps": 7}
     assert configuration.cohort.settings["path"] == str(tmp_path / "slices.npz")
     assert stand_in.asked["scheduler"] == "tcp://x:1"
     assert "path" not in stand_in.asked["given"]["cohort"]
