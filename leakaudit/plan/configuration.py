@@ -195,11 +195,11 @@ class AuditConfiguration(Section):
                 found="split.model",
                 remedy="move it there",
             )
-        measured = {"cuts", "head_shape", "mixes"} & self.split.model_fields_set
+        measured = [name for name in ("cuts", "head_shape", "mixes") if getattr(self.split, name)]
         if measured:
             raise ConfigurationError(
                 "what crosses is measured, never written",
-                found=", ".join(f"split.{name}" for name in sorted(measured)),
+                found=", ".join(f"split.{name}" for name in measured),
                 remedy="take it out; model.cut_after says where the network is cut",
             )
         self.recording.chosen(self.training.epochs)

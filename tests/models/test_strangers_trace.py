@@ -55,7 +55,7 @@ def test_opening_a_trace_runs_nothing(tmp_path: Path) -> None:
     [
         {"model": TABLE},
         {"head_shape": [1, 2, 2]},
-        {"mixes": False},
+        {"mixes": True},
         {"cuts": [{"name": "x", "shapes": [[1, 2, 2]]}]},
     ],
 )
@@ -63,3 +63,8 @@ def test_what_is_measured_is_not_written(split: dict[str, Any]) -> None:
     written = CONFIGURATION | {"split": CONFIGURATION["split"] | split}
     with pytest.raises(ConfigurationError):
         validated(AuditConfiguration, written, what="configuration")
+
+
+def test_a_configuration_as_resolved_reads_back() -> None:
+    resolved = AuditConfiguration.model_validate(CONFIGURATION)
+    assert AuditConfiguration.model_validate(resolved.model_dump(mode="json")) == resolved
