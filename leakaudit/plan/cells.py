@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -106,6 +107,20 @@ def plugin_digest(kind: Kind, name: str) -> str:
 
 
 @cache
+def core_digest(folder: Path = Path(leakaudit.__file__).parent) -> str:
+    """SHA-256 over the core's own sources: all that trains, attacks and judges is among them.
+
+    A version pins them only where nobody edits them. Of names and contents alone, so that it is
+    the same wherever the same sources lie. Read once per process, as plug-ins are.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix()):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+@cache
 def model_digest(model: str) -> str:
     """SHA-256 over a model's plug-in and the sources of what its settings import.
 
@@ -138,5 +153,6 @@ def _key(cell: Section, digests: list[str], unsaid: set[str] | None = None) -> s
         "plugins": digests,
         "cells": CELL_VERSION,
         "leakaudit": leakaudit.__version__,
+        "core": core_digest(),
     }
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:20]

@@ -5,11 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from inspect import getfile
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+import leakaudit
 from leakaudit.cohorts import GroupSettings
-from leakaudit.plan.cells import CohortChoice, Interfering, TrainingCell, plugin_digest
+from leakaudit.plan import cells
+from leakaudit.plan.cells import (
+    CohortChoice,
+    Interfering,
+    TrainingCell,
+    core_digest,
+    plugin_digest,
+)
 from leakaudit.plan.sources import imported, sources
 from leakaudit.plan.tables import Use
 from leakaudit.plugins import Kind, load
@@ -54,6 +63,35 @@ def test_what_matters_changes_the_key(changes: dict[str, object]) -> None:
 
 def test_the_same_cell_has_the_same_key_after_a_trip_to_a_worker() -> None:
     assert TrainingCell.model_validate_json(CELL.model_dump_json()).key() == CELL.key()
+
+
+def test_an_edited_core_makes_every_cell_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy: elsewhere the same, edited in any file another."""
+    copy = copytree(Path(leakaudit.__file__).parent, tmp_path / "copy")
+    assert core_digest(copy) == core_digest()
+    before = CELL.key()
+    core_digest.cache_clear()  # as a new process has it
+    loop = copy / "training" / "loop.py"
+    loop.write_text(loop.read_text().replace("lr=", "lr=2 * "))
+    edited = core_digest(copy)
+    monkeypatch.setattr(cells, "core_digest", lambda: edited)
+    assert CELL.key() != before
+
+
+def test_a_file_that_moved_or_came_counts_as_an_edit(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("x = 1\n")
+    digests = {core_digest(tmp_path)}
+    for change in (
+        lambda: (tmp_path / "one.py").rename(tmp_path / "two.py"),
+        lambda: (tmp_path / "three.py").write_text(""),
+        lambda: (tmp_path / "three.py").write_text("x = 1\n"),
+    ):
+        change()
+        core_digest.cache_clear()
+        digests.add(core_digest(tmp_path))
+    assert len(digests) == 4
 
 
 def test_a_plugin_answers_for_its_file_and_what_it_imports_beside_it(tmp_path: Path) -> None:
