@@ -77,6 +77,7 @@ class Planned:
             the control of the messages cannot tell.
         carried: (setting, victim) to what its messages surely carry.
         sees: adversaries who see what the parties send.
+        recorded: setting to the epochs whose messages were kept.
     """
 
     seeds: int
@@ -85,6 +86,7 @@ class Planned:
     unread: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     carried: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     sees: frozenset[str] = frozenset()
+    recorded: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def carries(self, question: Question) -> tuple[str, ...]:
         """What the messages surely carry of the asset, to an adversary who sees them.
@@ -134,6 +136,7 @@ class Planned:
         """
         yield from self.unexplained.get(question.setting, ())
         yield from self._about_images(question, self.unread)
+        yield from self._passed_over(question.setting, candidates.values())
         failed = self.failed(question)
         yield from failed.values()
         by_attack: dict[str, dict[FindingId, Series]] = defaultdict(dict)
@@ -157,6 +160,15 @@ class Planned:
             if absent := sum(_missing(key, series) for key, series in mine.items()):
                 every = sum(series.values.size for series in mine.values())
                 yield f"{attack}: {absent} of {every} values of {question.metric} are missing"
+
+    def _passed_over(self, setting: str, candidates: Collection[Series]) -> Iterator[str]:
+        """A leak in one epoch is a leak; attacks on the network itself read no messages."""
+        read = {epoch for series in candidates for epoch in series.epochs}
+        if not read:
+            return
+        if left := sorted(self.recorded.get(setting, frozenset()) - read):
+            which = f"epoch{'s' if len(left) > 1 else ''} {', '.join(map(str, left))}"
+            yield f"no attack read the messages of {which}, which are recorded"
 
 
 def _missing(key: FindingId, series: Series) -> int:
@@ -200,6 +212,10 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
             if Knowledge.ACTIVATIONS
             in seen_from(adversary, configuration.split) | adversary.granted
         ),
+        {
+            identity.setting: frozenset(result.recorded_epochs)
+            for identity, result in done.trainings.items()
+        },
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -53,7 +53,7 @@ class Guess:
             counts the patients it learnt from, rising.
         learnt_from: auxiliary patients behind ``values``; None where not measured.
         rows: (n,) which of the view's samples the guess speaks of; None for all of them.
-        epochs: recorded epochs whose messages it was made from; None where the attack does not say.
+        epochs: recorded epochs whose messages it was made from; None: all that the attack read.
     """
 
     values: Tensor
@@ -154,6 +154,7 @@ class Attack(Plugin):
             AttackInvalidError: the attack diverged, or what was recorded is not finite.
         """
         self._check(view)
+        view = view.afresh()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             try:
@@ -172,7 +173,10 @@ class Attack(Plugin):
                     found=f"non-finite values for {target.victim}, levels {target.levels}",
                     remedy="lower the attack's learning rate",
                 )
-        return guesses
+        return {
+            target: guess if guess.epochs is not None else replace(guess, epochs=view.epochs_read)
+            for target, guess in guesses.items()
+        }
 
     def _check(self, view: View) -> None:
         if self.behaviour == "active" and not view.adversary.sends_back:

@@ -77,6 +77,7 @@ class View:
     _candidates: Candidates | None = None
     _kept: Mapping[str, Tensor] | None = None
     _asked: Asked = field(default_factory=Asked)
+    _read: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         """Number of attacked samples."""
@@ -91,6 +92,15 @@ class View:
     def last_epoch(self) -> int:
         """The last recorded epoch."""
         return self.epochs[-1]
+
+    @property
+    def epochs_read(self) -> tuple[int, ...]:
+        """Recorded epochs of which anything was read through this view, rising."""
+        return tuple(sorted(self._read))
+
+    def afresh(self) -> View:
+        """The same view, of which nothing was read yet."""
+        return replace(self, _read=set())
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -124,10 +134,7 @@ class View:
         return [replace(update, rows=mixing[update.rows]) for update in updates]
 
     def round_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
-        """What a party of a horizontal split sent to be averaged: weights before minus after.
-
-        A whole round's steps are in it, so no single gradient at the cut belongs to it.
-        """
+        """What a party of a horizontal split sent to be averaged: of a round, with no cut's part."""
         self._require(Knowledge.WEIGHT_UPDATES)
         return [each for each in self._recorded_updates(party, epoch) if not each.cut]
 
@@ -261,11 +268,13 @@ class View:
 
     def _recorded(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """What was recorded; refused where it cannot be computed with."""
+        self._read.add(epoch)
         tensor = self._exchange.messages(party, level, direction, epoch)
         require_finite([tensor], f"{direction} of {party}, level {level}, epoch {epoch}")
         return tensor
 
     def _recorded_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
+        self._read.add(epoch)
         updates = self._exchange.updates(party, epoch)
         for update in updates:
             parts = [*update.weights.values(), *update.cut.values()]

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from leakaudit.attacks.decoder_inversion import DecoderInversion
+from leakaudit.attacks.mask_inference import MaskInference
 from leakaudit.defenses.gaussian_noise import GaussianNoise
 from memory_exchange import Setup, World, advantage, make_world
 from torch import Generator, Tensor
 
 from leakaudit.exchange.defense import Defense, Guard, Site
 from leakaudit.threat.attack import Attack
+from leakaudit.threat.knowledge import Position
 
 QUICK = DecoderInversion(steps=60, channels=8)
 
@@ -83,3 +85,13 @@ def test_a_guess_says_which_epoch_it_was_read_from(world: Callable[..., World]) 
     )
     (together,) = QUICK(noisy.view(levels=[(0,)]), 0).values()
     assert together.epochs == (0, 1)
+
+
+def test_of_an_attack_that_does_not_say_it_is_known_what_it_read(
+    world: Callable[..., World],
+) -> None:
+    seen = world(epochs=3, seed=11, planted=True).view(
+        Position.PARTY, asset="masks", levels=[(0, 1)], members=("north",)
+    )
+    for attack, read in ((MaskInference(), (0, 1, 2)), (MaskInference(releases=1), (2,))):
+        assert {guess.epochs for guess in attack(seen, 0).values()} == {read}

@@ -159,6 +159,19 @@ def test_what_did_not_finish_is_not_silence(
     assert re.search(says, reason)
 
 
+EARLY_TOO = Planned(3, recorded={"defended": frozenset({0, 9}), "none": frozenset({0, 9})})
+
+
+def test_a_recorded_epoch_that_no_attack_read_keeps_silence_from_counting() -> None:
+    late, both = replace(SILENT, epochs=(9,)), replace(SILENT, epochs=(0, 9))
+    said, reason = answer(OPEN | {DEFENDED: late}, "defended", EARLY_TOO)
+    assert said == "inconclusive"
+    assert "epoch 0" in reason
+    assert answer(OPEN | {DEFENDED: both}, "defended", EARLY_TOO)[0] == "none shown"
+    # An attack on the trained network itself reads no messages.
+    assert answer(OPEN | {DEFENDED: SILENT}, "defended", EARLY_TOO)[0] == "none shown"
+
+
 def test_what_may_be_an_artefact_is_no_leak_and_no_silence() -> None:
     found = WITH_GAN | {replace(GAN, shuffled=True): series_of(0.8, seeds=1), DEFENDED: SILENT}
     said, reason = answer(found | {replace(DEFENDED, attack="gan"): series_of(0.8)}, "defended")

@@ -141,3 +141,13 @@ def test_who_sees_what_where_encoders_are_averaged(
     shown = seen_from(Adversary.model_validate({"name": "x", **adversary}), split)
     assert shown & sees == sees
     assert not shown & lacks
+
+
+def test_a_view_knows_of_which_epochs_anything_was_read() -> None:
+    view = view_of(PARTY, ~NOTHING)
+    assert view.epochs_read == ()
+    view.activations("b", 0, 0)
+    view.shuffled(torch.Generator()).gradients("a", 0, 3)
+    assert view.epochs_read == (0, 3)
+    assert view.afresh().epochs_read == ()
+    assert view.epochs_read == (0, 3)
