@@ -27,7 +27,7 @@ from recording import machine, store
 from leakaudit.statistics import (
     Controls,
     Direction,
-    Estimate,
+    Figure,
     Outcome,
     Verdict,
     against_budget,
@@ -197,13 +197,13 @@ def _within(budget: float, least: Doubles, most: Doubles, size: tuple[int, int, 
 
 def _estimates(
     least: Doubles | None, most: Doubles | None, size: tuple[int, int, int]
-) -> Iterator[Estimate]:
+) -> Iterator[Figure]:
     """What verdicts and budgets look at."""
     repeats, seeds, patients = size
     lows = [None] * repeats if least is None else least.tolist()
     highs = [None] * repeats if most is None else most.tolist()
     for low, high in zip(lows, highs, strict=True):
-        yield Estimate(
+        yield Figure(
             mean=0.0, lower=None, upper=None, at_least=low, at_most=high, level=LEVEL,
             direction=Direction.HIGHER, n_patients=patients, n_samples=patients * seeds,
             n_missing=0, n_seeds=seeds, worst=None, worst_patient=None, tail=None, method="",

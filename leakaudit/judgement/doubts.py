@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.judgement.findings import FindingId, Series, converged
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Figure
 
 
 def all_doubts(*sources: Iterable[str]) -> tuple[str, ...]:

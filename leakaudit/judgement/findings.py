@@ -18,8 +18,7 @@ from leakaudit.record.estimates import (
     recorded,
 )
 from leakaudit.record.part import IdentityQuestion
-from leakaudit.statistics import Direction
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Direction, Figure
 
 # An effort curve is flat when twice the effort gained less than this share of the way from blind to
 # a total leak.

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from leakaudit.judgement.findings import FindingId, Series, advantage_figure
-from leakaudit.statistics import Direction, corrected_level, strongest_figure
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Direction, Figure, corrected_level, strongest_figure
 from leakaudit.statistics.ends import LEVEL
 
 

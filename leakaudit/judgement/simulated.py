@@ -32,8 +32,7 @@ from leakaudit.judgement.verdicts import Evidence, controls, evidence
 from leakaudit.plugins import Kind, load
 from leakaudit.record.estimates import Doubles, advantage_range, scaled, zero_of_rate
 from leakaudit.record.power import Spread
-from leakaudit.statistics import Direction, corrected_level, seeds_margin
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Direction, Figure, corrected_level, seeds_margin
 from leakaudit.statistics.ends import LEVEL, ROUNDING, one_sided
 from leakaudit.statistics.patients import students
 from leakaudit.statistics.rates import trial_bounds

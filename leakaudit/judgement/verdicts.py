@@ -19,7 +19,7 @@ from leakaudit.judgement.single import every_time, single_patients, singles, thr
 from leakaudit.judgement.unfinished import Planned, Question
 from leakaudit.record import Asset, Control, SinglePatients, Verdict, VerdictValue
 from leakaudit.record.estimates import recorded
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Figure
 from leakaudit.statistics.verdict import (
     PATIENT_THRESHOLD,
     Controls,

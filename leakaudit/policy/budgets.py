@@ -21,7 +21,7 @@ from leakaudit.policy.validity import (
 from leakaudit.policy.wording import limited, measured, number, sentences, subject
 from leakaudit.record import Finding
 from leakaudit.statistics import (
-    Estimate,
+    Figure,
     Outcome,
     against_budget,
     corrected_level,
@@ -140,7 +140,7 @@ def _over(at_least: float | None, bound: float, sign: int) -> bool:
 
 def _figures(
     evidence: Evidence, budget: Budget, named: dict[str, Finding], level: float
-) -> dict[str, Estimate]:
+) -> dict[str, Figure]:
     figures = {
         name: evidence.figure(finding, budget.on, budget.tail, level)
         for name, finding in named.items()
@@ -152,7 +152,7 @@ def _doubts(
     evidence: Evidence,
     sound: Sequence[Finding],
     unmeasured: Sequence[str],
-    figures: dict[str, Estimate],
+    figures: dict[str, Figure],
 ) -> list[str]:
     """What keeps bounds within the budget from being a pass."""
     doubts = [f"{subject(sound[int(name)])}: {figures[name].undefined}" for name in unmeasured]

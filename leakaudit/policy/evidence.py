@@ -17,7 +17,7 @@ from leakaudit.record.part import IdentityQuestion
 from leakaudit.statistics import (
     Cells,
     Direction,
-    Estimate,
+    Figure,
     estimate_cells,
     percentile_estimate,
     worst_estimate,
@@ -38,7 +38,7 @@ class Evidence:
         self.record = record
         self._arrays: dict[int, tuple[Doubles, Doubles]] = {}
         self._cells: dict[tuple[int, Measure], Cells | None] = {}
-        self._figures: dict[tuple[int, Measure, Tail, float], Estimate | None] = {}
+        self._figures: dict[tuple[int, Measure, Tail, float], Figure | None] = {}
         self._flat: dict[tuple[object, ...], list[bool]] = defaultdict(list)
         self._controls: dict[tuple[object, ...], list[Control]] = defaultdict(list)
         self._by_setting: dict[str, list[Finding]] = defaultdict(list)
@@ -96,14 +96,14 @@ class Evidence:
             )
         return self._cells[key]
 
-    def figure(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
+    def figure(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Figure | None:
         """A finding's mean or tail with bounds; None where the measure is undefined."""
         key = (id(finding), on, tail, level)
         if key not in self._figures:
             self._figures[key] = self._computed(finding, on, tail, level)
         return self._figures[key]
 
-    def _computed(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Estimate | None:
+    def _computed(self, finding: Finding, on: Measure, tail: Tail, level: float) -> Figure | None:
         direction = self.direction(finding, on)
         if tail != "mean" or finding.metric not in RATES:
             measured = self.cells(finding, on)

@@ -13,7 +13,7 @@ from leakaudit.policy.validity import LEAST_SEEDS, too_few_seeds
 from leakaudit.policy.wording import counted, limited, number, sentences
 from leakaudit.record import Utility
 from leakaudit.record.estimates import as_array, figure
-from leakaudit.statistics import Direction, Estimate, corrected_level
+from leakaudit.statistics import Direction, Figure, corrected_level
 from leakaudit.statistics.ends import LEVEL
 
 
@@ -129,7 +129,7 @@ def _problem(evidence: Evidence, utility: Utility) -> str:
     return ""
 
 
-def _figure(evidence: Evidence, utility: Utility, level: float) -> Estimate:
+def _figure(evidence: Evidence, utility: Utility, level: float) -> Figure:
     # Dice ends at both ends of its range, so that both bounds hold for any shape of patients.
     return figure(
         as_array(utility.values),

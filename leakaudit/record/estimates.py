@@ -10,8 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from leakaudit.record.part import Estimate, Tail
-from leakaudit.statistics import Cells, Direction, cells_of, estimate_cells
-from leakaudit.statistics import Estimate as Figure
+from leakaudit.statistics import Cells, Direction, Figure, cells_of, estimate_cells
 from leakaudit.statistics.ends import LEVEL
 from leakaudit.statistics.rates import estimate_rate
 

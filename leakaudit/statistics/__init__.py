@@ -17,7 +17,7 @@ from leakaudit.statistics.comparison import (
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.estimate import (
     Cells,
-    Estimate,
+    Figure,
     cells_of,
     estimate,
     estimate_cells,
@@ -44,7 +44,7 @@ __all__ = [
     "Comparison",
     "Controls",
     "Direction",
-    "Estimate",
+    "Figure",
     "Judgement",
     "Outcome",
     "PatientBounds",

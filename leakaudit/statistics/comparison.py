@@ -12,7 +12,7 @@ import numpy.typing as npt
 from leakaudit.errors import DataError
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.ends import LEVEL, MIN_SEEDS, ROUNDING, why_undefined
-from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
+from leakaudit.statistics.estimate import Cells, Figure, cells_of, estimate_cells
 from leakaudit.statistics.pivot import Pivot
 
 
@@ -34,7 +34,7 @@ class Comparison:
         p_worse: one-sided, of "leaks no more than the baseline"; small means it leaks more.
     """
 
-    difference: Estimate
+    difference: Figure
     p_value: float | None
     p_worse: float | None
 
@@ -92,7 +92,7 @@ def compare(
     return Comparison(difference, 2 * min(greater, 1 - greater), worse)
 
 
-def against_budget(figure: Estimate, budget: float) -> Outcome:
+def against_budget(figure: Figure, budget: float) -> Outcome:
     """Hold a figure's one-sided bounds against a budget for its leak.
 
     Within where even the bound on the leaking side keeps the budget; over where even the other
@@ -163,7 +163,7 @@ class Strongest:
     """
 
     name: str
-    figure: Estimate
+    figure: Figure
     at_least: float | None
     at_most: float | None
     n_attacks: int
@@ -201,7 +201,7 @@ def corrected_level(level: float, n: int) -> float:
 
 
 def strongest_figure(
-    figures: Mapping[str, Estimate], corrected: Mapping[str, Estimate], *, direction: Direction
+    figures: Mapping[str, Figure], corrected: Mapping[str, Figure], *, direction: Direction
 ) -> Strongest:
     """:func:`strongest` for figures that are not means over cells, such as rates.
 
@@ -237,7 +237,7 @@ def strongest_figure(
     )
 
 
-def _towards(figure: Estimate, sign: int) -> float | None:
+def _towards(figure: Figure, sign: int) -> float | None:
     return figure.at_most if sign > 0 else figure.at_least
 
 
@@ -249,7 +249,7 @@ def terciles(
     *,
     direction: Direction,
     level: float = LEVEL,
-) -> dict[str, Estimate]:
+) -> dict[str, Figure]:
     """The figure by thirds of the patients, such as small, medium and large lesions.
 
     Args:

@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Figure:
     """A mean over patients, and how sure it is. ``None`` is undefined, never zero.
 
     Attributes:
@@ -138,7 +138,7 @@ def estimate(
     direction: Direction,
     level: float = LEVEL,
     limits: tuple[float, float] | None = None,
-) -> Estimate:
+) -> Figure:
     """The mean over patients with its interval, the worst patient and the tail.
 
     Each sample counts within its patient, each patient counts once, and seeds are a second source
@@ -167,7 +167,7 @@ def estimate_cells(
     direction: Direction,
     level: float = LEVEL,
     limits: tuple[float, float] | None = None,
-) -> Estimate:
+) -> Figure:
     """:func:`estimate` for values already averaged into cells."""
     if not 0.5 < level < 1:
         raise DataError("a confidence level lies between 0.5 and 1", found=level)
@@ -176,7 +176,7 @@ def estimate_cells(
     at_least, at_most = one_sided(cells.values, level, limits, direction)
     means = cells.by_patient
     order = np.argmax(direction.sign * means) if len(means) else None
-    return Estimate(
+    return Figure(
         mean=float(means.mean()) if len(means) else None,
         lower=_plain(lower),
         upper=_plain(upper),

@@ -26,7 +26,7 @@ from scipy import special
 from leakaudit.statistics.bounded import lower_bound, upper_bound
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.ends import LEVEL, ROUNDING
-from leakaudit.statistics.estimate import Cells, Estimate
+from leakaudit.statistics.estimate import Cells, Figure
 from leakaudit.statistics.tails import no_replicates, one_sided
 
 Doubles = npt.NDArray[np.float64]
@@ -148,7 +148,7 @@ def patients_above(
 
 def worst_estimate(
     cells: Cells, *, direction: Direction, level: float = LEVEL, hits: Range | None = None
-) -> Estimate:
+) -> Figure:
     """The patient who leaks most of those audited, with one-sided bounds from the replicates.
 
     Args:

@@ -13,7 +13,7 @@ from leakaudit.errors import DataError
 from leakaudit.statistics.bounded import seeds_margin
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.ends import LEVEL, why_no_rate_interval
-from leakaudit.statistics.estimate import Cells, Estimate, cells_of, estimate_cells
+from leakaudit.statistics.estimate import Cells, Figure, cells_of, estimate_cells
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def estimate_rate(
     direction: Direction = Direction.HIGHER,
     level: float = LEVEL,
     trials: int | None = None,
-) -> Estimate:
+) -> Figure:
     """A rate over patients, such as re-identification; defined even at 0 of n.
 
     A patient's queries and seeds are averaged first, and the patients are the trials: one hit of
@@ -135,7 +135,7 @@ def trial_bounds(mean: float, margin: float, trials: int, level: float) -> tuple
     )
 
 
-def _of_trials(cells: Cells, plain: Estimate, trials: int, level: float) -> Estimate:
+def _of_trials(cells: Cells, plain: Figure, trials: int, level: float) -> Figure:
     margin = float(seeds_margin(cells.values, level))
     least, most = trial_bounds(float(cells.by_patient.mean()), margin, trials, level)
     return replace(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from leakaudit.statistics.bounded import seeds_margin
 from leakaudit.statistics.direction import Direction
 from leakaudit.statistics.ends import LEVEL
-from leakaudit.statistics.estimate import Cells, Estimate
+from leakaudit.statistics.estimate import Cells, Figure
 from leakaudit.statistics.rates import percentile_bounds
 
 Doubles = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ QUANTILE = 0.95
 
 def percentile_estimate(
     cells: Cells, *, direction: Direction, level: float = LEVEL, quantile: float = QUANTILE
-) -> Estimate:
+) -> Figure:
     """The percentile of patients towards the leak, with one-sided bounds.
 
     Args:
@@ -82,14 +82,14 @@ def one_sided(
     most: float | None,
     undefined: str,
     method: str,
-) -> Estimate:
+) -> Figure:
     """In the metric's own direction again: for one that leaks downwards the ends change places."""
     sign = direction.sign
     ends = [None if end is None else sign * end for end in (least, most)]
     low, high = ends if sign > 0 else ends[::-1]
     means = cells.by_patient
     top = int(np.argmax(sign * means)) if len(means) else None
-    return Estimate(
+    return Figure(
         mean=None if point is None else sign * point,
         lower=None,
         upper=None,

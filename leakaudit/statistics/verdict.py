@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leakaudit.statistics.estimate import Estimate
+from leakaudit.statistics.estimate import Figure
 
 MIN_PATIENTS = 10
 MIN_SEEDS = 3
@@ -98,7 +98,7 @@ def patient_limit(allowed: float, *, threshold: float, patient_threshold: float)
 
 
 def judge(
-    advantage: Estimate | None,
+    advantage: Figure | None,
     controls: Controls,
     *,
     threshold: float,
@@ -182,7 +182,7 @@ def _any_patient(singles: Singles) -> list[str]:
 
 
 def silence_doubts(
-    advantage: Estimate,
+    advantage: Figure,
     controls: Controls,
     *,
     min_patients: int = MIN_PATIENTS,

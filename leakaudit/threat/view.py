@@ -134,7 +134,7 @@ class View:
         return [replace(update, rows=mixing[update.rows]) for update in updates]
 
     def round_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
-        """What a party of a horizontal split sent to be averaged: of a round, with no cut's part."""
+        """What a party of a horizontal split sent to be averaged after a whole round."""
         self._require(Knowledge.WEIGHT_UPDATES)
         return [each for each in self._recorded_updates(party, epoch) if not each.cut]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from leakaudit.record import Finding
 from leakaudit.record.advantage import advantages
-from leakaudit.statistics import Direction, Estimate, terciles
+from leakaudit.statistics import Direction, Figure, terciles
 
 from .blocks import Cell, Column, Table, ranged, say, strong
 from .evidence_index import Index, Question, actor, owner
@@ -50,7 +50,7 @@ def subgroups(index: Index, question: Question, key: str) -> Table | None:
     )
 
 
-def _groups(finding: Finding, size: tuple[float, ...]) -> dict[str, Estimate] | None:
+def _groups(finding: Finding, size: tuple[float, ...]) -> dict[str, Figure] | None:
     table = advantages(finding)
     if table is None or table.shape[1] != len(size):
         return None
@@ -64,7 +64,7 @@ def _groups(finding: Finding, size: tuple[float, ...]) -> dict[str, Estimate] | 
     )
 
 
-def _cell(group: Estimate | None) -> Cell:
+def _cell(group: Figure | None) -> Cell:
     if group is None or group.mean is None:
         return Cell(say("nobody"))
     bounds = (("at least", group.at_least), ("at most", group.at_most))

@@ -21,7 +21,7 @@ from leakaudit.plan.materials import load_cohort
 from leakaudit.plan.plan import AttackId, TrainingId
 from leakaudit.plan.tables import Use
 from leakaudit.plugins import Kind
-from leakaudit.statistics import Controls, Direction, Estimate, Verdict, judge
+from leakaudit.statistics import Controls, Direction, Figure, Verdict, judge
 from leakaudit.trace import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
@@ -40,7 +40,7 @@ CONFIGURATION = AuditConfiguration.model_validate(
     }
 )  # fmt: skip
 # Everything that a silent attack can show: thirty patients, five seeds, surely nothing above .04.
-SILENT = Estimate(
+SILENT = Figure(
     mean=0.0, lower=-0.05, upper=0.05, level=0.95, at_least=-0.04, at_most=0.04, n_patients=30,
     n_samples=300, n_seeds=5, worst=0.04, worst_patient="P01", tail=None, method="invented",
     undefined="", direction=Direction.HIGHER, n_missing=0,
