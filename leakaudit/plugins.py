@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,6 +46,9 @@ class Plugin(BaseModel):
     """Base of everything that can be plugged in: its fields are its validated settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    moved: ClassVar[Mapping[str, str]] = {}
+    """Settings that it once had, each with what to do instead."""
 
     @classmethod
     def summary(cls) -> str:
@@ -103,6 +106,12 @@ def build(kind: Kind, name: str, settings: Mapping[str, Any]) -> Any:
 def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) -> ModelT:
     """Build a pydantic model; turn its complaints into one message that names the remedy."""
     unknown = [key for key in settings if key not in model.model_fields]
+    if issubclass(model, Plugin) and (old := [key for key in unknown if key in model.moved]):
+        raise ConfigurationError(
+            f"{what} has no such setting any more",
+            found=", ".join(f"{key} = {settings[key]!r}" for key in old)[:_LONGEST_VALUE],
+            remedy=model.moved[old[0]],
+        )
     if unknown and model.model_config.get("extra") == "forbid":
         raise UnknownNameError.of(f"setting of {what}", unknown[0], model.model_fields)
     try:

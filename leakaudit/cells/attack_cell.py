@@ -68,13 +68,13 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
         holdings = hold(given.cohort, reader.description.split)
         shuffled = cell.shuffled and attack.mixed_up == "messages"
         lineup = line_up(
-            given, attack.goal, cell.victims, shuffled=shuffled, question=cell.adversary.question
+            given, attack.asset, cell.victims, shuffled=shuffled, question=cell.adversary.question
         )
         view = build_view(reader, given, holdings, cell.adversary, attack, lineup, kept)
         if not view.targets:
             raise NotMountableError(
                 "an attack needs somebody to attack",
-                found=f"{cell.adversary.name} holds all the {attack.goal} itself",
+                found=f"{cell.adversary.name} holds all the {attack.asset} itself",
             )
         attacked = view
         report(f"attack {cell.attack.use}", 0.0)
@@ -86,7 +86,7 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
             mixing = torch.Generator().manual_seed(cell.seed)
             if cell.shuffled and not shuffled:
                 attacked = view.misnamed(mixing)
-            elif shuffled and attack.goal != "membership":  # there the line-up is the control
+            elif shuffled and attack.asset != "membership":  # there the line-up is the control
                 attacked = view.shuffled(mixing)
             guesses = attack(attacked, cell.seed)
         report("judging", 0.9)

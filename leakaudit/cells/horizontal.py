@@ -32,10 +32,10 @@ def attack_each_party(
     Raises:
         NotMountableError: an attack of another kind; or one that cannot be mounted on a party.
     """
-    if attack.goal not in _BY_SAMPLE:
+    if attack.asset not in _BY_SAMPLE:
         raise NotMountableError(
             "in a horizontal split every party is attacked through its own patients",
-            found=f"an attack on {attack.goal}, which speaks of all patients together",
+            found=f"an attack on {attack.asset}, which speaks of all patients together",
             remedy="mount attacks on images or identities",
         )
     guesses: dict[Target, Guess] = {}

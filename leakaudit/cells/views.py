@@ -36,9 +36,9 @@ def targets_of(attack: Attack, adversary: Adversary, split: SplitSpec) -> tuple[
         split: after defenses.
     """
     levels: list[tuple[int, ...]] = [split.crossing]
-    if attack.levels_apart and len(split.crossing) > 1:
+    if attack.per_level and len(split.crossing) > 1:
         levels = [*((level,) for level in split.crossing), split.crossing]
-    return targets_through(levels, attack.goal, adversary, split)
+    return targets_through(levels, attack.asset, adversary, split)
 
 
 def targets_through(

@@ -33,7 +33,7 @@ def questions(
 def _goals(configuration: AuditConfiguration) -> dict[str, Asset]:
     """What each attack of the configuration recovers."""
     return {
-        use.title: build(Kind.ATTACK, use.use, use.settings).goal for use in configuration.attacks
+        use.title: build(Kind.ATTACK, use.use, use.settings).asset for use in configuration.attacks
     }
 
 

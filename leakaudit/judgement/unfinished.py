@@ -255,7 +255,7 @@ def _shortfalls(configuration: AuditConfiguration, done: Finished) -> Iterator[S
 
 def assets_of(use: AttackUse) -> tuple[Asset, ...]:
     """What an attack tells of: who it is can be read off images too."""
-    goal: Asset = build(Kind.ATTACK, use.use, use.settings).goal
+    goal: Asset = build(Kind.ATTACK, use.use, use.settings).asset
     return (goal, "identity") if goal == "images" else (goal,)
 
 

@@ -92,10 +92,10 @@ def _check_said(attack: Attack) -> None:
                 f"an attack says its `{said}`", found=f"{type(attack).__name__} does not",
                 remedy="set it in the class; the report names it",
             )  # fmt: skip
-    if attack.criterion not in get_args(Criterion) or attack.goal not in get_args(Asset):
+    if attack.criterion not in get_args(Criterion) or attack.asset not in get_args(Asset):
         raise ContractError(
             f"a criterion is one of {get_args(Criterion)}, an asset one of {get_args(Asset)}",
-            found=f"{attack.criterion!r} and {attack.goal!r}",
+            found=f"{attack.criterion!r} and {attack.asset!r}",
         )
 
 
@@ -115,7 +115,7 @@ def _rehearsed(attack: Attack) -> View:
     ):
         kept = tuple(word for word in grants if word not in ("own-images", "labels"))
         view = rehearsal.view(
-            Adversary.model_validate({"name": "somebody", "grants": kept, **where}), attack.goal
+            Adversary.model_validate({"name": "somebody", "grants": kept, **where}), attack.asset
         )
         if view.targets and not attack.missing(view):
             return view

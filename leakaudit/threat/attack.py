@@ -84,25 +84,12 @@ class Attack(Plugin):
     """Whether each level is also attacked on its own, beside all levels together."""
     behaviour: ClassVar[Literal["passive", "active"]] = "passive"
     """Active: it takes part in a training of its own, in place of an honest server."""
-
-    @property
-    def goal(self) -> Asset:
-        """What it recovers under these settings."""
-        return self.asset
-
-    @property
-    def levels_apart(self) -> bool:
-        """Whether levels are also attacked on their own under these settings."""
-        return self.per_level
-
-    @property
-    def mixed_up(self) -> Literal["messages", "candidates"]:
-        """What its negative control hands to the wrong people; candidates if no message is read."""
-        return "messages"
+    mixed_up: ClassVar[Literal["messages", "candidates"]] = "messages"
+    """What its negative control hands to the wrong people; candidates if no message is read."""
 
     @property
     def told(self) -> Property | None:
-        """Which property of a patient it tells; None unless its goal is an attribute."""
+        """Which property of a patient it tells; None unless its asset is an attribute."""
         return None
 
     @property

@@ -62,9 +62,7 @@ def release(index: Index) -> Section:
                 say(
                     f"Releasing the network was not tested: {reason} Nothing in this report "
                     "speaks for letting it leave. ",
-                    code("membership-inference"),
-                    " with ",
-                    code('through = "model"'),
+                    code("model-membership-inference"),
                     ", by an adversary who holds the server's weights, tests it.",
                 ),
                 "caution",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from leakaudit.attacks.gradient_inversion import GradientInversion
 from leakaudit.attacks.gradient_matching import GradientMatching
 from leakaudit.attacks.masks import reader
 from leakaudit.attacks.masks.reader import ReaderInputs, SimulatedSamples
@@ -147,7 +148,7 @@ def test_cannot_be_mounted_where_parties_share_no_patients(world: Callable[..., 
 def test_both_methods_read_images_off_weight_updates(
     method: str, steps: int, least: float, world: Callable[..., World]
 ) -> None:
-    attack = GradientMatching.model_validate({"target": "images", "method": method, "steps": steps})
+    attack = GradientInversion.model_validate({"method": method, "steps": steps})
     view = world().view()
     (found,) = advantage(world(), attack(view, 0)).values()
     assert found > least

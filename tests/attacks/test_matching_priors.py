@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from leakaudit.attacks.activation_matching import ActivationMatching
-from leakaudit.attacks.gradient_matching import GradientMatching
+from leakaudit.attacks.gradient_inversion import GradientInversion
 from leakaudit.attacks.matching.features import RecordedEpoch, _warranted
 from leakaudit.attacks.matching.gradients import ImageBudget, matched
 from leakaudit.attacks.matching.images import _unusual
@@ -135,7 +135,7 @@ def test_restarts_that_should_agree_do_and_updates_keep_apart() -> None:
     assert (apart - means).abs().max() > 0.2
 
 
-IMAGES = {"target": "images", "steps": 60}
+IMAGES = {"steps": 60}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_neither_term_harms_what_gradients_tell(
     settings: dict[str, float], world: Callable[..., World]
 ) -> None:
     def reached(**more: float) -> float:
-        attack = GradientMatching.model_validate(IMAGES | more)
+        attack = GradientInversion.model_validate(IMAGES | more)
         (found,) = advantage(world(), attack(world().view(), 0)).values()
         return found
 
@@ -158,23 +158,17 @@ def test_neither_term_harms_what_gradients_tell(
 
 def test_what_is_usual_is_known_from_auxiliary_images_alone(world: Callable[..., World]) -> None:
     view = world().view(grants=Knowledge.WEIGHT_UPDATES | Knowledge.ENCODER_WEIGHTS)
-    attack = GradientMatching.model_validate(IMAGES | {"usual_features": 1.0})
+    attack = GradientInversion.model_validate(IMAGES | {"usual_features": 1.0})
     assert attack.missing(view) == Knowledge.AUXILIARY_IMAGES
     with pytest.raises(NotMountableError, match="auxiliary-images"):
         attack(view, 0)
-    assert GradientMatching.model_validate(IMAGES | {"steps": 1})(view, 0)
+    assert GradientInversion.model_validate(IMAGES | {"steps": 1})(view, 0)
 
 
 @pytest.mark.parametrize("wrong", [{"restarts": 1}, {"restarts": 2, "method": "lbfgs"}])
 def test_agreement_is_refused_where_it_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="agreement needs"):
-        build(Kind.ATTACK, "gradient-matching", {"target": "images", "agreement": 1.0, **wrong})
-
-
-@pytest.mark.parametrize("prior", ["usual_features", "usual_images", "agreement"])
-def test_what_images_are_like_is_refused_where_masks_are_recovered(prior: str) -> None:
-    with pytest.raises(ConfigurationError, match="target"):
-        build(Kind.ATTACK, "gradient-matching", {"restarts": 2, prior: 1.0})
+        build(Kind.ATTACK, "gradient-inversion", {"agreement": 1.0, **wrong})
 
 
 class InBatches(MemoryExchange):
@@ -205,7 +199,7 @@ def summed(updates: Sequence[WeightUpdate]) -> WeightUpdate:
 def test_images_of_a_batch_come_in_the_order_of_its_samples(world: Callable[..., World]) -> None:
     given = world(patients=8, probed=8)
     view = replace(given.view(), _exchange=InBatches(given.exchange, 2))
-    (guess,) = GradientMatching.model_validate(IMAGES)(view, 0).values()
+    (guess,) = GradientInversion.model_validate(IMAGES)(view, 0).values()
     typical = view.auxiliary_images("south").mean(0)
     found, truth = (
         nn.functional.normalize((images - typical).flatten(1), dim=1).unflatten(0, (-1, 2))
@@ -278,7 +272,7 @@ def test_usual_images_help_where_noise_hides_most(world: Callable[..., World]) -
 
 def test_usual_images_help_gradients_that_few_steps_match(world: Callable[..., World]) -> None:
     def reached(weight: float) -> float:
-        attack = GradientMatching.model_validate(IMAGES | {"usual_images": weight})
+        attack = GradientInversion.model_validate(IMAGES | {"usual_images": weight})
         (found,) = advantage(world(), attack(world().view(), 0)).values()
         return found
 
@@ -289,7 +283,7 @@ def test_where_updates_determine_an_image_a_smaller_weight_gets_closer(
     world: Callable[..., World],
 ) -> None:
     def reached(weight: float) -> float:
-        attack = GradientMatching(target="images", steps=400, usual_images=weight)
+        attack = GradientInversion(steps=400, usual_images=weight)
         (found,) = advantage(world(), attack(world().view(), 0)).values()
         return found
 
@@ -298,7 +292,7 @@ def test_where_updates_determine_an_image_a_smaller_weight_gets_closer(
 
 @pytest.mark.parametrize(
     ("attack", "settings"),
-    [(GradientMatching, IMAGES | {"steps": 3}), (ActivationMatching, {"steps": 3})],
+    [(GradientInversion, IMAGES | {"steps": 3}), (ActivationMatching, {"steps": 3})],
 )
 def test_without_auxiliary_images_none_are_usual(
     attack: type[Attack], settings: dict[str, object], world: Callable[..., World]

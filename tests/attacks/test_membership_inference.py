@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from leakaudit.attacks.membership_inference import MembershipInference
+from leakaudit.attacks.model_membership_inference import ModelMembershipInference
 from leakaudit.defenses.gaussian_noise import GaussianNoise
 from memory_exchange import OUTSIDERS, World, line_up, membership_advantage
 
@@ -16,7 +16,7 @@ from leakaudit.errors import NotMountableError
 from leakaudit.threat.knowledge import NOTHING, Knowledge
 from leakaudit.threat.view import View
 
-ATTACK = MembershipInference(through="model", references=2, steps=30)
+ATTACK = ModelMembershipInference(references=2, steps=30)
 BY_HEART: dict[str, Any] = {
     "training": 400, "patients": 10, "auxiliary": 12, "slices": 1, "batch_size": 4,
 }  # fmt: skip

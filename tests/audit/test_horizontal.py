@@ -186,13 +186,13 @@ def test_a_dishonest_server_pulls_all_parties_to_one_encoder_and_reads_each(
 
 
 def test_images_are_matched_to_the_updates_a_server_sees_without_a_grant(run: Run) -> None:
-    result = run("gradient-matching", target="images", steps=5)
+    result = run("gradient-inversion", steps=5)
     assert result.status == "done", result.reason
     assert {score.victim for score in result.scores} == {"a", "b"}
 
 
 def test_attacks_on_all_patients_together_say_why_they_cannot_be_mounted(run: Run) -> None:
-    result = run("gradient-matching", target="masks")
+    result = run("gradient-matching")
     assert result.status == "not mountable"
 
 

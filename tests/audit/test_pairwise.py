@@ -54,14 +54,8 @@ STACKS: dict[str, list[dict[str, Any]]] = {
     "two": [{"use": "keyed-rotation"}, {"use": "gaussian-noise", **NEEDED["gaussian-noise"]}],
 }
 ATTACKS: dict[str, dict[str, Any]] = {
-    **{name: {"use": name, **frugal(name)} for name in plugins.names(Kind.ATTACK)},
-    "images from updates": {
-        "use": "gradient-matching", **frugal("gradient-matching", target="images"),
-    },
-    "membership of the model": {
-        "use": "membership-inference", **frugal("membership-inference", through="model"),
-    },
-}  # fmt: skip
+    name: {"use": name, **frugal(name)} for name in plugins.names(Kind.ATTACK)
+}
 
 
 @dataclass(frozen=True)

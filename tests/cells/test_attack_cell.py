@@ -129,8 +129,8 @@ def test_blind_guesses_of_one_line_up_are_not_taken_for_another(run: Run) -> Non
     """Two membership attacks in one process: their controls stand before different people."""
     knowing = preset("curious-server-with-weights")
     through_messages = leading(run("membership-inference", knowing, shuffled=True))
-    asked = {"through": "model", "references": 2, "steps": 5}
-    through_model = leading(run("membership-inference", knowing, shuffled=True, **asked))
+    asked = {"references": 2, "steps": 5}
+    through_model = leading(run("model-membership-inference", knowing, shuffled=True, **asked))
     for found, people in ((through_messages, TRAINED // 2), (through_model, TRAINED)):
         assert sum(value is not None for value in found.blind) == people
         assert mean(found.blind) == 0.5
@@ -164,18 +164,18 @@ def test_who_trained_is_told_of_outsiders_and_not_where_the_messages_are_others(
 def test_who_trained_is_asked_of_the_whole_network_and_in_the_control_of_the_wrong_people(
     run: Run,
 ) -> None:
-    asked = {"through": "model", "references": 2, "steps": 5}
+    asked = {"references": 2, "steps": 5}
     knowing = preset("curious-server-with-weights")
     assert "candidate-labels" in knowing.grants
-    result = run("membership-inference", knowing, **asked)
+    result = run("model-membership-inference", knowing, **asked)
     assert {score.levels for score in result.scores} == {(0, 1)}
     found = leading(result)
     assert (found.asset, found.metric, found.trials) == ("membership", "auc", 3)
     assert len(found.curve) == 2
-    control = leading(run("membership-inference", knowing, shuffled=True, **asked))
+    control = leading(run("model-membership-inference", knowing, shuffled=True, **asked))
     assert sum(value is not None for value in control.values) == TRAINED
     assert control.values != found.values
-    tap = run("membership-inference", preset("wire-tap"), **asked)
+    tap = run("model-membership-inference", preset("wire-tap"), **asked)
     assert tap.status == "not mountable"
     assert "server-weights" in tap.reason
 
