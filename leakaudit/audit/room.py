@@ -10,6 +10,7 @@ from pathlib import Path
 from leakaudit.cells.folder import finished
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import EnvironmentProblemError
+from leakaudit.plan.configuration import EngineSettings
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import Plan
 from leakaudit.trace.modes import owner_only
@@ -60,26 +61,31 @@ def run_folder(out: Path) -> Iterator[Path]:
                     out.rmdir()
 
 
-def check_room(plan: Plan, cells: Path, given: Materials) -> None:
+def check_room(plan: Plan, cells: Path, given: Materials, engine: EngineSettings | None) -> None:
     """Foresee a full disk before a training starts.
 
     Args:
         plan: all cells.
         cells: folder of the finished ones.
         given: the cohort.
+        engine: of this machine; None for somebody's own scheduler, whose workers nobody counts.
 
     Raises:
         EnvironmentProblemError: the traces to be recorded do not fit.
     """
-    wanted = 0
+    wanted = []
     for cell in plan.every_training().values():
         if cell.recording is not None and not finished(plan.folder(cells, cell)):
-            wanted += estimate_bytes(
-                cell.split,
-                given.cohort.space,
-                len(given.groups.indices[Group.TRAINING]),
-                len(cell.recording.chosen(cell.training.epochs)),
-                regions=len(given.cohort.regions),
-                weight_updates=cell.recording.weight_updates,
+            wanted.append(
+                estimate_bytes(
+                    cell.split,
+                    given.cohort.space,
+                    len(given.groups.indices[Group.TRAINING]),
+                    len(cell.recording.chosen(cell.training.epochs)),
+                    regions=len(given.cohort.regions),
+                    weight_updates=cell.recording.weight_updates,
+                )
             )
-    check_disk(cells, wanted)
+    # A worker attacks what it trained before it trains again.
+    at_once = None if engine is None or engine.keep_traces else 2 * engine.workers
+    check_disk(cells, sum(sorted(wanted, reverse=True)[:at_once]))

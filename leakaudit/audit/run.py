@@ -202,7 +202,7 @@ def _finish(
 
             def one_round(configuration: AuditConfiguration) -> Finished:
                 plan = planned(configuration)
-                check_room(plan, cells, frame.given)
+                check_room(plan, cells, frame.given, asked.engine if scheduler is None else None)
                 if recorded is not None and not all(
                     finished(plan.folder(cells, attack)) for attack in plan.attacks.values()
                 ):

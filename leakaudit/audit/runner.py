@@ -15,6 +15,7 @@ from distributed.scheduler import KilledWorker
 
 import leakaudit
 from leakaudit.audit.engine import dashboard_of, engine, resources_for
+from leakaudit.audit.traces import Readers
 from leakaudit.cells.finished import CellFailure
 from leakaudit.cells.folder import clear_partial, finished
 from leakaudit.cells.training_cell import TRACE_FOLDER
@@ -113,7 +114,8 @@ class Runner:
         Raises:
             EnvironmentProblemError: the engine cannot start, or its scheduler went away.
         """
-        cells = plan.cells()
+        cells, readers = plan.cells(), Readers(plan, self._cells)
+        readers.train_again()
         keys = {cell.key() for cell in cells.values()}
         self.seen |= keys
         missing = {key for key in keys if not finished(self._cells / key)} - self._failed
@@ -126,7 +128,13 @@ class Runner:
             lambda said: self._watch(Tick(done, len(cells), 0.0, None, {}, waiting=said))
         )
         work = self._submitted(plan, client, missing)
-        failures = _follow(len(cells), work, client, self._told, self._cells)
+        thinning = not self._settings.keep_traces
+        failures = _follow(
+            len(cells), work, client, self._told, self._cells,
+            readers.done if thinning else _nothing,
+        )  # fmt: skip
+        if thinning:
+            readers.thin()
         for key in missing:
             # A worker that died left its part behind; another one finished the cell.
             if finished(self._cells / key):
@@ -181,12 +189,17 @@ class Runner:
         return work
 
 
+def _nothing(attack: str) -> None:
+    del attack
+
+
 def _follow(
     total: int,
     work: Work,
     client: Client,
     told: Callable[[int, int, float, float | None, dict[str, str]], None],
     cells: Path,
+    done: Callable[[str], None],
 ) -> list[CellFailure]:
     pending = {future.key: 0.0 for future in work}
     doing: dict[str, str] = {}
@@ -224,6 +237,8 @@ def _follow(
                 )
             if problem is not None:
                 failures.append(CellFailure(work[future], _said(problem), _exit_code(problem)))
+            else:
+                done(key)
             pending[future.key] = 1.0
             doing.pop(key, None)
             tick()

@@ -19,7 +19,7 @@ from leakaudit.cli.gate_commands import (
     verify_command,
 )
 from leakaudit.cli.plan_commands import power_command
-from leakaudit.cli.record_commands import compare_command, report_command
+from leakaudit.cli.record_commands import clean_command, compare_command, report_command
 from leakaudit.errors import EXIT_OK
 
 # Without markup: descriptions hold brackets, and `--help` needs no second to answer.
@@ -148,6 +148,7 @@ app.command("baseline")(baseline_command)
 app.command("sign")(sign_command)
 app.command("verify")(verify_command)
 app.command("compare")(compare_command)
+app.command("clean")(clean_command)
 app.command("claim")(claim_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)

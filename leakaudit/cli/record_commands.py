@@ -59,3 +59,16 @@ def compare_command(
     from leakaudit.cli.comparing import compare
 
     return compare(before, now, out)
+
+
+def clean_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished audit.")],
+) -> int:
+    """Remove what a finished audit recorded.
+
+    Record, reports and results stay. An attack that is added later trains again, with the same
+    result; `leakaudit attack` on such a trace is not possible any more.
+    """
+    from leakaudit.cli.cleaning import clean
+
+    return clean(run)

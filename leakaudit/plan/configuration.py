@@ -46,6 +46,11 @@ class EngineSettings(Section):
 
     workers: PositiveInt = Field(default=2, description="processes of the local engine")
     threads: PositiveInt = Field(default=1, description="torch threads per process")
+    keep_traces: bool = Field(
+        default=True,
+        description="false: what a training recorded is removed once its attacks are done; an "
+        "attack that is added later trains again",
+    )
 
 
 class Judgement(Section):
