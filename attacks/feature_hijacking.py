@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator
 
-from leakaudit.errors import NotMountableError
+from leakaudit.errors import NotMountableError, UnknownNameError
 from leakaudit.exchange.interference import Interference
+from leakaudit.split.spec import CutChoice, SplitSpec
 from leakaudit.threat.attack import Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
@@ -47,9 +51,12 @@ class FeatureHijacking(DecoderAttack):
         default="standard",
         description="scales all steps and the width; the training takes as long as it does",
     )
-    levels: tuple[int, ...] | None = Field(
-        default=None, description="levels to hijack; unset: all that cross"
-    )
+    former_names: ClassVar[Mapping[str, str]] = {"levels": "cuts"}
+
+    cuts: tuple[CutChoice, ...] | None = Field(
+        default=None, min_length=1,
+        description="cuts to hijack, by name or by number; unset: all that cross",
+    )  # fmt: skip
     pilot_steps: PositiveInt = Field(
         default=200, le=1_000_000,
         description="optimiser steps of the server's autoencoder, one per party, beforehand",
@@ -70,6 +77,10 @@ class FeatureHijacking(DecoderAttack):
     draws: PositiveInt = Field(
         default=4, le=64, description="redraws of a random defense on auxiliary images"
     )
+
+    def check(self, split: SplitSpec) -> None:
+        """Refuse a cut that does not exist."""
+        split.numbers(self.cuts, "feature-hijacking")
 
     def interfere(self, view: View, steps: int, rng: Generator) -> Interference:
         """Train the pilots; the hijacking itself lasts as long as the training."""
@@ -101,13 +112,11 @@ class FeatureHijacking(DecoderAttack):
         return guesses
 
     def _hijacked(self, view: View) -> tuple[int, ...]:
-        crossing = view.split.crossing
-        levels = crossing if self.levels is None else tuple(sorted(set(self.levels)))
-        wrong = set(levels) - set(crossing)
-        if wrong or not levels:
+        try:
+            return view.split.numbers(self.cuts, "feature-hijacking")
+        except UnknownNameError as problem:  # a defense withholds it
             raise NotMountableError(
-                "only levels that cross can be hijacked",
-                found=f"levels {sorted(wrong)}; {list(crossing)} cross",
-                remedy="name levels out of these, or leave `levels` out",
-            )
-        return levels
+                "only cuts that cross can be hijacked",
+                found=f"{problem.found}; {', '.join(view.split.cut_names)} cross",
+                remedy="name cuts out of these, or leave `cuts` out",
+            ) from None

@@ -45,8 +45,8 @@ class Releases:
 
     @classmethod
     def of(cls, defense: MessageDefense, exposure: Exposure, split: SplitSpec) -> Self | None:
-        """What a claim has to compose; None where a level crosses bare and no claim can be made."""
-        if not all(defense.acts_on(level) for level in split.crossing):
+        """What a claim has to compose; None where a cut is bare and no claim can be made."""
+        if bare_cuts(defense, split):
             return None
         return cls(
             epochs=exposure.epochs,
@@ -66,12 +66,18 @@ class Releases:
         factors = (
             (self.epochs, "epochs"),
             (self.samples, "samples per patient"),
-            (self.levels, "levels"),
+            (self.levels, "cuts"),
             (self.parties, "parties"),
             (self.directions, "directions"),
         )
         product = " x ".join(f"{number} {noun}" for number, noun in factors if number > 1) or "1"
         return f"{product} = {self.total} releases, each certain (no gain from subsampling)"
+
+
+def bare_cuts(defense: MessageDefense, split: SplitSpec) -> tuple[str, ...]:
+    """The cuts it does not act on, by name."""
+    crossing = split.crossing
+    return tuple(split.cut_name(each) for each in crossing if not defense.acts_on(each, split))
 
 
 def acting_parties(defense: MessageDefense, split: SplitSpec) -> tuple[str, ...]:
@@ -83,15 +89,14 @@ def required_releases(defense: MessageDefense, exposure: Exposure, split: SplitS
     """What calibration has to compose.
 
     Raises:
-        ConfigurationError: a level crosses bare, so that no epsilon can be promised.
+        ConfigurationError: a cut is bare, so that no epsilon can be promised.
     """
     releases = Releases.of(defense, exposure, split)
     if releases is None:
-        bare = [level for level in split.crossing if not defense.acts_on(level)]
         raise ConfigurationError(
-            "a target_epsilon needs noise on every level that crosses",
-            found=f"no noise on {bare}",
-            remedy="leave `levels` out, or withhold the other levels with skip-withholding",
+            "a target_epsilon needs noise on every cut",
+            found=f"no noise on {', '.join(bare_cuts(defense, split))}",
+            remedy="leave `cuts` out, or send nothing there (skip-withholding)",
         )
     return releases
 

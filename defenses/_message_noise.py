@@ -17,7 +17,14 @@ from leakaudit.exchange.stack import MOST_EPSILON
 from leakaudit.split.spec import SplitSpec
 
 from ._accountant import LEAST_SCALE, MOST_SCALE, require_small_delta
-from ._message_claim import Neighbouring, Releases, message_claim, required_releases, sensitivity
+from ._message_claim import (
+    Neighbouring,
+    Releases,
+    bare_cuts,
+    message_claim,
+    required_releases,
+    sensitivity,
+)
 from ._message_guard import MessageDefense
 from ._sample_norms import clip_samples, root_mean_square
 
@@ -31,8 +38,7 @@ class NoiseDefense(MessageDefense):
     """
 
     not_covered: ClassVar[str] = (
-        "everything, unless clip_norm is set and every crossing level is noised: then what a claim "
-        "states"
+        "everything, unless clip_norm is set and every cut is noised: then what a claim states"
     )
     norm: ClassVar[Literal[1, 2]]
     kind: ClassVar[Literal["gaussian", "laplace"]]
@@ -97,7 +103,7 @@ class NoiseDefense(MessageDefense):
         """With the noise that keeps to the target over all releases.
 
         Raises:
-            ConfigurationError: no noise keeps to it, a level crosses bare, or delta is too large.
+            ConfigurationError: no noise keeps to it, a cut is bare, or delta is too large.
         """
         # Without clipping there is no claim, but a delta that somebody wrote is held to the rule.
         written = self.delta != type(self).model_fields["delta"].default
@@ -127,11 +133,11 @@ class NoiseDefense(MessageDefense):
                 )
 
     def no_claim_because(self, split: SplitSpec) -> str:
-        """Without clipping, or with a bare level, there is nothing to bound."""
+        """Without clipping, or with a bare cut, there is nothing to bound."""
         if self.clip_norm is None:
             return "noise without clipping bounds nothing: one message can be any size"
-        bare = [level for level in split.crossing if not self.acts_on(level)]
-        return f"levels {bare} cross without noise, so no bound holds for the patient"
+        bare = bare_cuts(self, split)
+        return f"{', '.join(bare)}: sent without noise, so no bound holds for the patient"
 
     def change(self, message: Tensor, rng: Generator) -> Tensor:
         """Clipped, noised in single precision or wider, and rounded to the message's own."""
@@ -150,7 +156,7 @@ class NoiseDefense(MessageDefense):
         return noised.to(message.dtype)
 
     def claim(self, exposure: Exposure, split: SplitSpec) -> Claim | None:
-        """Epsilon over every release of a patient; None without clipping or with a bare level."""
+        """Epsilon over every release of a patient; None without clipping or with a bare cut."""
         releases = Releases.of(self, exposure, split)
         if self.clip_norm is None or self.noise_multiplier is None or releases is None:
             return None

@@ -95,17 +95,17 @@ class DpSgd(Defense):
         return self
 
     def check(self, split: SplitSpec) -> None:
-        """It acts on weights, not on levels.
+        """It acts on weights, not on messages.
 
         Raises:
-            ConfigurationError: levels are named.
+            ConfigurationError: cuts are named.
         """
         super().check(split)
-        if self.levels is not None:
+        if self.cuts is not None:
             raise ConfigurationError(
-                "dp-sgd acts on weights, not on the messages of a level",
-                found=f"levels {list(self.levels)}",
-                remedy="leave `levels` out of dp-sgd",
+                "dp-sgd acts on weights, not on the messages of a cut",
+                found=f"cuts {list(self.cuts)}",
+                remedy="leave `cuts` out of dp-sgd",
             )
 
     def check_stack(self, before: Sequence[Defense], after: Sequence[Defense]) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 
@@ -42,10 +42,32 @@ class Kind(StrEnum):
         return self.name.lower()
 
 
-class Plugin(BaseModel):
-    """Base of everything that can be plugged in: its fields are its validated settings."""
+class Settings(BaseModel):
+    """A frozen table of settings; some of them may still be written by a former name.
+
+    Attributes:
+        former_names: former name to the name of the setting.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    former_names: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not set(given) & set(cls.former_names):
+            return given
+        renamed = {cls.former_names.get(key, key): value for key, value in given.items()}
+        if len(renamed) < len(given):
+            twice = next(f"`{old}` and `{new}`" for old, new in cls.former_names.items()
+                         if old in given and new in given)  # fmt: skip
+            raise ValueError(f"{twice} are one setting: write one of them")
+        return renamed
+
+
+class Plugin(Settings):
+    """Base of everything that can be plugged in: its fields are its validated settings."""
 
     moved: ClassVar[Mapping[str, str]] = {}
     """Settings that it once had, each with what to do instead."""
@@ -105,7 +127,8 @@ def build(kind: Kind, name: str, settings: Mapping[str, Any]) -> Any:
 
 def validated(model: type[ModelT], settings: Mapping[str, Any], *, what: str) -> ModelT:
     """Build a pydantic model; turn its complaints into one message that names the remedy."""
-    unknown = [key for key in settings if key not in model.model_fields]
+    former = model.former_names if issubclass(model, Settings) else {}
+    unknown = [key for key in settings if key not in model.model_fields and key not in former]
     if issubclass(model, Plugin) and (old := [key for key in unknown if key in model.moved]):
         raise ConfigurationError(
             f"{what} has no such setting any more",

@@ -236,7 +236,7 @@ def _routes(
     if reader is None:
         return ()
     shares = [
-        wire_share(defenses, route, recorded.shape[0])
+        wire_share(defenses, reader.description.split, route, recorded.shape[0])
         for route, recorded in zip(reader.routes, reader.description.routes, strict=True)
     ]
     return tuple(

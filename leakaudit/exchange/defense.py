@@ -14,7 +14,7 @@ from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.exchange.claim import Claim, Exposure, Noise
 from leakaudit.exchange.message import Direction
 from leakaudit.plugins import Plugin
-from leakaudit.split.spec import SplitSpec
+from leakaudit.split.spec import CutChoice, SplitSpec
 
 __all__ = ["Claim", "Defense", "Exposure", "Guard", "Noise", "Site", "Strength", "UpdateRule"]
 
@@ -125,12 +125,15 @@ class Defense(Plugin):
     parties: tuple[str, ...] | None = Field(
         default=None, description="parties it acts at; unset: all"
     )
-    levels: tuple[int, ...] | None = Field(
-        default=None, description="levels it acts on; unset: all that cross"
+    former_names: ClassVar[Mapping[str, str]] = {"levels": "cuts"}
+
+    cuts: tuple[CutChoice, ...] | None = Field(
+        default=None,
+        description="cuts it acts on, by name or by number; unset: all that cross",
     )
 
     def reshape(self, split: SplitSpec) -> SplitSpec:
-        """The split under this defense: for those that withhold levels.
+        """The split under this defense: for those that withhold cuts.
 
         Raises:
             ConfigurationError: it cannot withhold what it names.
@@ -141,9 +144,9 @@ class Defense(Plugin):
         """Refuse what cannot stand in this split; called after every defense reshaped it.
 
         Raises:
-            UnknownNameError: it names a party that does not exist.
-            ConfigurationError: it names a level that does not cross, or one thing twice; it
-                rewrites weight updates, and the split averages encoders.
+            UnknownNameError: it names a party that does not exist, or a cut that does not cross.
+            ConfigurationError: it names one thing twice; it rewrites weight updates, and the split
+                averages encoders.
         """
         rewrites = type(self).update_rule is not Defense.update_rule
         if rewrites and split.orientation == "horizontal":
@@ -155,14 +158,8 @@ class Defense(Plugin):
         for party in self.parties or ():
             if party not in split.party_names:
                 raise UnknownNameError.of("party of a defense", party, split.party_names)
-        for level in self.levels or ():
-            if level not in split.crossing:
-                raise ConfigurationError(
-                    "a defense acts only on levels whose features cross",
-                    found=f"{type(self).__name__} on level {level}",
-                    remedy=f"name levels out of {list(split.crossing)}, or leave `levels` out",
-                )
-        for what, named in (("parties", self.parties), ("levels", self.levels)):
+        split.numbers(self.cuts, type(self).__name__)
+        for what, named in (("parties", self.parties), ("cuts", self.with_names(split).cuts)):
             if named is not None and (not named or max(Counter(named).values()) > 1):
                 raise ConfigurationError(
                     f"`{what}` of a defense names each once, and at least one",
@@ -248,16 +245,16 @@ class Defense(Plugin):
 
     def overlaps(self, other: Defense) -> bool:
         """Whether both can change the same message."""
-        return _meet(self.parties, other.parties) and _meet(self.levels, other.levels)
+        return _meet(self.parties, other.parties) and _meet(self.cuts, other.cuts)
 
     def wire_share(self, direction: Direction, level: int, channels: int) -> float:
         """Share of a message's bytes that must cross once it is encoded for the wire, 0 to 1.
 
-        Asked only for parties and levels it acts on.
+        Asked only for parties and cuts it acts on.
 
         Args:
             direction: activation or gradient.
-            level: of the message.
+            level: number of the cut.
             channels: of the message.
         """
         del direction, level, channels
@@ -267,13 +264,24 @@ class Defense(Plugin):
         """Whether it acts at that party."""
         return self.parties is None or party in self.parties
 
-    def acts_on(self, level: int) -> bool:
-        """Whether it acts on that level."""
-        return self.levels is None or level in self.levels
+    def acts_on(self, level: int, split: SplitSpec) -> bool:
+        """Whether it acts on the cut of that number."""
+        return self.cuts is None or not {level, split.cut_name(level)}.isdisjoint(self.cuts)
 
     def acting_levels(self, site: Site) -> tuple[int, ...]:
-        """The levels it acts on at a site, shallow first."""
-        return tuple(level for level in sorted(site.shapes) if self.acts_on(level))
+        """The numbers of the cuts it acts on at a site, shallow first."""
+        return tuple(level for level in sorted(site.shapes) if self.acts_on(level, site.split))
+
+    def with_names(self, split: SplitSpec) -> Self:
+        """The same defense, its cuts by name alone.
+
+        Args:
+            split: the split as configured, or as the defenses reshaped it.
+        """
+        if self.cuts is None:
+            return self
+        named = (split.cut_name(each) if isinstance(each, int) else each for each in self.cuts)
+        return self.model_copy(update={"cuts": tuple(named)})
 
 
 def _meet(first: Sequence[object] | None, second: Sequence[object] | None) -> bool:

@@ -19,13 +19,15 @@ def reshaped(split: SplitSpec, defenses: Sequence[Defense]) -> SplitSpec:
         defenses: in the order of the configuration.
 
     Raises:
-        ConfigurationError: a defense names a party, level or combination that cannot be.
+        ConfigurationError: a defense names a party, cut or combination that cannot be.
     """
     for defense in defenses:
         split = defense.reshape(split)
-    for place, defense in enumerate(defenses):
+    for defense in defenses:
         defense.check(split)
-        defense.check_stack(defenses[:place], defenses[place + 1 :])
+    named = [defense.with_names(split) for defense in defenses]
+    for place, defense in enumerate(named):
+        defense.check_stack(named[:place], named[place + 1 :])
     return split
 
 
@@ -43,7 +45,7 @@ def resolve(
         ConfigurationError: a defense cannot stand in this split, or a target cannot be met.
     """
     split = reshaped(split, defenses)
-    return tuple(defense.resolved(exposure, split) for defense in defenses)
+    return tuple(defense.with_names(split).resolved(exposure, split) for defense in defenses)
 
 
 # e to that power is beyond any number: a larger epsilon is a slip of the pen, or an overflow.
@@ -67,7 +69,7 @@ def check_claims(defenses: Sequence[Defense], split: SplitSpec, exposure: Exposu
                 f"the epsilon of a claim is a number of at most {MOST_EPSILON:g}",
                 found=f"{type(defense).__name__}: {claim.epsilon:g} ({claim.mechanism}; "
                 f"{claim.composition})",
-                remedy="add more noise, or release less: fewer epochs, levels or samples of a "
+                remedy="add more noise, or release less: fewer epochs, cuts or samples of a "
                 "patient",
             )
 
@@ -117,11 +119,12 @@ def no_claim_because(
     return "; ".join(dict.fromkeys(reasons)) or "nothing defends"
 
 
-def wire_share(defenses: Sequence[Defense], route: Route, channels: int) -> float:
+def wire_share(defenses: Sequence[Defense], split: SplitSpec, route: Route, channels: int) -> float:
     """Share of a message's bytes that must cross once all defenses encoded it, 0 to 1.
 
     Args:
         defenses: that are on.
+        split: that they act in.
         route: of the message; none acts on what a label holder exchanges with the server.
         channels: of the message.
     """
@@ -130,5 +133,5 @@ def wire_share(defenses: Sequence[Defense], route: Route, channels: int) -> floa
     return math.prod(
         defense.wire_share(route.direction, route.level, channels)
         for defense in defenses
-        if defense.acts_at(route.party) and defense.acts_on(route.level)
+        if defense.acts_at(route.party) and defense.acts_on(route.level, split)
     )

@@ -179,7 +179,8 @@ def held(
     """The targets in effect, and how every setting stands to them."""
     settings = [defense.label for defense in record.defenses]
     if frame.policy is not None:
-        return rule_targets(frame.policy), standings_to_rules(frame.policy, record, settings)
+        targets = rule_targets(frame.policy, record.split.cut_names)
+        return targets, standings_to_rules(frame.policy, record, settings)
     limits = targets_of(frame.asked, found)
     return tuple(limit.summary for limit in limits), standings(settings, limits, found)
 

@@ -22,7 +22,7 @@ from leakaudit.policy import (
     read_policy,
     stands,
 )
-from leakaudit.policy.wording import TAILS, levels, number
+from leakaudit.policy.wording import TAILS, named, number
 from leakaudit.record import SERVER, Record, Standing, TargetSummary
 
 _OUTCOMES = {
@@ -65,7 +65,7 @@ def policy_of(configuration: AuditConfiguration, regions: Sequence[str]) -> Poli
             attacks=[attack.title for attack in configuration.attacks],
             metrics=metrics,
             regions=regions,
-            depth=len(configuration.split.widths),
+            cuts=configuration.split.every_cut,
             directions={name: direction_of(name) for name in metrics},
             ends={name: load(Kind.METRIC, name).range for name in metrics},
         ),
@@ -73,12 +73,16 @@ def policy_of(configuration: AuditConfiguration, regions: Sequence[str]) -> Poli
     return file
 
 
-def rule_targets(file: PolicyFile) -> tuple[TargetSummary, ...]:
+def rule_targets(file: PolicyFile, cuts: Sequence[str]) -> tuple[TargetSummary, ...]:
     """Budgets and utility floors as targets, in the order of the file.
 
     Regressions compare with an earlier audit and are left to the gate.
+
+    Args:
+        file: the policy.
+        cuts: names of the split's cuts, by their numbers.
     """
-    return tuple(_target(placed) for placed in _held(file))
+    return tuple(_target(placed, cuts) for placed in _held(file))
 
 
 def standings_to_rules(
@@ -105,7 +109,7 @@ def _held(file: PolicyFile) -> list[Placed]:
     return [placed for placed in file.rules if not isinstance(placed.rule, Regression)]
 
 
-def _target(placed: Placed) -> TargetSummary:
+def _target(placed: Placed, cuts: Sequence[str]) -> TargetSummary:
     rule = placed.rule
     if isinstance(rule, UtilityFloor):
         where = rule.region or "every region"
@@ -121,11 +125,11 @@ def _target(placed: Placed) -> TargetSummary:
         asset=rule.asset, adversary=rule.adversary, victim=rule.victim, metric=rule.metric,
         region=rule.region, max=rule.max, min=rule.min, measure=rule.on, tail=rule.tail,
         rule=placed.name, source=rule.source,
-        says=_says(rule),
+        says=_says(rule, cuts),
     )  # fmt: skip
 
 
-def _says(rule: Budget) -> str:
+def _says(rule: Budget, cuts: Sequence[str]) -> str:
     measured = rule.metric or "any metric"
     parts = [
         f"advantage in {measured}" if rule.on == "advantage" else measured,
@@ -133,7 +137,7 @@ def _says(rule: Budget) -> str:
         "" if rule.victim is None else f"of {rule.victim}",
         f"by {rule.adversary or 'anyone attacked'}",
         "" if rule.attack is None else f"with {rule.attack}",
-        "" if rule.levels is None else f"from {levels(rule.levels)}",
+        "" if rule.cuts is None else f"from {', '.join(named(rule.cuts, cuts))}",
         "" if rule.region is None else f"in the {rule.region}",
     ]
     side = "at least" if rule.max is None else "at most"

@@ -111,8 +111,7 @@ def make_plan(
     Raises:
         ConfigurationError: a plug-in or setting does not exist or is out of range.
     """
-    for attack in configuration.attacks:
-        build(Kind.ATTACK, attack.use, attack.settings)
+    _check_attacks(configuration)
     plan = Plan()
     attackable = bool(given.groups.indices[Group.AUXILIARY].size)
     for stack in configuration.defenses:
@@ -149,10 +148,18 @@ def foreign_plan(
         seed: the trace's own.
         digest: content hash of the trace.
     """
+    _check_attacks(configuration)
     plan = Plan()
     identity = TrainingId(setting, seed)
     _add_attacks(plan, configuration, choice, given, lpips, identity, digest)
     return plan
+
+
+def _check_attacks(configuration: AuditConfiguration) -> None:
+    """Each exists, its settings are in range, and what they name is in the split."""
+    for use in configuration.attacks:
+        attack: Attack = build(Kind.ATTACK, use.use, use.settings)
+        attack.check(configuration.split)
 
 
 def training_of(

@@ -20,7 +20,7 @@ def check_strengths(sweep: Sweep) -> None:
             no single strength to turn.
     """
     defense: type[Defense] = load(Kind.DEFENSE, sweep.use)
-    swept = sweep.swept
+    swept = {defense.former_names.get(name, name): each for name, each in sweep.swept.items()}
     for name, values in swept.items():
         if name not in defense.model_fields:
             raise UnknownNameError.of(f"setting of defense {sweep.use}", name, defense.model_fields)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from leakaudit.policy.model import Measure, Scope, Tail
+from leakaudit.policy.wording import named
 from leakaudit.record import Control, Finding, Record
 from leakaudit.record.advantage import advantages_of, arrays
 from leakaudit.record.estimates import RATES, advantage_figure, advantage_range, cells, figure
@@ -24,7 +25,7 @@ from leakaudit.statistics import (
 )
 
 Doubles = npt.NDArray[np.float64]
-_SELECTED = ("adversary", "victim", "attack", "levels", "asset", "metric", "region")
+_SELECTED = ("adversary", "victim", "attack", "asset", "metric", "region")
 
 
 class Evidence:
@@ -68,7 +69,9 @@ class Evidence:
     def selected(self, scope: Scope, setting: str) -> list[Finding]:
         """The findings a rule speaks of; those without the measure by nature are left out."""
         return [
-            finding for finding in self._by_setting.get(setting, ()) if in_scope(finding, scope)
+            finding
+            for finding in self._by_setting.get(setting, ())
+            if in_scope(finding, scope, self.record.split.cut_names)
         ]
 
     def direction(self, finding: Finding, on: Measure) -> Direction:
@@ -192,12 +195,21 @@ def _run(finding: Finding) -> tuple[object, ...]:
     return finding.defense, finding.adversary, finding.victim, finding.attack, finding.levels
 
 
-def in_scope(finding: Finding, scope: Scope) -> bool:
+def in_scope(finding: Finding, scope: Scope, cuts: Sequence[str]) -> bool:
     """Whether a rule speaks of a finding, under whichever setting.
 
     One without the measure by nature, such as the advantage of a metric without a ceiling, is none
     of its concern.
+
+    Args:
+        finding: of any setting.
+        scope: of the rule.
+        cuts: names of the split's cuts, by their numbers.
     """
+    if scope.cuts is not None and set(named(scope.cuts, cuts)) != {
+        cuts[level] for level in finding.levels
+    }:
+        return False
     wanted = {name: getattr(scope, name) for name in _SELECTED}
     if scope.question is not None and scope.question != question_of(finding):
         return False

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    NonNegativeInt,
     StringConstraints,
     field_validator,
     model_validator,
 )
 
+from leakaudit.plugins import Settings
 from leakaudit.record import Asset, Region
 from leakaudit.record.part import IdentityQuestion
+from leakaudit.split.spec import CutChoice
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 # Strict: a word in quotes, or `true`, is no figure that somebody decided.
@@ -25,10 +25,8 @@ Tail = Literal["mean", "p95", "worst"]
 Measure = Literal["advantage", "value"]
 
 
-class Table(BaseModel):
+class Table(Settings):
     """Base of every table in the file: frozen, and nothing undeclared gets in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Rule(Table):
@@ -49,10 +47,13 @@ class Scope(Rule):
     adversary: Text | None = Field(default=None, description="unset: every adversary")
     victim: Text | None = Field(default=None, description="unset: every victim")
     attack: Text | None = Field(default=None, description="label of an attack; unset: every attack")
-    levels: tuple[NonNegativeInt, ...] | None = Field(
+    former_names: ClassVar[Mapping[str, str]] = {"levels": "cuts"}
+
+    cuts: tuple[CutChoice, ...] | None = Field(
         default=None,
         min_length=1,
-        description="exactly these levels attacked together; unset: every combination",
+        description="exactly these cuts attacked together, by name or by number; unset: every "
+        "combination",
     )
     asset: Asset | None = Field(default=None, description="unset: whatever the metric speaks of")
     question: IdentityQuestion | None = Field(
@@ -66,10 +67,12 @@ class Scope(Rule):
         description="advantage: gain over what is known anyway, 0 to 1; value: the metric itself",
     )
 
-    @field_validator("levels")
+    @field_validator("cuts")
     @classmethod
-    def _ordered(cls, levels: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        return None if levels is None else tuple(sorted(set(levels)))
+    def _ordered(cls, cuts: tuple[CutChoice, ...] | None) -> tuple[CutChoice, ...] | None:
+        if cuts is None:
+            return None
+        return tuple(sorted(set(cuts), key=lambda each: (isinstance(each, str), each)))
 
     @model_validator(mode="after")
     def _one_scale(self) -> Self:
@@ -89,7 +92,9 @@ class Scope(Rule):
 
     def selects(self) -> dict[str, Any]:
         """What tells the rule from others of its kind: everything but name, bounds and source."""
-        return self.model_dump(mode="json", exclude={"name", "source", "max", "min", "margin"})
+        told = self.model_dump(mode="json", exclude={"name", "source", "max", "min", "margin"})
+        # Fingerprints of rules stay, and with them the alerts that somebody dismissed.
+        return told | {"levels": told.pop("cuts")}
 
 
 class Budget(Scope):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
@@ -27,7 +27,7 @@ class Known:
         attacks: labels.
         metrics: names.
         regions: whose Dice is measured.
-        depth: levels of the split.
+        cuts: names of the split's cuts, by their numbers.
         directions: which way metrics leak, as far as it is known.
         ends: of metrics, as far as they are known.
     """
@@ -38,7 +38,7 @@ class Known:
     attacks: Collection[str]
     metrics: Collection[str]
     regions: Collection[str]
-    depth: int
+    cuts: Sequence[str]
     directions: Mapping[str, Direction]
     ends: Mapping[str, Ends]
 
@@ -55,7 +55,7 @@ class Known:
             | {finding.metric for finding in record.findings}
             | set(record.not_available),
             regions=record.cohort.regions,
-            depth=len(record.split.channels),
+            cuts=record.split.cut_names,
             directions=evidence.directions,
             ends={metric.name: (metric.lowest, metric.highest) for metric in record.metrics},
         )
@@ -65,7 +65,7 @@ def check_names(file: PolicyFile, known: Known) -> None:
     """Refuse names that the audit does not know, and bounds on the wrong side.
 
     Raises:
-        UnknownNameError: no such adversary, victim, attack, level, metric, region or setting; the
+        UnknownNameError: no such adversary, victim, attack, cut, metric, region or setting; the
             nearest one is suggested.
         ConfigurationError: `max` for a metric that leaks downwards, `min` for one that leaks
             upwards, or a bound that no value can break.
@@ -88,7 +88,7 @@ def check_names(file: PolicyFile, known: Known) -> None:
             value = getattr(rule, field)
             if value is not None:
                 _check(field, value, names, where, placed)
-        _check_levels(rule, known.depth, where)
+        _check_cuts(rule, known.cuts, where, placed)
         if isinstance(rule, Budget) and rule.on == "value":
             _check_direction(rule, known, where)
 
@@ -98,14 +98,12 @@ def _check(what: str, name: str, known: Collection[str], where: str, placed: Pla
         raise UnknownNameError.of(f"{what} of {placed.name!r} at {where}", name, known)
 
 
-def _check_levels(rule: Scope, depth: int, where: str) -> None:
-    for level in rule.levels or ():
-        if level >= depth:
-            raise ConfigurationError(
-                f"{where}: levels of this split are 0 to {depth - 1}",
-                found=level,
-                remedy="level 0 is full resolution",
-            )
+def _check_cuts(rule: Scope, known: Sequence[str], where: str, placed: Placed) -> None:
+    for cut in rule.cuts or ():
+        if isinstance(cut, str):
+            _check("cut", cut, known, where, placed)
+        elif cut >= len(known):
+            raise UnknownNameError.of(f"cut of {placed.name!r} at {where}", f"number {cut}", known)
 
 
 def _check_direction(rule: Budget, known: Known, where: str) -> None:

@@ -115,7 +115,7 @@ def pairs_of(
     for finding in sound:
         kind = _kind(finding)
         wanted = [finding.levels]
-        if rule.levels is None and whole_now.get(kind) == finding.levels and kind in whole_then:
+        if rule.cuts is None and whole_now.get(kind) == finding.levels and kind in whole_then:
             wanted.append(whole_then[kind])
         partners = [exact[kind, then] for then in dict.fromkeys(wanted) if (kind, then) in exact]
         if not partners:
@@ -146,7 +146,8 @@ def unanswered(
     Nothing is owed for a level that is no longer sent; what was found in several levels together
     is owed for those of them that still are.
     """
-    then = [f for f in baseline.findings if f.defense == setting and in_scope(f, rule)]
+    cuts = evidence.record.split.cut_names
+    then = [f for f in baseline.findings if f.defense == setting and in_scope(f, rule, cuts)]
     now = {(_kind(finding), finding.levels) for finding in candidates}
     whole_then, whole_now = _whole(then), _whole(candidates)
     sent = _sent(evidence.record, setting)
@@ -154,7 +155,7 @@ def unanswered(
     for finding in then:
         kind = _kind(finding)
         owed = tuple(n for n in finding.levels if sent is None or n in sent)
-        together = rule.levels is None and kind in whole_now
+        together = rule.cuts is None and kind in whole_now
         if (
             owed
             and (kind, owed) not in now

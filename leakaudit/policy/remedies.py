@@ -34,7 +34,7 @@ def remedy(evidence: Evidence, placed: Placed, budget: Budget, judge: Judge) -> 
 
 def _loudest_level(evidence: Evidence, placed: Placed, budget: Budget) -> str:
     """Which level leaks most by itself, where single levels were attacked."""
-    scope = budget.model_copy(update={"levels": None})
+    scope = budget.model_copy(update={"cuts": None})
     single = [f for f in evidence.selected(scope, placed.setting) if len(f.levels) == 1]
     leaks = {id(f): _leak(evidence, budget, f) for f in single}
     known = [finding for finding in single if leaks[id(finding)] is not None]

@@ -7,7 +7,7 @@ from itertools import product
 
 from leakaudit.policy.evidence import Evidence, by_question
 from leakaudit.policy.model import Budget, Scope
-from leakaudit.policy.wording import counted, levels, subject
+from leakaudit.policy.wording import counted, named, subject
 from leakaudit.record import Failure, Finding, Verdict
 from leakaudit.statistics import corrected_level, patients_above
 from leakaudit.statistics.ends import LEVEL
@@ -186,13 +186,14 @@ def _asked(evidence: Evidence, scope: Scope, setting: str) -> list[Verdict]:
 
 
 def _crossing(evidence: Evidence, scope: Scope) -> str:
-    """Where a rule names levels: which combinations the audit attacked."""
-    if scope.levels is None:
+    """Where a rule names cuts: which combinations the audit attacked."""
+    if scope.cuts is None:
         return ""
+    cuts = evidence.record.split.cut_names
     known = sorted({finding.levels for finding in evidence.record.findings})
     return (
-        f" ({levels(scope.levels)} alone; leave `levels` out to judge whatever crosses; attacked "
-        f"were {'; '.join(', '.join(map(str, each)) for each in known)})"
+        f" ({', '.join(named(scope.cuts, cuts))} alone; leave `cuts` out to judge whatever "
+        f"crosses; attacked were {'; '.join(', '.join(cuts[n] for n in each) for each in known)})"
     )
 
 

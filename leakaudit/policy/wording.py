@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from leakaudit.policy.model import Scope, Tail
 from leakaudit.record import Finding
+from leakaudit.split.spec import CutChoice
 
 TAILS = {"mean": "mean", "p95": "95th percentile of patients", "worst": "worst patient"}
 
@@ -13,6 +14,16 @@ TAILS = {"mean": "mean", "p95": "95th percentile of patients", "worst": "worst p
 def levels(numbers: Sequence[int]) -> str:
     """`level 0` or `levels 0, 1, 2`."""
     return f"level{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def named(chosen: Iterable[CutChoice], cuts: Sequence[str]) -> tuple[str, ...]:
+    """Cuts by name, whether a rule writes their names or their numbers.
+
+    Args:
+        chosen: as written, and known to exist.
+        cuts: names of the split's cuts, by their numbers.
+    """
+    return tuple(each if isinstance(each, str) else cuts[each] for each in chosen)
 
 
 def subject(finding: Finding) -> str:

@@ -57,6 +57,13 @@ class SplitSummary(Part):
     epochs: int
     recorded_epochs: tuple[int, ...]
 
+    @property
+    def cut_names(self) -> tuple[str, ...]:
+        """By number: what may be named; of split-u-net also levels that do not cross."""
+        return tuple(cut.name for cut in self.cuts) or tuple(
+            f"level {number}" for number in range(len(self.channels))
+        )
+
 
 class GroupSummary(Part):
     """One group of patients."""

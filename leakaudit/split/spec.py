@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from leakaudit.errors import UnknownNameError
 from leakaudit.plugins import Use
 
 SPLIT_U_NET = "split-u-net"
@@ -13,6 +15,9 @@ SERVER = "server"
 MOST_CHANNELS = 4096
 """No U-Net has as many; a slip of the pen beyond it would ask for terabytes of weights."""
 MOST_LEVELS = 16
+
+CutChoice = Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(min_length=1)]
+"""A cut as people write it: by its name, or by its number: split-u-net's level."""
 
 
 class PartySpec(BaseModel):
@@ -151,6 +156,37 @@ class SplitSpec(BaseModel):
     def cut_name(self, level: int) -> str:
         """What a level is called."""
         return f"level {level}" if self.cuts is None else self.cuts[level].name
+
+    @property
+    def every_cut(self) -> tuple[str, ...]:
+        """Names by number; of split-u-net also levels that do not cross."""
+        return tuple(map(self.cut_name, range(len(self.widths))))
+
+    @property
+    def cut_names(self) -> tuple[str, ...]:
+        """What crosses is called, shallow first."""
+        return tuple(map(self.cut_name, self.crossing))
+
+    def numbers(self, chosen: Iterable[CutChoice] | None, whose: str) -> tuple[int, ...]:
+        """The numbers of cuts that somebody chose, rising; None chose all that cross.
+
+        Args:
+            chosen: by name or number.
+            whose: who names them, for the message.
+
+        Raises:
+            UnknownNameError: one does not exist, or does not cross; the nearest is suggested.
+        """
+        crossing = self.crossing
+        known = dict(zip(self.cut_names, crossing, strict=True))
+        found = set()
+        for each in crossing if chosen is None else chosen:
+            number = known.get(each) if isinstance(each, str) else each
+            if number not in crossing:
+                shown = f"level {each}" if isinstance(each, int) and self.is_reference else each
+                raise UnknownNameError.of(f"cut of {whose}", str(shown), known)
+            found.add(number)
+        return tuple(sorted(found))
 
     def shape(self, level: int, space: tuple[int, ...], party: str) -> tuple[int, ...]:
         """(channels, *grid) of what a party sends of images of that size, before any defense."""

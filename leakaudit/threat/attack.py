@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.exchange.interference import Interference
 from leakaudit.plugins import Plugin
+from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.properties import Property
 from leakaudit.threat.target import Asset, Target
@@ -96,6 +97,17 @@ class Attack(Plugin):
     def required(self) -> Knowledge:
         """What it needs to know under these settings."""
         return self.needs
+
+    def check(self, split: SplitSpec) -> None:
+        """Refuse settings that no view of this split can satisfy; called before any training.
+
+        Args:
+            split: undefended.
+
+        Raises:
+            UnknownNameError: a cut or party that it names does not exist.
+        """
+        del split
 
     @abstractmethod
     def guess(self, view: View, rng: Generator) -> Guesses:

@@ -34,7 +34,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "laplace-noise": {"noise_multiplier": 2.0, "clip_norm": 1.0},
     "gradient-clip-noise": {"noise_multiplier": 2.0, "clip_norm": 1.0},
     "dropout": {"rate": 0.5},
-    "skip-withholding": {"levels": (0,)},
+    "skip-withholding": {"cuts": (0,)},
     "distance-correlation": {"weight": 0.5},
     "adversarial-decoder": {"weight": 0.5, "width": 4},
     "quantization": {"bits": 4},

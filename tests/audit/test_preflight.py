@@ -53,9 +53,9 @@ def defended(*stack: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        (defended({"use": "skip-withholding", "levels": [1]}), ConfigurationError,
-         r"deepest level at the parties cannot be withheld.*level 1.*do: withhold out of \[0\]"),
-        (defended({"use": "skip-withholding", "levels": [0]}) | {"split.party_levels": 1},
+        (defended({"use": "skip-withholding", "cuts": [1]}), ConfigurationError,
+         r"deepest level at the parties cannot be withheld.*level 1.*do: withhold out of level 0"),
+        (defended({"use": "skip-withholding", "cuts": [0]}) | {"split.party_levels": 1},
          ConfigurationError, "cannot be withheld.*do: raise party_levels"),
         (defended({"use": "quantization", "bits": 2},
                   {"use": "gaussian-noise", "noise_multiplier": 1.0}), ConfigurationError,

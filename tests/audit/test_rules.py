@@ -84,7 +84,7 @@ def test_every_setting_stands_to_every_rule_as_before_the_gate(
 
 
 def test_targets_name_the_rules_and_say_what_they_bound(tmp_path: Path) -> None:
-    targets = rule_targets(read_policy(policy_file(tmp_path, POLICY)))
+    targets = rule_targets(read_policy(policy_file(tmp_path, POLICY)), CUTS)
     assert [t.rule for t in targets] == ["images", "the worst patient", "error", "useful"]
     assert [t.kind for t in targets] == ["leakage", "leakage", "leakage", "utility"]
     assert targets[0].says == "advantage in ssim by curious server, mean, at most 0.50"
@@ -100,7 +100,7 @@ def answered(folder: Path, record: Record, text: str) -> Answer:
     file = read_policy(policy_file(folder, text))
     settings = [NONE, WITHHELD]
     found = answer(
-        settings, rule_targets(file), standings_to_rules(file, record, settings), {},
+        settings, rule_targets(file, CUTS), standings_to_rules(file, record, settings), {},
         record.utility, undefended=NONE, region="WT", least_dice=None, policy=file,
     )  # fmt: skip
     assert found is not None
@@ -137,7 +137,7 @@ def test_a_broken_floor_is_named_in_its_own_unit(tmp_path: Path, record: Record)
 
 
 def came(leak: str, dice: str, folder: Path) -> Tried:
-    targets = [t for t in rule_targets(read_policy(policy_file(folder, POLICY)))
+    targets = [t for t in rule_targets(read_policy(policy_file(folder, POLICY)), CUTS)
                if t.rule in ("images", "useful")]  # fmt: skip
     standings = [
         Standing(setting="x", target=n, outcome=outcome, bound=None, reason="")  # type: ignore[arg-type]
@@ -162,6 +162,7 @@ def test_a_search_minds_the_floors_of_the_policy(
     assert came(leak, dice, tmp_path) == tried
 
 
+CUTS = ("level 0", "level 1", "level 2")
 RULE = 'setting = "none"\n[[budget]]\nsource = "me"\n'
 
 
@@ -181,7 +182,8 @@ def configured(folder: Path, more: str = "") -> AuditConfiguration:
         (RULE + 'max = 0.1\nvictim = "c"', "victim"),
         (RULE + 'max = 0.1\nattack = "decoder"', "decoder-inversion"),
         (RULE + 'max = 0.1\nmetric = "ssmi"', "ssim"),
-        (RULE + "max = 0.1\nlevels = [7]", "0 to 1"),
+        (RULE + "max = 0.1\nlevels = [7]", "known: level 0, level 1"),
+        (RULE + 'max = 0.1\ncuts = ["levl 1"]', "did you mean 'level 1'"),
         (RULE + 'min = 0.1\nmetric = "ssim"\non = "value"', "its budget is a `max`"),
         (RULE + 'max = 1.0\nmetric = "ssim"\non = "value"', "can be broken"),
         (RULE + 'max = 0.1\n[[utility]]\nmin = 0.5\nregion = "WTT"\nsource = "me"', "WT"),

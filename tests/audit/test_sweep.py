@@ -170,7 +170,7 @@ def test_sensible_sweeps_stand(sweep: dict[str, Any]) -> None:
          "epsilon"),
         ('use = "gaussian-noise"\nclip_norm = 1.0\ndelta = 0.5\nnoise_multiplier = {values=[1.0]}',
          "delta"),
-        ('use = "dropout"\nrate = { values = [0.5] }\nlevels = [7]', "levels whose features cross"),
+        ('use = "dropout"\nrate = { values = [0.5] }\nlevels = [7]', "known: level 0, level 1"),
         ('use = "dropout"\nrate = { values = [0.5] }\nparties = ["c"]', "unknown party"),
         ('use = "quantization"\nbits = { values = [8] }\n'
          'after = [{ use = "gaussian-noise", noise_multiplier = 1.0 }]', "after noise"),

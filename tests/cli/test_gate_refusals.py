@@ -118,7 +118,8 @@ POLICIES = {
     "one bracket": ('[budget]\nmax = 0.5\nsource = "x"\n', "[[budget]] with two brackets"),
     "unknown metric": (budget(metric="ssmi"), "did you mean 'ssim'"),
     "unknown setting": (budget(setting="nonne"), "did you mean 'none'"),
-    "no such level": (budget(levels=(9,)), "levels of this split are 0 to 2"),
+    "no such level": (budget(levels=(9,)), "known: level 0, level 1, level 2"),
+    "a cut misspelt": (budget(cuts=("levl 1",)), "did you mean 'level 1'"),
     "no baseline": (REGRESSION.format(0.1), "needs a baseline"),
 }
 

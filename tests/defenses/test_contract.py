@@ -31,23 +31,23 @@ EXAMPLES: dict[str, list[Settings]] = {
     "dropout": [
         {"rate": 0.5},
         {"rate": 0.3, "unit": "channel", "direction": "both"},
-        {"rate": 0.3, "levels": (1,), "parties": ("north",)},
+        {"rate": 0.3, "cuts": (1,), "parties": ("north",)},
     ],
-    "skip-withholding": [{"levels": (0,)}],
-    "distance-correlation": [{"weight": 0.5}, {"weight": 2.0, "levels": (0,)}],
+    "skip-withholding": [{"cuts": (0,)}],
+    "distance-correlation": [{"weight": 0.5}, {"weight": 2.0, "cuts": (0,)}],
     "laplace-noise": [
         {"noise_multiplier": 0.5},
         {"noise_multiplier": 2.0, "clip_norm": 1.0, "direction": "both"},
         {"target_epsilon": 50.0, "clip_norm": 1.0, "delta": 1e-5},
     ],
     "gradient-clip-noise": [{"noise_multiplier": 2.0, "clip_norm": 1.0}],
-    "quantization": [{"bits": 1}, {"bits": 8, "direction": "both", "levels": (0,)}],
-    "bottleneck": [{"keep": 0.5}, {"keep": 0.01, "levels": (1,), "parties": ("south",)}],
-    "patch-shuffle": [{"grid": 2}, {"grid": 4, "levels": (1,)}],
-    "keyed-rotation": [{}, {"levels": (0,)}],
-    "channel-pruning": [{"keep": 0.5}, {"keep": 0.3, "choose": "energy", "levels": (1,)}],
-    "learned-noise": [{"weight": 0.1}, {"weight": 1.0, "start": 1.0, "levels": (0,)}],
-    "adversarial-decoder": [{"weight": 1.0}, {"weight": 0.5, "width": 4, "levels": (1,)}],
+    "quantization": [{"bits": 1}, {"bits": 8, "direction": "both", "cuts": (0,)}],
+    "bottleneck": [{"keep": 0.5}, {"keep": 0.01, "cuts": (1,), "parties": ("south",)}],
+    "patch-shuffle": [{"grid": 2}, {"grid": 4, "cuts": (1,)}],
+    "keyed-rotation": [{}, {"cuts": (0,)}],
+    "channel-pruning": [{"keep": 0.5}, {"keep": 0.3, "choose": "energy", "cuts": (1,)}],
+    "learned-noise": [{"weight": 0.1}, {"weight": 1.0, "start": 1.0, "cuts": (0,)}],
+    "adversarial-decoder": [{"weight": 1.0}, {"weight": 0.5, "width": 4, "cuts": (1,)}],
     "dp-sgd": [
         {"clip_norm": 1.0, "noise_multiplier": 1.0},
         {"clip_norm": 1.0, "target_epsilon": 20.0, "neighbouring": "zero-out"},
@@ -70,7 +70,7 @@ REFUSED: dict[str, list[Settings]] = {
         {"noise_multiplier": 1.0, "direction": "sideways"},
     ],
     "dropout": [{}, {"rate": 0.0}, {"rate": 1.0}, {"rate": 0.5, "unit": "pixel"}],
-    "skip-withholding": [{}, {"levels": ()}],
+    "skip-withholding": [{}, {"cuts": ()}],
     "distance-correlation": [{}, {"weight": 0.0}, {"weight": float("inf")}],
     "laplace-noise": [
         {},
@@ -178,8 +178,8 @@ def test_settings_out_of_range_are_refused(name: str, settings: Settings) -> Non
 def test_a_level_that_does_not_cross_is_refused(
     name: str, split: SplitSpec, exposure: Exposure
 ) -> None:
-    defense = plugins.build(Kind.DEFENSE, name, EXAMPLES[name][0] | {"levels": (0, 2)})
-    with pytest.raises(ConfigurationError, match=r"cross.*level 2.*\[0, 1\]"):
+    defense = plugins.build(Kind.DEFENSE, name, EXAMPLES[name][0] | {"cuts": (0, 2)})
+    with pytest.raises(ConfigurationError, match=r"unknown cut.*level 2.*known: level 0, level 1"):
         resolve([defense], split, exposure)
 
 
@@ -229,7 +229,7 @@ def test_what_is_not_chosen_is_left_alone(
     name: str, split: SplitSpec, exposure: Exposure, generator: Callable[[int], Generator]
 ) -> None:
     """Another party sends what it would without the defense, and so does another level."""
-    chosen = EXAMPLES[name][0] | {"parties": ("south",), "levels": (1,)}
+    chosen = EXAMPLES[name][0] | {"parties": ("south",), "cuts": (1,)}
     bare = _network("none", {}, split, exposure)
     network = _network(name, chosen, split, exposure)
     for party in split.party_names:

@@ -244,7 +244,7 @@ def test_what_it_cannot_stand_beside(
 
 def test_levels_and_large_deltas_are_refused(flat_split: SplitSpec, exposure: Exposure) -> None:
     with pytest.raises(ConfigurationError, match="acts on weights"):
-        resolve([QUIET.model_copy(update={"levels": (0,)})], flat_split, exposure)
+        resolve([QUIET.model_copy(update={"cuts": (0,)})], flat_split, exposure)
     with pytest.raises(ConfigurationError, match="number of patients"):
         resolve([QUIET.model_copy(update={"delta": 0.1})], flat_split, exposure)
 

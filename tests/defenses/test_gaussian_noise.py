@@ -214,7 +214,7 @@ def test_a_bare_level_makes_no_claim_and_refuses_a_target(
     some = GaussianNoise(noise_multiplier=9.0, clip_norm=1.0, levels=(0, 1))
     assert claims([some], flat_split, exposure) == (None,)
     target = GaussianNoise(target_epsilon=9.0, clip_norm=1.0, levels=(0, 1))
-    with pytest.raises(ConfigurationError, match=r"every level.*no noise on \[2\]"):
+    with pytest.raises(ConfigurationError, match=r"every cut.*no noise on level 2"):
         resolve([target], flat_split, exposure)
 
 

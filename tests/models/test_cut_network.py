@@ -291,5 +291,5 @@ def test_what_crosses_is_measured_and_never_written() -> None:
 
 
 def test_withholding_levels_needs_the_reference() -> None:
-    with pytest.raises(ConfigurationError, match="does without some levels"):
+    with pytest.raises(ConfigurationError, match="does without some cuts"):
         Network(split_of(cut("SegResNet", 2)), 2, (16, 16), [SkipWithholding(levels=(0,))], seed=0)

@@ -116,7 +116,10 @@ def test_the_strongest_of_what_a_rule_leaves_open_decides(tmp_path: Path) -> Non
     result = only(tmp_path, one_leaks, budget(NONE, max=0.75))
     assert result.status is Status.FAIL
     assert "level 1" in result.subject
-    assert only(tmp_path, one_leaks, budget(NONE, max=0.75, levels=(0,))).status is Status.PASS
+    for chosen in ({"levels": (0,)}, {"cuts": (0,)}, {"cuts": ("level 0",)}):
+        assert only(tmp_path, one_leaks, budget(NONE, max=0.75, **chosen)).status is Status.PASS
+        other = {key: ("level 1",) if "level 0" in cuts else (1,) for key, cuts in chosen.items()}
+        assert only(tmp_path, one_leaks, budget(NONE, max=0.75, **other)).status is Status.FAIL
 
 
 def test_bounds_are_corrected_for_the_choice(tmp_path: Path, record: Record) -> None:

@@ -57,7 +57,7 @@ def refused(folder: Path, record: Record, text: str) -> str:
         (budget(victim="Flair"), "did you mean 'FLAIR'"),
         (budget(attack="decoder-inversoin"), "did you mean 'decoder-inversion'"),
         (budget(metric="sim"), "did you mean 'ssim'"),
-        (budget(levels=(7,)), "levels of this split are 0 to 2"),
+        (budget(levels=(7,)), "known: level 0, level 1, level 2"),
         (budget("skip-witholding 0"), "did you mean 'skip-withholding 0'"),
         (budget(region="brain"), "'whole', 'foreground' or 'lesion'"),
         (budget(asset="pictures"), "asset"),

@@ -64,7 +64,7 @@ def test_the_story_in_real_audits(typed: Typed, tmp_path: Path) -> None:
 
     code, out, _ = ci()
     assert (code, "Policy kept: 1 rule, 1 kept." in out) == (0, True), out
-    code, out, computed = ci("--set", "defenses.1.stack.0.levels=[1]")
+    code, out, computed = ci("--set", 'defenses.1.stack.0.cuts=["level 1"]')
     assert code == 1, out
     for part in (*TOLD, "curious-server"):
         assert part in out, part
