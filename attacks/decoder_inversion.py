@@ -27,11 +27,12 @@ class DecoderInversion(DecoderAttack):
     """Train a decoder from exchanged features back to images, on the adversary's own patients.
 
     Knows: messages of the victim; query access, through the defense; auxiliary patients.
-    Differs: one decoder reads all levels (the papers invert one layer); beside it a linear decoder
-    in closed form, so that no rescaling or rotation of the features can stall the attack, which
-    weighs channels as they are, unsaturated and ranked by what each tells of unseen patients; it
-    asks about altered copies of the auxiliary images; where a defense is random, it learns from
-    several draws and puts the releases of all epochs together.
+    Differs: one decoder reads all levels (the papers invert one layer); beside it linear maps in
+    closed form, of each position's neighbourhood and of whole messages, so that no rescaling or
+    rotation of the features and no transform over space can stall the attack, which weighs channels
+    as they are, unsaturated and ranked by what each tells of unseen patients; it asks about altered
+    copies of the auxiliary images; where a defense is random, it learns from several draws and puts
+    the releases of all epochs together.
     Source: He, Zhang, Lee, "Model inversion attacks against collaborative inference", ACSAC 2019,
     section 5; Li et al., "ResSFL", CVPR 2022.
     """

@@ -9,6 +9,7 @@ new one starts from it:
 - :mod:`.conditioning`: undoes fixed patterns and rescaled or squashed channels
   (:mod:`.squashing`), so that a decoder need not learn to.
 - :mod:`.linear`: the best linear decoder, in closed form; no optimiser can miss it.
+- :mod:`.whole`: a linear map of whole messages, for what was moved about in space.
 - :mod:`.decoder`, :mod:`.training`, :mod:`.decoding`: a network for what the linear decoder leaves
   over, trusted as far as held-out patients advise; :func:`.decoding.decode` does all of it, and
   :class:`.decoder_attack.DecoderAttack` brings the settings.

@@ -16,6 +16,7 @@ from .decoder import Decoder
 from .effort import endings
 from .linear import LinearFit, fit_linear
 from .training import DecodingTask, Trainer, TrainingBudget, TrainingSet, optimiser_of
+from .whole import blended, fit_whole
 
 _FOLDS = 4
 _WARMING = 0.1  # of the steps: the first ones, at a rising rate
@@ -125,7 +126,10 @@ def _taught(
 def _linear_fits(
     data: TrainingSet, tasks: Sequence[Sequence[int]], folds: Sequence[Tensor], rng: Generator
 ) -> dict[int, LinearFit]:
-    """A linear decoder of every level that some task reads; fitted once."""
+    """What linear maps say of every level that some task reads; fitted once.
+
+    One looks around each position, one at whole messages at once.
+    """
     typical = data.images[data.unaltered].mean(0, keepdim=True)
     fits = {}
     for level in sorted({level for levels in tasks for level in levels}):
@@ -133,7 +137,11 @@ def _linear_fits(
         base = typical if level in data.messages.centred else torch.zeros_like(typical)
         ways = data.messages.ways.get(level, 1)
         factor = strides(data.images.shape[2:], features.shape[2:])
-        fits[level] = fit_linear(features, data.images, base, factor, folds, rng, ways)
+        near = fit_linear(features, data.images, base, factor, folds, rng, ways)
+        fits[level] = near
+        if len(folds) > 1:
+            far = fit_whole(features, data.images, folds, ways)
+            fits[level] = blended([near, far], data.images, data.unaltered)
     return fits
 
 

@@ -57,7 +57,7 @@ def strongest_epochs(
 
     def told(source: Source) -> dict[int, float]:
         sent = source.queried(images, levels, own)
-        return {level: _told(sent[level], images, folds, own) for level in levels}
+        return {level: share_told(sent[level], images, folds, own) for level in levels}
 
     expected = told(usual)
     each = {epoch: told(source) for epoch, source in earlier.items()}
@@ -89,7 +89,7 @@ class _PerLevel:
         return {level: self._chosen[level].received([level])[level] for level in levels}
 
 
-def _told(features: Tensor, images: Tensor, folds: Sequence[Tensor], rng: Generator) -> float:
+def share_told(features: Tensor, images: Tensor, folds: Sequence[Tensor], rng: Generator) -> float:
     """Share of the images' variance, at the level's resolution, that a ridge regression tells.
 
     Of patients it has not seen, position by position, about the typical message and image.

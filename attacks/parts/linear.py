@@ -7,14 +7,13 @@ the channels cannot mislead it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
 from .blocks import Strides
-from .linear_decoder import LinearDecoder
 from .normal_equations import Sums, summed
 from .ridge import Ridge, columns_of_ways, shares_of, weighed
 
@@ -24,13 +23,13 @@ class LinearFit:
     """A linear decoder with what it says of samples it has not seen.
 
     Attributes:
-        decoder: fitted on all samples.
+        decoder: features to images, not clamped; fitted on all samples.
         unseen: (n, outputs, *space), each sample decoded by a fit that left its patient out.
         error: mean squared error of ``unseen`` clamped to [0, 1].
         way: from which way of conditioning alone most can be read.
     """
 
-    decoder: LinearDecoder
+    decoder: Callable[[Tensor], Tensor]
     unseen: Tensor
     error: float
     way: int = 0
