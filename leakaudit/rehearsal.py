@@ -125,7 +125,9 @@ class Rehearsal:
         return view_of(
             self._given, self._holdings, adversary, self.split, self.defenses,
             targets_through([self.split.crossing], asset, adversary, self.split), lineup,
-            RecordedExchange(self._recording, tuple(lineup.attacked.tolist())), self._recording,
+            RecordedExchange(
+                self._recording, tuple(lineup.attacked.tolist()), self.split.dimensions
+            ), self._recording,
         )  # fmt: skip
 
     def advantage(self, view: View, guesses: Guesses) -> dict[Target, float]:

@@ -51,6 +51,8 @@ def examples(view: View, victim: str, copies: int, rng: Generator) -> Examples:
     """
     images, patients = view.auxiliary_images(victim), view.auxiliary_patients
     copies = min(copies, max(0, _ENOUGH // len(images) - 1))
+    if copies and not view.can_ask(victim, 1 - images[:1]):
+        copies = 0  # a job that trained elsewhere answers what it was asked, and no more
     if copies:
         sent = view.query(victim, images[:1], view.last_epoch, rng)
         per_image = sum(features.nbytes for features in sent.values())

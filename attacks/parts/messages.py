@@ -105,14 +105,16 @@ def gather(
     _require_finite((*raw, *further), victim)
     received = read.received(levels)
     folds = by_patient(view.auxiliary_patients, _FOLDS, rng)
-    blank = read.queried(torch.zeros_like(own[:_BLANKS]), levels, rng) if beside else {}
+    nothing = torch.zeros_like(own[:_BLANKS])
+    ask = beside and view.can_ask(victim, nothing[:1])
+    blank = read.queried(nothing, levels, rng) if ask else {}
     centred, ways = set(), {}
     for level in levels:
         # On the images as they are: the typical one of altered copies would be a blurred one.
         way = condition(
             raw[0][level][: len(own)], own,
             strides(own.shape[2:], raw[0][level].shape[2:]), folds, rng,
-            blank=blank[level].mean(0, keepdim=True) if beside else None,
+            blank=blank[level].mean(0, keepdim=True) if ask else None,
             centring=centring, beside=beside,
         )  # fmt: skip
         ways[level] = way.ways

@@ -10,7 +10,7 @@ from leakaudit.metrics.ssim import WINDOW
 from leakaudit.models.measuring import measured
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.plan import references
-from leakaudit.split.spec import SplitSpec, level_size
+from leakaudit.split.spec import OWN, SplitSpec, level_size
 from leakaudit.trace.description import TraceDescription
 from leakaudit.training.data import channels_of
 
@@ -70,6 +70,8 @@ def check_same_model(description: TraceDescription, configuration: AuditConfigur
         TraceError: the trace was recorded with another model than the configuration names.
     """
     theirs, ours = description.split.model, configuration.split.model
+    if description.network == "own" and theirs.use == OWN:
+        return
     builds = description.network != "own" or not description.split.is_reference
     if builds and theirs != ours:
         raise TraceError(

@@ -151,11 +151,13 @@ def attack_trace(
             remedy="name that cohort in the configuration",
         )
     check_same_model(description, configuration)
+    if not reader.can_be_rebuilt:
+        loaded = loaded.crossed_in(reader.steady)
     lpips, not_available = _lpips(configuration.judgement)
     uses = tuple(Use.model_validate({"use": d.name, **d.settings}) for d in description.defenses)
     stack = DefenseStack(label="as recorded" if uses else UNDEFENDED, stack=uses)
     configuration = configuration.model_copy(
-        update={"split": description.split, "seeds": (description.seed,), "defenses": (stack,),
+        update={"split": reader.split, "seeds": (description.seed,), "defenses": (stack,),
                 "sweep": ()}
     )  # fmt: skip
     check_targets(configuration.targets)

@@ -10,9 +10,13 @@ from torch import Generator, Tensor
 from leakaudit.cells.link import Ask, Crossed, Link
 from leakaudit.cells.presence import Presence, presence
 from leakaudit.cohorts.cohort import Group
+from leakaudit.errors import NotMountableError
 from leakaudit.exchange.message import Cut, Direction, Route
 from leakaudit.plan.materials import Materials
 from leakaudit.split.spec import SERVER
+from leakaudit.threat.sources import Rebuilt
+from leakaudit.trace.foreign import in_space
+from leakaudit.trace.query_log import QueryLog
 from leakaudit.trace.reader import TraceReader
 from leakaudit.training.data import Holdings
 
@@ -32,12 +36,12 @@ def ask_about_images(
         given: cohort and groups.
         holdings: the cohort, dealt out to the parties.
     """
-    parties = reader.description.split.party_names
-    if not reader.can_be_rebuilt:
+    parties = reader.split.party_names
+    if not reader.can_be_rebuilt and not reader.asked:
         return tuple(
             Presence(
                 party=party, epochs=reader.epochs,
-                reason="a trace of somebody's own model: nobody can be asked what it would send",
+                reason="a trace of a job's own network, which was asked nothing while recorded",
             )
             for party in parties
         )  # fmt: skip
@@ -46,16 +50,18 @@ def ask_about_images(
     found = []
     for party in parties:
         held = reader.held_by(party)
-        own = torch.tensor([row for row in reader.samples if row in held], dtype=torch.int64)
+        own = torch.tensor([row for row in reader.steady if row in held], dtype=torch.int64)
         slots = slots_of(own, holdings.patients)
         spread = torch.linspace(0, len(slots) - 1, min(len(slots), _MOST_PATIENTS))
         slots = slots[spread.round().long()]
         if len(reader.epochs) > 1:
             slots = slots[:, -1:]  # each epoch releases the sample anew
         owners = [names[number] for number in holdings.patients[slots[:, 0]].tolist()]
-        found.append(
-            presence(_link(reader, party, holdings.images[party]), slots, auxiliary, owners, _SEED)
-        )
+        link = _link(reader, party, holdings.images)
+        try:
+            found.append(presence(link, slots, auxiliary, owners, _SEED))
+        except NotMountableError as problem:
+            found.append(Presence(party=party, epochs=reader.epochs, reason=str(problem)))
     return tuple(found)
 
 
@@ -75,12 +81,21 @@ def slots_of(rows: Tensor, patients: Tensor) -> Tensor:
     return torch.stack([mine[(places * len(mine)).long()] for mine in people])
 
 
-def _link(reader: TraceReader, party: str, images: Tensor) -> Link:
-    rebuilt = reader.rebuilt()
+def _link(reader: TraceReader, party: str, images: Mapping[str, Tensor]) -> Link:
+    rebuilt: Rebuilt
+    if reader.can_be_rebuilt:
+        rebuilt = reader.rebuilt()
+        levels = rebuilt.network(reader.epochs[-1]).split.crossing
+    else:
+        rebuilt, levels = QueryLog(reader, images), reader.split.crossing
+    dimensions = len(reader.description.space)
 
     def crossed(epoch: int, level: int, samples: Tensor) -> list[Crossed]:
         route = Route(party, SERVER, Direction.ACTIVATION, Cut.ENCODER, level)
-        return [Crossed(*each) for each in reader.whole_messages(route, epoch, samples.tolist())]
+        return [
+            Crossed(owners, sent.reshape(len(sent), *in_space(tuple(sent.shape[1:]), dimensions)))
+            for owners, sent in reader.whole_messages(route, epoch, samples.tolist())
+        ]
 
     def asking(epoch: int) -> Ask:
         endpoint = rebuilt.party(party, epoch)
@@ -92,5 +107,4 @@ def _link(reader: TraceReader, party: str, images: Tensor) -> Link:
 
         return ask
 
-    levels = rebuilt.network(reader.epochs[-1]).split.crossing
-    return Link(party, reader.epochs, levels, crossed, asking, reader.message_size, images)
+    return Link(party, reader.epochs, levels, crossed, asking, reader.message_size, images[party])

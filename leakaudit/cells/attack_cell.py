@@ -65,7 +65,9 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
             )
         kept = kept_beside(trace)
         reader = TraceReader(trace, trusted=True)
-        holdings = hold(given.cohort, reader.description.split)
+        if not reader.can_be_rebuilt:
+            given = given.crossed_in(reader.steady)
+        holdings = hold(given.cohort, reader.split)
         shuffled = cell.shuffled and attack.mixed_up == "messages"
         lineup = line_up(
             given, attack.asset, cell.victims, shuffled=shuffled, question=cell.adversary.question
@@ -90,7 +92,7 @@ def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> A
                 attacked = view.shuffled(mixing)
             guesses = attack(attacked, cell.seed)
         report("judging", 0.9)
-        judge = CellJudge(cell, given, view, reader.description.split, lineup, attack)
+        judge = CellJudge(cell, given, view, reader.split, lineup, attack)
         scores = tuple(
             score for target, guess in guesses.items() for score in judge.scores(target, guess)
         )

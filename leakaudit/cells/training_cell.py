@@ -157,7 +157,7 @@ def result_of_trace(reader: TraceReader, given: Materials) -> TrainingResult:
         given: the cohort that it was recorded on.
     """
     network = reader.rebuilt().network(reader.epochs[-1]) if reader.can_be_rebuilt else None
-    split = reader.description.split if network is None else network.split
+    split = reader.split if network is None else network.split
     return TrainingResult(
         utility={},
         losses=(),

@@ -22,6 +22,7 @@ from leakaudit.threat.positions import seen_from
 from leakaudit.threat.sources import Auxiliary, Candidates, Exchange, Rebuilt
 from leakaudit.threat.target import Asset, Target
 from leakaudit.threat.view import View
+from leakaudit.trace.query_log import QueryLog
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.rebuilt import build_defenses
 from leakaudit.training.data import Holdings
@@ -104,7 +105,7 @@ def build_view(
             found=f"{len(set(rows.tolist()) - set(reader.samples))} of {len(rows)} missing",
             remedy="use the cohort and groups the trace was recorded with",
         )
-    rebuilt, split = _networks(reader)
+    rebuilt, split = _networks(reader, holdings)
     return view_of(
         given, holdings, adversary, split, build_defenses(reader.description),
         targets_of(attack, adversary, split), lineup, reader.exchange(rows.tolist()), rebuilt, kept,
@@ -206,10 +207,11 @@ def _auxiliary(
     )
 
 
-def _networks(reader: TraceReader) -> tuple[Rebuilt, SplitSpec]:
-    """What can be run again of a recorded training, and its split after defenses."""
+def _networks(reader: TraceReader, holdings: Holdings) -> tuple[Rebuilt, SplitSpec]:
+    """What can be run or asked again of a recorded training, and its split after defenses."""
     if not reader.can_be_rebuilt:
-        return _NotRebuilt(), reader.description.split
+        asked = reader.asked
+        return QueryLog(reader, holdings.images) if asked else _NotRebuilt(), reader.split
     rebuilt = reader.rebuilt()
     return rebuilt, rebuilt.network(reader.epochs[-1]).split
 
@@ -263,9 +265,9 @@ class _NotRebuilt:
 
 def _own_model(wanted: str) -> NotMountableError:
     return NotMountableError(
-        f"the attack has to run {wanted}, and a trace holds messages alone",
-        found="a trace of somebody's own model",
-        remedy="train the split with `leakaudit run`, or mount attacks that need no queries",
+        f"the attack has to run {wanted}, and this trace holds messages alone",
+        found="a trace of a job's own network, which was asked nothing while it was recorded",
+        remedy="record the job again and send the recorder's questions; docs/trace.md says how",
     )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor, nn
 
+from leakaudit.errors import NotMountableError
 from leakaudit.models.loss import segmentation_loss
 from leakaudit.plugins import Kind, Plugin, build
-from leakaudit.split.spec import SplitSpec
+from leakaudit.split.spec import OWN, SplitSpec
 
 ReceivedShapes = Mapping[int, Sequence[tuple[int, ...]]]
 """Cut to the shapes (channels, *grid) that the server gets, in the order of the split's parties."""
@@ -124,9 +125,16 @@ def model_of(split: SplitSpec) -> Model:
     """The model that a split names, with its settings.
 
     Raises:
+        NotMountableError: it is a job's own, and nobody here knows how it is built.
         UnknownNameError: no model of that name, or no setting of it, exists.
         ConfigurationError: a setting is out of its range.
     """
+    if split.model.use == OWN:
+        raise NotMountableError(
+            "how the network is built must be known",
+            found="a job's own network, of which messages alone were recorded",
+            remedy="mount attacks that need no architecture",
+        )
     model: Model = build(Kind.MODEL, split.model.use, split.model.settings)
     return model
 

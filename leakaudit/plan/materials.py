@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -28,24 +29,40 @@ class Materials:
         cohort: images, labels, owners.
         groups: who trains, who is auxiliary, who validates.
         masks: (n, regions, *space) uint8.
+        absent: training samples that did not cross in some recorded epoch of a job: not attacked.
     """
 
     cohort: Cohort
     groups: Groups
     masks: npt.NDArray[np.uint8]
+    absent: frozenset[int] = frozenset()
 
     def rows(self, group: Group) -> Tensor:
         """Samples of a group, as indices into the cohort."""
         return torch.from_numpy(self.groups.indices[group])
 
     def victims(self, at_most: int | None) -> tuple[str, ...]:
-        """The attacked patients: all training patients, or the first so many."""
-        return self.groups.patients[Group.TRAINING][:at_most]
+        """The attacked patients: all training patients, or the first so many, who crossed."""
+        names = self.groups.patients[Group.TRAINING]
+        if self.absent:
+            crossed = set(self.cohort.patients[self._present()].tolist())
+            names = tuple(name for name in names if name in crossed)
+        return names[:at_most]
 
     def victim_rows(self, at_most: int | None) -> Tensor:
         """Their samples, as indices into the cohort."""
         chosen = np.isin(self.cohort.patients, self.victims(at_most))
-        return torch.from_numpy(np.flatnonzero(chosen))
+        rows = np.flatnonzero(chosen)
+        return torch.from_numpy(rows if not self.absent else rows[~np.isin(rows, [*self.absent])])
+
+    def crossed_in(self, samples: Iterable[int]) -> Materials:
+        """The same, where of the training samples only these crossed in every recorded epoch."""
+        rows = self.groups.indices[Group.TRAINING].tolist()
+        return replace(self, absent=frozenset(rows) - frozenset(samples))
+
+    def _present(self) -> npt.NDArray[np.int64]:
+        rows = self.groups.indices[Group.TRAINING]
+        return rows[~np.isin(rows, [*self.absent])]
 
 
 def load_cohort(source: str, settings: dict[str, object]) -> Cohort:

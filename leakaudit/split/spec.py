@@ -11,6 +11,8 @@ from leakaudit.errors import UnknownNameError
 from leakaudit.plugins import Use
 
 SPLIT_U_NET = "split-u-net"
+OWN = "own"
+"""A network of a job that trains elsewhere: nobody here knows how it is built."""
 SERVER = "server"
 MOST_CHANNELS = 4096
 """No U-Net has as many; a slip of the pen beyond it would ask for terabytes of weights."""

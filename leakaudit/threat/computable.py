@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
+from leakaudit.threat.sources import Logged
 
 
 def require_finite(tensors: Sequence[Tensor], where: str) -> None:
@@ -21,11 +22,17 @@ def require_finite(tensors: Sequence[Tensor], where: str) -> None:
         )
 
 
-def require_each_alone(endpoint: nn.Module) -> None:
-    """Refuses an encoder that normalises over the batch."""
+def require_each_alone(endpoint: object) -> None:
+    """Refuses an encoder that normalises over the batch, and one that only answered queries."""
+    if isinstance(endpoint, Logged):
+        raise NotMountableError(
+            "the attack has to run a party's encoder",
+            found="a job's own network, of which answers to queries were recorded",
+            remedy="mount attacks that ask, and need no weights",
+        )
     over_batch = [
         type(module).__name__
-        for module in endpoint.modules()
+        for module in (endpoint.modules() if isinstance(endpoint, nn.Module) else ())
         if isinstance(module, nn.modules.batchnorm._BatchNorm)
     ]
     if over_batch:

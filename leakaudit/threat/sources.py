@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor, nn
 
@@ -77,11 +77,19 @@ class Exchange(Protocol):
         """Recorded encoder updates of one party."""
 
 
+@runtime_checkable
+class Logged(Protocol):
+    """A party's answers to queries as they were recorded: it can be asked nothing else."""
+
+    def holds(self, images: Tensor) -> bool:
+        """Whether it was asked about every one of these images."""
+
+
 class Rebuilt(Protocol):
     """The networks as they were at a recorded epoch. A trace's snapshots provide this."""
 
     def party(self, name: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
-        """A party's encoder behind its guards: an ``nn.Module``, differentiable."""
+        """A party's encoder behind its guards: an ``nn.Module``, differentiable; or a `Logged`."""
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:
         """The server's network and the head."""

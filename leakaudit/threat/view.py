@@ -22,6 +22,7 @@ from leakaudit.threat.sources import (
     Candidates,
     Exchange,
     Features,
+    Logged,
     Rebuilt,
     WeightUpdate,
 )
@@ -151,6 +152,11 @@ class View:
             level: torch.cat([batch[level] for batch in batches]) for level in self.split.crossing
         }
 
+    def can_ask(self, party: str, images: Tensor) -> bool:
+        """Whether queries about these images are answered: a job answered only some."""
+        known: list[object] = [self._rebuilt.party(party, epoch) for epoch in self.epochs]
+        return all(each.holds(images) for each in known if isinstance(each, Logged))
+
     def encoder(self, party: str, epoch: int) -> Callable[[Tensor, Generator], Features]:
         """A party's encoder behind its guards, differentiable; a party knows its own.
 
@@ -161,8 +167,7 @@ class View:
         if party not in self.members or self.adversary.position is Position.WIRE:
             self._require(Knowledge.ENCODER_WEIGHTS)
         endpoint = self._rebuilt.party(party, epoch)
-        if isinstance(endpoint, nn.Module):
-            require_each_alone(endpoint)
+        require_each_alone(endpoint)
         return endpoint
 
     def server(self, epoch: int) -> tuple[nn.Module, nn.Module]:

@@ -106,6 +106,19 @@ class TraceDescription(_Part):
         default=(), description="filled as seen; a tensor's name gives the position in this list"
     )
     complete: bool = Field(default=False, description="false: the run was cut off or still runs")
+    run: str = Field(
+        default="", max_length=200, description="names the run that parts recorded apart are of"
+    )
+    recorded_at: tuple[str, ...] | None = Field(
+        default=None, description="parties whose messages were to be recorded; null: all"
+    )
+    stopped: str = Field(
+        default="", max_length=2000, description="why recording ended before the run; empty: not so"
+    )
+    counts: dict[str, NonNegativeInt] = Field(
+        default_factory=dict,
+        description="what a recorder passed over or noticed, such as `evaluation passes`",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -125,8 +138,9 @@ class TraceDescription(_Part):
 class LogEntry(_Part):
     """One line of `shards.jsonl`: a file that is whole, or an epoch that is."""
 
-    kind: Literal["messages", "updates", "snapshot", "epoch"] = Field(
-        description="`epoch`: everything of that epoch is recorded"
+    kind: Literal["messages", "queries", "updates", "snapshot", "epoch"] = Field(
+        description="`queries`: what a job answered when it was asked; `epoch`: everything of that "
+        "epoch is recorded"
     )
     epoch: _Count = Field(description="epoch of training, from 0")
     file: str | None = Field(

@@ -13,6 +13,9 @@ from leakaudit.errors import TraceError
 from leakaudit.trace.description import LogEntry
 from leakaudit.trace.files import CheckedFiles, damaged
 
+BLANK = -1
+"""In place of a sample's number: an image of zeros, which a job was asked about."""
+
 _MESSAGE = re.compile(r"(\d{1,12}/(\d{1,12})/(\d{1,6}))/(tensor|samples)")
 _UPDATE = re.compile(r"(\d{1,12}/(\d{1,6}))/(samples|weights/.+|cut/\d{1,3})")
 

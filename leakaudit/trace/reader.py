@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -13,9 +10,9 @@ from torch import Tensor
 
 from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Cut, Direction, Message, Route
+from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.sources import WeightUpdate
 from leakaudit.trace.description import (
-    LogEntry,
     TraceDescription,
     content_sha256,
     read_description,
@@ -23,7 +20,9 @@ from leakaudit.trace.description import (
 )
 from leakaudit.trace.epochs import check_sealed
 from leakaudit.trace.files import CheckedFiles, damaged
-from leakaudit.trace.places import Place, places_in, under, updates_in, widened
+from leakaudit.trace.foreign import recorded_split
+from leakaudit.trace.held import HeldMessages
+from leakaudit.trace.places import under, updates_in, widened
 from leakaudit.trace.rebuilt import RebuiltNetworks
 from leakaudit.trace.recorded import RecordedExchange
 
@@ -59,7 +58,7 @@ class TraceReader:
             for number, r in enumerate(self.description.routes)
         }
         self._files = CheckedFiles(folder)
-        self._places: dict[int, tuple[Place, ...]] = {}
+        self._held = HeldMessages(self._files, self._log, len(self.description.routes))
         check_sealed(self.description, self.epochs, folder)
 
     @property
@@ -75,7 +74,7 @@ class TraceReader:
     @property
     def message_size(self) -> int:
         """Samples that cross in one message, at most: the batch size of training."""
-        return max(len(place.samples) for place in self._index(self.epochs[-1]))
+        return max(len(place.samples) for place in self._held.places(self.epochs[-1]))
 
     @property
     def content_sha256(self) -> str:
@@ -104,24 +103,26 @@ class TraceReader:
             (n, channels, *space), one row per sample; half precision is widened to float32.
 
         Raises:
-            TraceError: the route or epoch was not recorded; a sample did not cross exactly once;
-                a shard is damaged.
+            TraceError: the route or epoch was not recorded; a sample did not cross; a shard is
+                damaged.
         """
         number = self._number(route)
         self._require(epoch)
         wanted = self.samples if samples is None else tuple(samples)
         rows = {sample: row for row, sample in enumerate(wanted)}
         recorded = self.description.routes[number]
-        places = [place for place in self._index(epoch) if place.route == number]
-        self._check_held(route, epoch, wanted, places)
+        places = [place for place in self._held.places(epoch) if place.route == number]
+        self._held.check_crossed(recorded, epoch, wanted, places, once=self.can_be_rebuilt)
         result = torch.empty(len(wanted), *recorded.shape, dtype=getattr(torch, recorded.dtype))
-        for place, tensor in self._tensors(places, rows):
+        for place, tensor in self._held.tensors(places, rows):
             found = (tensor.dtype, *tensor.shape)
             if found != (result.dtype, len(place.samples), *recorded.shape):
                 raise damaged(str(place.entry.file), f"{place.name} is {found}")
-            batch = place.samples.tolist()
-            here = [at for at, sample in enumerate(batch) if sample in rows]
-            result[[rows[batch[at]] for at in here]] = tensor[here]
+            # Of a sample that crossed several times, the last crossing stands.
+            here = {
+                sample: at for at, sample in enumerate(place.samples.tolist()) if sample in rows
+            }
+            result[[rows[sample] for sample in here]] = tensor[list(here.values())]
         return widened(result)
 
     def whole_messages(
@@ -142,8 +143,53 @@ class TraceReader:
         """
         number = self._number(route)
         self._require(epoch)
-        places = [place for place in self._index(epoch) if place.route == number]
-        return [(place.samples, each) for place, each in self._tensors(places, set(samples))]
+        places = [place for place in self._held.places(epoch) if place.route == number]
+        found = self._held.tensors(places, set(samples))
+        return [(place.samples, widened(each)) for place, each in found]
+
+    def answers(self, party: str, epoch: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """What a party sent for images that it was only asked about, in the order it did.
+
+        Args:
+            party: who was asked.
+            epoch: one of :attr:`epochs`.
+
+        Yields:
+            Level, (n,) cohort indices or ``BLANK``, and (n, channels, *space).
+
+        Raises:
+            TraceError: the epoch was not recorded; a shard is damaged.
+        """
+        self._require(epoch)
+        routes, every = self.routes, self._held.places(epoch, "queries")
+        places = [place for place in every if routes[place.route].party == party]
+        for place, tensor in self._held.tensors(places):
+            yield routes[place.route].level, place.samples, widened(tensor)
+
+    @property
+    def split(self) -> SplitSpec:
+        """The split before defenses; of a job's own network, as far as it was recorded.
+
+        Raises:
+            TraceError: too little of it was recorded.
+        """
+        return recorded_split(self.description)
+
+    @property
+    def steady(self) -> tuple[int, ...]:
+        """The samples that crossed on every route to the server in every epoch, rising.
+
+        All of a run here; a job may drop its last batch, or draw with replacement.
+        """
+        if self.can_be_rebuilt:
+            return self.samples
+        forward = [n for n, route in enumerate(self.routes) if route.receiver == SERVER]
+        return self._held.steady(self.samples, self.epochs, forward)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the job was asked what it would send for images."""
+        return any(entry.kind == "queries" for entry in self._log)
 
     def held_by(self, party: str) -> frozenset[int]:
         """The training samples that a party holds, as cohort indices; all in a vertical split."""
@@ -163,7 +209,7 @@ class TraceReader:
         number = self.description.split.party_names.index(party)
         rows = {sample: row for row, sample in enumerate(samples)}
         found = []
-        for entry in self._entries("updates", epoch):
+        for entry in self._held.entries("updates", epoch):
             for owner, batch, parts in updates_in(self._files, entry):
                 if owner == number and all(each in rows for each in batch):
                     positions = torch.tensor([rows[each] for each in batch])
@@ -184,7 +230,7 @@ class TraceReader:
                 found=f"sample {unknown[0]}",
                 remedy="ask for samples listed in trace.json",
             )
-        return RecordedExchange(self, tuple(samples))
+        return RecordedExchange(self, tuple(samples), len(self.description.space))
 
     @property
     def can_be_rebuilt(self) -> bool:
@@ -221,58 +267,12 @@ class TraceReader:
         """Every recorded message in the order it crossed, unsealed epochs included."""
         routes = self.routes
         for epoch in dict.fromkeys(e.epoch for e in self._log if e.kind == "messages"):
-            for place, tensor in self._tensors(self._index(epoch)):
+            for place, tensor in self._held.tensors(self._held.places(epoch)):
                 yield Message(routes[place.route], tensor, place.samples, epoch, place.step)
 
     def _weights(self, epoch: int) -> dict[str, Tensor]:
         self._require(epoch)
-        return self._files.load(self._entries("snapshot", epoch)[0])
-
-    def _entries(self, kind: str, epoch: int) -> list[LogEntry]:
-        return [entry for entry in self._log if (entry.kind, entry.epoch) == (kind, epoch)]
-
-    def _check_held(
-        self, route: Route, epoch: int, wanted: Sequence[int], places: Iterable[Place]
-    ) -> None:
-        """Before anything is allocated: a shape that a stranger wrote down could be any size."""
-        crossed = Counter(sample for place in places for sample in place.samples.tolist())
-        wrong = [sample for sample in wanted if crossed[sample] != 1]
-        if wrong:
-            raise TraceError(
-                f"each sample asked for must cross once in epoch {epoch} "
-                f"from {route.sender} to {route.receiver}",
-                found=f"sample {wrong[0]} crossed {crossed[wrong[0]]} times "
-                f"({len(wrong)} of {len(wanted)} samples did not cross once)",
-                remedy="train on every sample once per epoch, or ask for other samples",
-            )
-        recorded = self.description.routes[self._number(route)]
-        size = getattr(torch, recorded.dtype).itemsize * math.prod(recorded.shape) * len(wanted)
-        on_disk = sum(entry.bytes for entry in self._entries("messages", epoch))
-        if size > on_disk:
-            raise TraceError(
-                "the messages of a route fit into the shards that hold them",
-                found=f"{size} bytes of shape {recorded.shape} in {on_disk} bytes of shards",
-                remedy="trace.json was edited or damaged; record the trace again",
-            )
-
-    def _index(self, epoch: int) -> tuple[Place, ...]:
-        if epoch not in self._places:
-            self._places[epoch] = tuple(
-                place
-                for entry in self._entries("messages", epoch)
-                for place in places_in(self._files, entry, len(self.description.routes))
-            )
-        return self._places[epoch]
-
-    def _tensors(
-        self, places: Iterable[Place], wanted: Container[int] | None = None
-    ) -> Iterator[tuple[Place, Tensor]]:
-        """The tensors of some places, each shard opened once."""
-        for entry, group in itertools.groupby(places, key=lambda place: place.entry):
-            with self._files.opened(entry) as shard:
-                for place in group:
-                    if wanted is None or any(each in wanted for each in place.samples.tolist()):
-                        yield place, shard.get_tensor(place.name)
+        return self._files.load(self._held.entries("snapshot", epoch)[0])
 
     def _require(self, epoch: int) -> None:
         if epoch not in self.epochs:

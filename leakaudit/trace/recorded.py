@@ -10,6 +10,7 @@ from torch import Tensor
 from leakaudit.exchange.message import Cut, Direction, Route
 from leakaudit.split.spec import SERVER
 from leakaudit.threat.sources import WeightUpdate
+from leakaudit.trace.foreign import in_space
 
 
 class _Reader(Protocol):
@@ -30,9 +31,11 @@ class RecordedExchange:
     Args:
         reader: the trace.
         samples: cohort indices of the victims, in the order of the view.
+        dimensions: axes of the images.
     """
 
-    def __init__(self, reader: _Reader, samples: tuple[int, ...]) -> None:
+    def __init__(self, reader: _Reader, samples: tuple[int, ...], dimensions: int) -> None:
+        self._dimensions = dimensions
         self._reader = reader
         self._samples = samples
 
@@ -47,10 +50,11 @@ class RecordedExchange:
         return self._reader.message_size
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
-        """(n, channels, *space) of one party's link at the encoder cut."""
+        """(n, channels, *grid) of one party's link at the encoder cut."""
         ends = (party, SERVER) if direction is Direction.ACTIVATION else (SERVER, party)
         route = Route(*ends, direction, Cut.ENCODER, level)
-        return self._reader.messages(route, epoch, self._samples)
+        sent = self._reader.messages(route, epoch, self._samples)
+        return sent.reshape(len(sent), *in_space(tuple(sent.shape[1:]), self._dimensions))
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Recorded encoder updates whose whole batch is among the victims."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +11,11 @@ from torch import Tensor, nn
 
 from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Message, Route
-from leakaudit.trace.description import (
-    LOG_FILE,
-    LogEntry,
-    TraceDescription,
-    write_description,
-)
+from leakaudit.split.spec import OWN, SERVER
+from leakaudit.trace.background import Background
+from leakaudit.trace.description import TraceDescription, write_description
 from leakaudit.trace.folder import prepare, unwritable
+from leakaudit.trace.refusals import check_epoch, check_message
 from leakaudit.trace.routes import recorded_route
 from leakaudit.trace.shard import SHARD_BYTES, Shard, storable, widest_first
 
@@ -29,9 +23,9 @@ from leakaudit.trace.shard import SHARD_BYTES, Shard, storable, widest_first
 class TraceWriter:
     """A tap that records what crosses into a folder.
 
-    The caller's order per recorded epoch: the messages, then :meth:`update`, then :meth:`snapshot`,
-    which seals the epoch. Messages of other epochs are passed over. At most three shards are in
-    memory: one being filled, one waiting, one being hashed and written by a thread of its own.
+    The caller's order per recorded epoch: messages, :meth:`update`, then :meth:`snapshot`, which
+    seals it. Messages of other epochs are passed over. At most three shards are in memory: one
+    being filled, one waiting, one being hashed and written by a thread of its own.
 
     Args:
         folder: made where absent.
@@ -56,51 +50,51 @@ class TraceWriter:
     ) -> None:
         self._folder = folder
         self._description = description
-        self._sync = sync
         self._shard_bytes = shard_bytes
         self._routes: dict[Route, int] = {}
         self._described = True
         self._recorded = frozenset(description.epochs_recorded)
+        self._known = frozenset(entry.sample for entry in description.samples)
+        self._crossed: dict[str, dict[int, tuple[int, ...]]] = {}
         self._sealed: set[int] = set()
         self._files: dict[tuple[str, int], int] = {}
         self._counts: dict[tuple[str, int], int] = {}
         self._open: Shard | None = None
         self._opened: tuple[str, int] = ("", -1)
-        self._failure: BaseException | None = None
         self._closed = False
-        self._jobs: queue.Queue[tuple[str, int, Shard | None] | None] = queue.Queue(maxsize=1)
         try:
             prepare(folder, description, restart=restart)
-            self._log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._background = Background(folder, sync=sync)
         except OSError as problem:
             raise unwritable(folder, problem) from None
-        self._thread = threading.Thread(target=self._work, name="trace-writer", daemon=True)
-        self._thread.start()
 
     def records(self, epoch: int) -> bool:
         """Whether that epoch is one of those to record."""
         return epoch in self._recorded
 
     def __call__(self, message: Message) -> None:
-        """Record one message.
+        """Record one message: it is held until its shard is written, and not copied.
 
-        It is held, not copied, until its shard is written: a message is a value, and changing a
-        tensor in place after it was sent is found out and refused.
+        That a tensor was changed in place after it was sent is found out and refused.
 
         Raises:
-            TraceError: its epoch is sealed; its shape or type differs from earlier ones; an
-                earlier message was changed in place.
+            TraceError: its epoch is sealed; shape, type or samples are refused; an earlier
+                message was changed in place.
             EnvironmentProblemError: the disk refused an earlier shard.
         """
-        if message.epoch not in self._recorded:
-            return
-        self._check_open(message.epoch)
-        route = self._route(message)
-        shard = self._room("messages", message.epoch, (message.tensor,))
-        order = self._next("messages", message.epoch)
-        name = f"{order:08d}/{message.step:06d}/{route:03d}"
-        shard.add_indices(f"{name}/samples", message.samples)
-        shard.add(f"{name}/tensor", message.tensor)
+        self._keep("messages", message)
+
+    def answer(self, message: Message) -> None:
+        """Record what a job sent for images that it was only asked about.
+
+        Args:
+            message: as any other; its samples may be of any group, or ``BLANK``, and its step tells
+                which of several answers about the same images it is.
+
+        Raises:
+            TraceError, EnvironmentProblemError: as for other messages.
+        """
+        self._keep("queries", message)
 
     def update(
         self,
@@ -150,13 +144,22 @@ class TraceWriter:
         self.finish_epoch(epoch)
 
     def finish_epoch(self, epoch: int) -> None:
-        """Seal an epoch without a snapshot: for models that are not rebuilt from the trace."""
+        """Seal an epoch without a snapshot: for models that are not rebuilt from the trace.
+
+        Raises:
+            TraceError: of a job, a site sent nothing in it, or other samples than another site.
+        """
         if epoch not in self._recorded:
             return
         self._check_open(epoch)
+        given = self._description
+        if given.split.model.use == OWN:
+            names = given.split.party_names if given.recorded_at is None else given.recorded_at
+            check_epoch(epoch, self._crossed, names, aligned=given.split.orientation == "vertical")
+        self._crossed = {}
         self._flush()
         self._sealed.add(epoch)
-        self._put(("epoch", epoch, None))
+        self._put("epoch", epoch, None)
 
     def close(self) -> None:
         """Write what is left and mark the trace complete.
@@ -171,7 +174,7 @@ class TraceWriter:
             self._flush()
         finally:
             self._stop()
-        self._raise_failure()
+        self._background.raise_failure()
         missing = sorted(self._recorded - self._sealed)
         if missing:
             raise TraceError(
@@ -179,13 +182,23 @@ class TraceWriter:
                 found=f"epoch {missing[0]} has none",
                 remedy="call snapshot(epoch, network) at the end of each recorded epoch",
             )
-        self._description = self._description.model_copy(update={"complete": True})
-        write_description(self._folder, self._description)
+        self.note(complete=True)
 
-    def abandon(self) -> None:
-        """Stop without marking the trace complete; what was written stays readable."""
+    def abandon(self, stopped: str = "") -> None:
+        """Stop without marking the trace complete; what was written stays readable.
+
+        Args:
+            stopped: why, for the description.
+        """
         if not self._closed:
             self._stop()
+        if stopped:
+            self.note(stopped=stopped)
+
+    def note(self, **changes: object) -> None:
+        """Write more into the description: ``stopped``, ``counts`` or ``training``."""
+        self._description = self._description.model_copy(update=changes)
+        write_description(self._folder, self._description)
 
     def __enter__(self) -> Self:
         return self
@@ -201,6 +214,25 @@ class TraceWriter:
             self.close()
         else:
             self.abandon()
+
+    def _keep(self, kind: str, message: Message) -> None:
+        if message.epoch not in self._recorded:
+            return
+        self._check_open(message.epoch)
+        check_message(message, self._description, self._known, asked=kind == "queries")
+        route = self._route(message)
+        self._see(kind, message)
+        shard = self._room(kind, message.epoch, (message.tensor,))
+        name = f"{self._next(kind, message.epoch):08d}/{message.step:06d}/{route:03d}"
+        shard.add_indices(f"{name}/samples", message.samples)
+        shard.add(f"{name}/tensor", message.tensor)
+
+    def _see(self, kind: str, message: Message) -> None:
+        """Which samples a party sent in a step, to hold the sites against each other."""
+        route = message.route
+        if kind == "messages" and route.receiver == SERVER:
+            steps = self._crossed.setdefault(route.sender, {})
+            steps[message.step] = tuple(message.samples.tolist())
 
     def _route(self, message: Message) -> int:
         route, tensor = message.route, message.tensor
@@ -245,19 +277,18 @@ class TraceWriter:
 
     def _flush(self) -> None:
         if self._open is not None:
-            self._put((*self._opened, self._open))
+            self._put(*self._opened, self._open)
             self._open = None
 
-    def _put(self, job: tuple[str, int, Shard | None]) -> None:
-        self._raise_failure()
+    def _put(self, kind: str, epoch: int, shard: Shard | None) -> None:
         # New routes are described before the first shard that uses them can appear.
         if not self._described:
             write_description(self._folder, self._description)
             self._described = True
-        self._jobs.put(job)
+        self._background.put(kind, epoch, shard)
 
     def _check_open(self, epoch: int) -> None:
-        self._raise_failure()
+        self._background.raise_failure()
         if self._closed or epoch in self._sealed:
             raise TraceError(
                 "an epoch takes no more once its snapshot is stored",
@@ -267,34 +298,4 @@ class TraceWriter:
 
     def _stop(self) -> None:
         self._closed = True
-        self._jobs.put(None)
-        self._thread.join()
-        os.close(self._log)
-
-    def _raise_failure(self) -> None:
-        if self._failure is None:
-            return
-        if isinstance(self._failure, OSError):
-            raise unwritable(self._folder, self._failure) from self._failure
-        raise self._failure
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            # After a failure jobs are only taken, so that the trainer is never left waiting.
-            if self._failure is None:
-                try:
-                    self._write(*job)
-                except BaseException as problem:
-                    self._failure = problem
-            # Let go before waiting: the next shard must not find the last one still in memory.
-            del job
-
-    def _write(self, kind: str, epoch: int, shard: Shard | None) -> None:
-        line: dict[str, object] = {"kind": kind, "epoch": epoch}
-        if shard is not None:
-            digest, size = shard.write(self._folder, sync=self._sync)
-            line |= {"file": shard.file, "sha256": digest, "bytes": size}
-        LogEntry.model_validate(line)
-        os.write(self._log, json.dumps(line).encode() + b"\n")
-        if self._sync:
-            os.fsync(self._log)
+        self._background.stop()
