@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+
+# What libraries raise from a damaged file, whatever they promise: a zero where a count belongs
+# divides, a wrong code is no key, half a header is nothing to unpack.
+UNREADABLE = (
+    OSError, ValueError, EOFError, SyntaxError, LookupError, ArithmeticError, TypeError,
+    AttributeError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

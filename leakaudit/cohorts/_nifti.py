@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import zlib
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leakaudit.cohorts._files import UNREADABLE
 from leakaudit.cohorts._volume_file import Stored
 from leakaudit.errors import DataError
 
@@ -33,7 +33,7 @@ def stored_nifti(path: Path) -> Stored:
     logging.getLogger("nibabel").setLevel(logging.CRITICAL)
     try:
         image = nib.load(path)
-    except (OSError, EOFError, ValueError, zlib.error, KeyError) as problem:
+    except UNREADABLE as problem:
         raise unreadable(path, problem) from None
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as problem:
         raise unreadable(path, problem) from None
@@ -103,7 +103,7 @@ def _voxels(path: Path, image: Any) -> npt.NDArray[Any]:
             # Only at its end is the stream held against its checksum.
             while stream.read(_CHUNK):
                 pass
-    except (OSError, EOFError, ValueError, zlib.error) as problem:
+    except UNREADABLE as problem:
         raise unreadable(path, problem) from None
     return np.asarray(voxels)
 

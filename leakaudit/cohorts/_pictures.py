@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leakaudit.cohorts._files import UNREADABLE
 from leakaudit.cohorts._labels import COLOUR
 from leakaudit.errors import DataError
 
@@ -52,8 +53,7 @@ def read_mask(path: Path) -> npt.NDArray[Any]:
 def _pixels(path: Path, plain: dict[str, str]) -> npt.NDArray[Any]:
     try:
         pixels = _png(path, plain) if path.suffix.lower() == ".png" else _tiff(path)
-    except (OSError, ValueError, EOFError, SyntaxError, IndexError) as problem:
-        # tifffile's own errors are ValueErrors; Pillow raises SyntaxError for a broken PNG.
+    except UNREADABLE as problem:
         raise DataError(
             "an image file must be readable",
             found=f"{path}: {problem}",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leakaudit.cohorts._files import excluded
+from leakaudit.cohorts._files import UNREADABLE, excluded
 from leakaudit.cohorts._persons import Owner, plain
 from leakaudit.cohorts._slices import SliceCase, Slices, SliceSource, default_channels
 from leakaudit.cohorts._stack import Survey
@@ -19,9 +17,6 @@ from leakaudit.cohorts.checks import check_any_patients, check_same_shape
 from leakaudit.errors import DataError
 
 _REQUIRED = ("image", "mask", "patient")
-
-# A TypeError is a lone .npy array under the wrong name: numpy gives no archive.
-_UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -186,7 +181,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         # An own handle: numpy leaves the file open when it turns out to be no archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except _UNREADABLE as problem:
+    except UNREADABLE as problem:
         raise DataError(
             "a .npz file must be readable without pickle",
             found=f"{path}: {problem}",

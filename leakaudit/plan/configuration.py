@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.errors import ConfigurationError, UnknownNameError
@@ -97,7 +97,7 @@ class AuditConfiguration(Section):
     """Everything that determines an audit."""
 
     title: str = Field(default="Leakage audit", max_length=20_000)
-    seeds: tuple[NonNegativeInt, ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, lt=1 << 62)], ...] = Field(
         default=(0, 1, 2, 3, 4),
         min_length=1,
         description="of the trainings; every one is trained, recorded and attacked anew",

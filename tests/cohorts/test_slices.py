@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -217,6 +218,16 @@ def test_images_bad_files(tmp_path: Path) -> None:
     first.write_bytes(whole)
     with pytest.raises(DataError, match="2 names for 3 channels"):
         ImageFolders(path=str(tmp_path), channels=("T1", "T2")).load()
+
+
+@pytest.mark.parametrize("says", [ZeroDivisionError, KeyError, OverflowError, AttributeError])
+def test_whatever_a_damaged_picture_makes_its_library_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: type[Exception]
+) -> None:
+    pictures(tmp_path)
+    monkeypatch.setattr(tifffile.TiffFile, "__init__", mock.Mock(side_effect=says("odd")))
+    with pytest.raises(DataError, match="must be readable"):
+        ImageFolders(path=str(tmp_path)).load()
 
 
 def made_up(patients: int = 2, **changes: Any) -> Any:

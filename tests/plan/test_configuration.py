@@ -62,6 +62,7 @@ def test_presets_and_defaults(tmp_path: Path) -> None:
         (("[cohort]", "attack_repeats = 0\n[cohort]"), ConfigurationError, "attack_repeats"),
         (("[cohort]", "seeds = [1, 1]\n[cohort]"), ConfigurationError,
          "seeds must differ.*1 twice.*name each"),
+        (("[cohort]", f"seeds = [{1 << 63}]\n[cohort]"), ConfigurationError, "seeds.0"),
         (("[split]", "[recording]\nepochs = [99]\n[split]"), ConfigurationError, "99"),
         (("[split]", "[training]\nlearning_rate = -1\n[split]"), ConfigurationError,
          "learning_rate"),
