@@ -17,6 +17,8 @@ from leakaudit.trace.modes import owner_only
 from leakaudit.trace.size import check_disk, estimate_bytes
 
 CELLS = "cells"
+COHORT = ".cohort"
+"""Within it, while a run lasts: what the workers share of the cohort."""
 
 
 def cells_folder(out: Path) -> Path:

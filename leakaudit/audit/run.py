@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leakaudit.audit.preflight import check_same_model, fitted
-from leakaudit.audit.room import check_room, run_folder
+from leakaudit.audit.room import COHORT, check_room, run_folder
 from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
 from leakaudit.cells.finished import CellFailure, Finished, collect
@@ -33,6 +33,7 @@ from leakaudit.plan.plan import (
     foreign_plan,
     make_plan,
 )
+from leakaudit.plan.prepared import Store
 from leakaudit.plan.sizes import sizes_of
 from leakaudit.plan.tables import DefenseStack, Use
 from leakaudit.record import Power, Record, content_sha256, read_record, write_record
@@ -198,9 +199,12 @@ def _finish(
     asked = frame.asked
     foreseen(foresee(asked, sizes_of(frame.given.groups)))
     with run_folder(out) as cells:
-        with Runner(
-            cells, asked.engine, scheduler, watch, traces, device=asked.training.device
-        ) as runner:
+        with (
+            Store(cells / COHORT, frame.given.cohort, frame.fingerprint) as store,
+            Runner(
+                cells, asked.engine, scheduler, watch, traces, store, device=asked.training.device
+            ) as runner,
+        ):
 
             def one_round(configuration: AuditConfiguration) -> Finished:
                 plan = planned(configuration)

@@ -27,6 +27,7 @@ from leakaudit.cells.work import (
 from leakaudit.errors import EXIT_INTERNAL, EnvironmentProblemError, LeakauditError
 from leakaudit.plan.configuration import EngineSettings
 from leakaudit.plan.plan import CellId, Plan, SourceId, TrainingId
+from leakaudit.plan.prepared import Store
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Runner:
         scheduler: str | None,
         watch: Watch,
         traces: Mapping[TrainingId, Path],
+        store: Store,
         *,
         device: str,
     ) -> None:
@@ -83,12 +85,13 @@ class Runner:
             scheduler: address of the user's own; None for a local one.
             watch: told of every change.
             traces: trainings that were recorded elsewhere, and where.
+            store: where workers find the cohort.
             device: where cells compute.
         """
         # Workers may stand in another folder than this process.
         self._cells = cells.resolve()
         self._settings, self._scheduler, self._device = settings, scheduler, device
-        self._watch, self._traces = watch, traces
+        self._watch, self._traces, self._store = watch, traces, store
         self._open = ExitStack()
         self._client: Client | None = None
         self._dashboard: str | None = None
@@ -157,6 +160,7 @@ class Runner:
 
     def _submitted(self, plan: Plan, client: Client, missing: set[str]) -> Work:
         threads, version = self._settings.threads, leakaudit.__version__
+        store = str(self._store.prepared())
         work: Work = {}
         sources, trainings = plan.every_training(), dict[SourceId, Future[None]]()
         for identity, cell in sources.items():
@@ -165,7 +169,7 @@ class Runner:
                 # Named by content: two labels for the same setting are one piece of work.
                 future = client.submit(
                     work_training, cell.model_dump_json(), str(self._cells / key), threads,
-                    version, key=f"training-{key}", priority=0,
+                    version, store, key=f"training-{key}", priority=0,
                     resources=resources_for(self._device),
                 )  # fmt: skip
                 trainings[identity] = future
@@ -182,7 +186,7 @@ class Runner:
                 trace = self._cells / training / TRACE_FOLDER
             future = client.submit(
                 work_attack, attack.model_dump_json(), str(trace), str(self._cells / key), threads,
-                version, trainings.get(source), key=f"attack-{key}", priority=1,
+                version, store, trainings.get(source), key=f"attack-{key}", priority=1,
                 resources=resources_for(self._device),
             )  # fmt: skip
             work[future] = attack_id

@@ -48,12 +48,21 @@ class AttackResult(Section):
     )
 
 
-def run_attack(cell: AttackCell, trace: Path, folder: Path, report: Report) -> AttackResult:
+def run_attack(
+    cell: AttackCell, trace: Path, folder: Path, report: Report, store: Path | None = None
+) -> AttackResult:
     """Attack a recorded training and judge what came out.
 
     A missing grant or a diverged attack is a result of its own kind, never a number.
+
+    Args:
+        cell: which attack, by whom.
+        trace: of the training.
+        folder: of its own.
+        report: told of progress.
+        store: of prepared cohorts.
     """
-    given = materials(cell.choice)
+    given = materials(cell.choice, store)
     attack: Attack = build(Kind.ATTACK, cell.attack.use, cell.attack.settings)
     try:
         if not len(given.rows(Group.AUXILIARY)):

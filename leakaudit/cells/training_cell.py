@@ -71,8 +71,16 @@ class TrainingResult(Section):
     presence: tuple[Presence, ...] = ()
 
 
-def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingResult:
+def run_training(
+    cell: TrainingCell, folder: Path, report: Report, store: Path | None = None
+) -> TrainingResult:
     """Train and record into ``folder``.
+
+    Args:
+        cell: what to train.
+        folder: of its own.
+        report: told of progress.
+        store: of prepared cohorts.
 
     Raises:
         ConfigurationError: a defense cannot stand in this split.
@@ -80,7 +88,7 @@ def run_training(cell: TrainingCell, folder: Path, report: Report) -> TrainingRe
         NotMountableError: an active attack cannot take part.
         AttackInvalidError: it diverged.
     """
-    given = materials(cell.choice)
+    given = materials(cell.choice, store)
     rows = given.rows(Group.TRAINING)
     defenses = tuple(build(Kind.DEFENSE, use.use, use.settings) for use in cell.defenses)
     exposure = exposure_of(given, cell.training)

@@ -155,7 +155,7 @@ def view_of(
         _auxiliary=_auxiliary(adversary, split, given, holdings),
         _own_images={name: holdings.images[name][rows] for name in adversary.members
                      if name != SERVER} if Knowledge.OWN_IMAGES in knowledge else {},
-        _labels=holdings.masks[rows] if Knowledge.LABELS in knowledge else None,
+        _labels=holdings.labels(rows) if Knowledge.LABELS in knowledge else None,
         _candidates=_candidates(holdings, lineup, knowledge),
         _kept=kept,
     )  # fmt: skip
@@ -202,7 +202,7 @@ def _auxiliary(
     some = rows if Knowledge.AUXILIARY_IMAGES in knowledge else rows[:0]
     return Auxiliary(
         images={name: images[some] for name, images in holdings.images.items()},
-        masks=holdings.masks[some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]],
+        masks=holdings.labels(some if Knowledge.AUXILIARY_LABELS in knowledge else some[:0]),
         patients=holdings.patients[some],
     )
 
@@ -277,7 +277,7 @@ def _candidates(holdings: Holdings, lineup: Lineup, knowledge: Knowledge) -> Can
     rows = torch.from_numpy(lineup.candidates)
     return Candidates(
         {name: images[rows] for name, images in holdings.images.items()},
-        holdings.masks[rows] if Knowledge.CANDIDATE_LABELS in knowledge else None,
+        holdings.labels(rows) if Knowledge.CANDIDATE_LABELS in knowledge else None,
     )
 
 

@@ -18,7 +18,7 @@ from leakaudit.plan.cells import AttackCell, TrainingCell
 PROGRESS_TOPIC = "leakaudit-progress"
 
 
-def work_training(cell_json: str, folder: str, threads: int, version: str) -> None:
+def work_training(cell_json: str, folder: str, threads: int, version: str, store: str) -> None:
     """Run a training cell, unless it is finished.
 
     Args:
@@ -26,6 +26,7 @@ def work_training(cell_json: str, folder: str, threads: int, version: str) -> No
         folder: where the finished cell is to stand.
         threads: torch threads.
         version: of the leakaudit that asks.
+        store: folder of prepared cohorts.
 
     Raises:
         EnvironmentProblemError: this worker runs another version.
@@ -41,7 +42,7 @@ def work_training(cell_json: str, folder: str, threads: int, version: str) -> No
     _limit(threads)
     partial = partial_folder(target)
     try:
-        result = run_training(cell, partial, _reporter(target.name)).model_dump_json()
+        result = run_training(cell, partial, _reporter(target.name), Path(store)).model_dump_json()
     except (NotMountableError, AttackInvalidError) as problem:
         # Of an active attack, which took part in it. What it recorded until then is no training.
         clear_partial(target.parent, target.name)
@@ -51,7 +52,7 @@ def work_training(cell_json: str, folder: str, threads: int, version: str) -> No
 
 
 def work_attack(
-    cell_json: str, trace: str, folder: str, threads: int, version: str, after: object
+    cell_json: str, trace: str, folder: str, threads: int, version: str, store: str, after: object
 ) -> None:
     """Run an attack cell, unless it is finished.
 
@@ -61,6 +62,7 @@ def work_attack(
         folder: where the finished cell is to stand.
         threads: torch threads.
         version: of the leakaudit that asks.
+        store: folder of prepared cohorts.
         after: the training's result, so that the engine runs this one later.
 
     Raises:
@@ -76,7 +78,7 @@ def work_attack(
         return
     _limit(threads)
     partial = partial_folder(target)
-    result = run_attack(cell, Path(trace), partial, _reporter(target.name))
+    result = run_attack(cell, Path(trace), partial, _reporter(target.name), Path(store))
     put_in_place(partial, target, result.model_dump_json())
 
 

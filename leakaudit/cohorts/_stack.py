@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from leakaudit.cohorts._oddities import with_oddities
 from leakaudit.cohorts._persons import Owner
 from leakaudit.cohorts._pseudonyms import pseudonyms
 from leakaudit.cohorts._scaling import Scale
+from leakaudit.cohorts._spool import Spool, gathered
 from leakaudit.cohorts.checks import (
     check_any_patients,
     check_cohort,
@@ -132,9 +133,10 @@ def stacked(
         DataError: cases break rules, or no patient is left.
     """
     kept: list[CaseSamples] = []
+    spool = Spool()
     copied: dict[str, list[tuple[int, int]]] = {}
     for case in cases:
-        kept.append(case)
+        kept.append(replace(case, images=spool.aside(case.images)))
         if pairs := copied_pairs(case.images):
             copied.setdefault(case.owner.person, []).extend(pairs)
     faults += _twice(kept)
@@ -154,7 +156,7 @@ def stacked(
     cohort = Cohort(
         name=name,
         modalities=modalities,
-        images=np.concatenate([case.images for case in kept]),
+        images=gathered([case.images for case in kept]),
         labels=np.concatenate([case.labels for case in kept]),
         regions=dict(plan.regions),
         patients=np.repeat(np.array([table[case.owner.person] for case in kept]), counted),

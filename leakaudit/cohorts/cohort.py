@@ -73,9 +73,11 @@ class Cohort:
 
     def masks(self) -> ByteArray:
         """One binary channel per region: (n, r, *space) uint8."""
-        return np.stack(
-            [np.isin(self.labels, values) for values in self.regions.values()], axis=1
-        ).astype(np.uint8)
+        masks = np.empty((len(self.labels), len(self.regions), *self.space), dtype=np.uint8)
+        for channel, values in enumerate(self.regions.values()):
+            chosen = np.isin(np.arange(256), values).astype(np.uint8)
+            np.take(chosen, self.labels, out=masks[:, channel])
+        return masks
 
     def fingerprint(self) -> str:
         """SHA-256 over voxels, labels, owners, studies, sites and modalities.
@@ -85,7 +87,8 @@ class Cohort:
         digest = hashlib.sha256()
         digest.update(repr((self.modalities, dict(self.regions), self.images.shape)).encode())
         for array in (self.images, self.labels, self.positions):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for sample in array:
+                digest.update(np.ascontiguousarray(sample).reshape(-1).data)
         digest.update("\0".join(self.patients.tolist()).encode())
         if self.study is not None:
             digest.update(b"study" + np.ascontiguousarray(self.study, dtype=np.int64).tobytes())

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from leakaudit.cohorts.groups import Groups, split_patients
 from leakaudit.errors import DataError
 from leakaudit.exchange.defense import Exposure
 from leakaudit.plan.cells import CohortChoice
+from leakaudit.plan.prepared import place_of, read
 from leakaudit.plugins import Kind, build
 from leakaudit.training.settings import TrainingSettings
 
@@ -71,13 +73,17 @@ def load_cohort(source: str, settings: dict[str, object]) -> Cohort:
     return built.load()
 
 
-def materials(choice: CohortChoice) -> Materials:
+def materials(choice: CohortChoice, store: Path | None = None) -> Materials:
     """The cohort of a cell.
+
+    Args:
+        choice: which.
+        store: of prepared cohorts; None, or where it is not among them: read from its source.
 
     Raises:
         DataError: the data changed since the audit was planned.
     """
-    return _materials(choice.model_dump_json())
+    return _materials(choice.model_dump_json(), store)
 
 
 def exposure_of(given: Materials, training: TrainingSettings) -> Exposure:
@@ -94,9 +100,14 @@ def exposure_of(given: Materials, training: TrainingSettings) -> Exposure:
 
 
 @lru_cache(maxsize=2)
-def _materials(choice_json: str) -> Materials:
+def _materials(choice_json: str, store: Path | None) -> Materials:
     choice = CohortChoice.model_validate_json(choice_json)
-    cohort = load_cohort(choice.cohort.use, choice.cohort.settings)
+    prepared = None if store is None else place_of(choice.fingerprint, store)
+    cohort = (
+        load_cohort(choice.cohort.use, choice.cohort.settings)
+        if prepared is None or not prepared.is_dir()
+        else read(prepared)
+    )
     found = cohort.fingerprint()
     if found != choice.fingerprint:
         raise DataError(

@@ -73,12 +73,13 @@ def estimate_bytes(
     return epochs * (_FLOAT_BYTES * numbers + _HEADER_BYTES * tensors)
 
 
-def check_disk(folder: Path, needed: int) -> None:
+def check_disk(folder: Path, needed: int, what: str = "the trace") -> None:
     """Refuse to start what the disk cannot hold.
 
     Args:
-        folder: where the trace will be; need not exist yet.
+        folder: where it will be; need not exist yet.
         needed: bytes.
+        what: is to be written.
 
     Raises:
         EnvironmentProblemError: less is free than needed.
@@ -87,7 +88,7 @@ def check_disk(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise EnvironmentProblemError(
-            f"the disk of {folder} must have room for the trace: {_megabytes(needed)} needed",
+            f"the disk of {folder} must have room for {what}: {_megabytes(needed)} needed",
             found=f"{_megabytes(free)} free",
             remedy="free disk space, name another folder, or record fewer epochs",
         )

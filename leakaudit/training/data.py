@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.cohorts.cohort import Cohort
+from leakaudit.cohorts.cohort import Cohort, FloatArray
 from leakaudit.errors import UnknownNameError
 from leakaudit.split.spec import PartySpec, SplitSpec
 from leakaudit.training.step import Batch
@@ -21,13 +21,17 @@ class Holdings:
 
     Attributes:
         images: party name to (n, modalities, *space) float32.
-        masks: (n, regions, *space) float32, 0 or 1.
+        masks: (n, regions, *space) uint8, 0 or 1; :meth:`labels` gives them as numbers.
         patients: (n,) number of the owner, in sorted order of pseudonyms.
     """
 
     images: Mapping[str, Tensor]
     masks: Tensor
     patients: Tensor
+
+    def labels(self, rows: Tensor) -> Tensor:
+        """(m, regions, *space) float32: the masks of some samples."""
+        return self.masks[rows].float()
 
     def batch(
         self, rows: Tensor, epoch: int, step: int, device: str = "cpu", party: str | None = None
@@ -36,7 +40,7 @@ class Holdings:
         names = tuple(self.images) if party is None else (party,)
         return Batch(
             images={name: self.images[name][rows].to(device) for name in names},
-            masks=self.masks[rows].to(device),
+            masks=self.labels(rows).to(device),
             samples=rows,
             epoch=epoch,
             step=step,
@@ -62,12 +66,20 @@ def hold(cohort: Cohort, split: SplitSpec) -> Holdings:
     kept: dict[tuple[str, ...], Tensor] = {}
     for party in split.parties:
         if party.modalities not in kept:
-            kept[party.modalities] = torch.from_numpy(cohort.images[:, channels_of(cohort, party)])
+            kept[party.modalities] = torch.from_numpy(_of(cohort, channels_of(cohort, party)))
     return Holdings(
         images={party.name: kept[party.modalities] for party in split.parties},
-        masks=torch.from_numpy(cohort.masks()).float(),
+        masks=torch.from_numpy(cohort.masks()),
         patients=torch.from_numpy(numbers.astype(np.int64)),
     )
+
+
+def _of(cohort: Cohort, channels: list[int]) -> FloatArray:
+    """(n, m, *space) of some channels; without a copy where they lie beside each other."""
+    first, last = channels[0], channels[-1]
+    if channels == list(range(first, last + 1)):
+        return cohort.images[:, first : last + 1]
+    return cohort.images[:, channels]
 
 
 def channels_of(cohort: Cohort, party: PartySpec) -> list[int]:

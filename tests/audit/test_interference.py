@@ -166,7 +166,7 @@ def test_an_attack_that_cannot_take_part_is_named_and_leaves_no_trace(
     monkeypatch.setattr(work, "_limit", lambda threads: None)
     monkeypatch.setattr(work, "_reporter", lambda name: silent)
     folder = tmp_path / cell.key()
-    work.work_training(cell.model_dump_json(), str(folder), 1, work.leakaudit.__version__)
+    work.work_training(cell.model_dump_json(), str(folder), 1, work.leakaudit.__version__, "")
     assert [file.name for file in folder.iterdir()] == [RESULT_FILE]
     assert finished_interfered(folder) is None
     result = run_attack(attack, folder / TRACE_FOLDER, tmp_path, silent)

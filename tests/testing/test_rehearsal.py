@@ -32,7 +32,7 @@ def test_the_blind_guess_has_no_advantage_and_the_truth_has_all_of_it() -> None:
     view = rehearsal.view("wire-tap", "masks")
     (target,) = view.targets
     rows = rehearsal._lineup(view.adversary, "masks").attacked
-    truth = rehearsal._holdings.masks[rows]
+    truth = rehearsal._holdings.labels(rows)
     assert rehearsal.advantage(view, {target: Guess(truth, 1)}) == {target: pytest.approx(1)}
     some = torch.tensor([2, 0])
     told = rehearsal.advantage(view, {target: Guess(truth[some], 1, rows=some)})
