@@ -14,16 +14,21 @@ from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import View
 
+from .masks.at_head import signs, weights_of
 from .parts.effort import Effort, scaled
 
 Link = tuple[str, int]
+_HEAD: Link = ("head", 0)
 
 
 class MaskInference(Attack):
     """Score every position by the gradient that came back to it, and call the highest lesion.
 
-    Knows: the gradients at the features it sent or taps; nothing else, no weights, no images.
+    Knows: the gradients at the features it sent or taps, or, on the link of a party that holds the
+    labels, those that this party sends to the server; nothing else, no weights, no images.
     Auxiliary label masks, where granted, only say how much of an image is lesion as a rule.
+    Where a label holder's gradients are those of one linear output, their sign is the mask; of
+    several where the head is known, which goes with the server's weights.
     Differs: the papers score one gradient per example to find a single label; here every position
     of every level is scored and the scores of levels, links and epochs are averaged; without a
     prevalence the threshold is the one that separates each sample's scores best (Otsu). The effort
@@ -58,11 +63,18 @@ class MaskInference(Attack):
 
     def _masks(self, view: View) -> list[Checkpoint]:
         """From a quarter, half and all of the messages, the latest first."""
-        epochs = view.epochs[-scaled(self.releases, self.effort) :]
+        epochs = list(reversed(view.epochs[-scaled(self.releases, self.effort) :]))
+        sent = {epoch: view.head_gradients(epoch) for epoch in epochs}
+        head = {epoch: each for epoch, each in sent.items() if each is not None}
+        told = [
+            signs(each, _head(view, epoch, each), _prevalence(view)) for epoch, each in head.items()
+        ]
+        if exact := [each for each in told if each is not None]:
+            return self._voted(exact, view)
         tapped = view.members or view.split.party_names
-        messages = [
+        messages = [(_HEAD, each) for each in head.values()] or [
             ((party, level), view.gradients(party, level, epoch))
-            for epoch in reversed(epochs)
+            for epoch in epochs
             for party in tapped
             for level in view.split.crossing
         ]
@@ -73,8 +85,16 @@ class MaskInference(Attack):
                 remedy="record an epoch in which this party trains",
             )
         scored = [(link, self._scores(gradients)) for link, gradients in messages]
-        counts = sorted({max(1, round(share * len(scored))) for share in (0.25, 0.5, 1.0)})
-        return [Checkpoint(count, self._drawn(scored[:count], view)) for count in counts]
+        return [Checkpoint(count, self._drawn(scored[:count], view)) for count in _counts(scored)]
+
+    def _voted(self, told: Sequence[Tensor], view: View) -> list[Checkpoint]:
+        """From a quarter, half and all of the epochs, the latest first."""
+        points = []
+        for count in _counts(told):
+            votes = _resized(torch.stack(tuple(told[:count])).mean(0), view.space)
+            soft = (0.5 + 0.5 * votes).expand(-1, view.regions, *view.space)
+            points.append(Checkpoint(count, soft.contiguous()))
+        return points
 
     def _drawn(self, scored: Sequence[tuple[Link, Tensor]], view: View) -> Tensor:
         """(n, regions, *space): where the scores of some messages together are highest."""
@@ -108,9 +128,29 @@ class MaskInference(Attack):
         )
         for _ in range(self.smoothing):
             scores = pool(scores, 3, 1, 1, count_include_pad=False)
-        mode = "bilinear" if len(space) == 2 else "trilinear"
-        sharp: Tensor = nn.functional.interpolate(scores, space, mode=mode)
-        return sharp
+        return _resized(scores, space)
+
+
+def _counts(messages: Sequence[object]) -> list[int]:
+    """A quarter, half and all of them."""
+    return sorted({max(1, round(share * len(messages))) for share in (0.25, 0.5, 1.0)})
+
+
+def _resized(scores: Tensor, space: tuple[int, ...]) -> Tensor:
+    mode = "bilinear" if len(space) == 2 else "trilinear"
+    resized: Tensor = nn.functional.interpolate(scores, space, mode=mode)
+    return resized
+
+
+def _head(view: View, epoch: int, gradients: Tensor) -> Tensor | None:
+    """(regions, channels) of the label holder's head; None where unknown, or of another kind."""
+    if Knowledge.SERVER_WEIGHTS not in view.knowledge:
+        return None
+    try:
+        _, head = view.server(epoch)
+    except NotMountableError:  # a trace of somebody's own model
+        return None
+    return weights_of(head, gradients[:1])
 
 
 def _prevalence(view: View) -> float | None:

@@ -219,6 +219,11 @@ class MemoryRecording:
             raise TypeError("a network")
         self.networks[epoch] = copy.deepcopy(network).as_recorded().requires_grad_(False)
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every kind of message that crossed."""
+        return tuple({route: None for route, _ in self._sent})
+
     def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor:
         """(n, channels, *space) of one route."""
         kept = self._sent[route, epoch]

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from leakaudit.cells.blind import blind_guess
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network, PartyEndpoint
-from leakaudit.exchange.message import Direction, Link, Message
+from leakaudit.exchange.message import Cut, Direction, Link, Message
 from leakaudit.exchange.update import WeightUpdates
 from leakaudit.split import PartySpec, SplitSpec
 from leakaudit.threat.attack import Attack, Guesses
@@ -72,7 +72,7 @@ class MemoryExchange:
     def __init__(self, samples: int) -> None:
         self._samples = samples
         self.message_size = 1
-        self._messages: dict[tuple[str, int, Direction, int], Tensor] = {}
+        self._messages: dict[tuple[str, int | str, Direction, int], Tensor] = {}
         self._updates: dict[tuple[str, int], list[WeightUpdate]] = {}
 
     @property
@@ -82,7 +82,8 @@ class MemoryExchange:
     def __call__(self, message: Message) -> None:
         route = message.route
         self.message_size = max(self.message_size, len(message.samples))
-        key = (route.party, route.level, route.direction, message.epoch)
+        place = "head" if route.cut is Cut.HEAD else route.level
+        key = (route.party, place, route.direction, message.epoch)
         shape = (self._samples, *message.tensor.shape[1:])
         self._messages.setdefault(key, torch.zeros(shape))[message.samples] = message.tensor
 
@@ -107,6 +108,9 @@ class MemoryExchange:
 
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         return self._messages[party, level, direction, epoch]
+
+    def at_head(self, holder: str, direction: Direction, epoch: int) -> Tensor | None:
+        return self._messages.get((holder, "head", direction, epoch))
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         return self._updates[party, epoch]

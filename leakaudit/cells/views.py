@@ -227,6 +227,11 @@ class _NothingYet:
         del party, level, direction, epoch
         raise _too_early("messages")
 
+    def at_head(self, holder: str, direction: Direction, epoch: int) -> NoReturn:
+        """Refuse."""
+        del holder, direction, epoch
+        raise _too_early("messages")
+
     def updates(self, party: str, epoch: int) -> NoReturn:
         """Refuse."""
         del party, epoch

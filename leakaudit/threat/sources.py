@@ -73,6 +73,9 @@ class Exchange(Protocol):
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         """(n, channels, *space) of one party's link."""
 
+    def at_head(self, holder: str, direction: Direction, epoch: int) -> Tensor | None:
+        """(n, channels, *grid) between the server and a label holder; None where not recorded."""
+
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Recorded encoder updates of one party."""
 

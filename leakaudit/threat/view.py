@@ -125,6 +125,31 @@ class View:
             self._require_member(party)
         return self._mixed(self._recorded(party, level, Direction.GRADIENT, epoch))
 
+    def head_gradients(self, epoch: int) -> Tensor | None:
+        """What the label holder sent back for the last features: (n, channels, *grid).
+
+        None where the server holds the labels, where the adversary has no end of that link, and
+        where the trace does not hold it.
+        """
+        self._require(Knowledge.GRADIENTS)
+        holder = self.split.label_holder
+        if holder is None or not self._sees_head(holder):
+            return None
+        sent = self._exchange.at_head(holder, Direction.GRADIENT, epoch)
+        if sent is None:
+            return None
+        self._read.add(epoch)
+        require_finite([sent], f"gradient of {holder} at the last features, epoch {epoch}")
+        return self._mixed(sent)
+
+    def _sees_head(self, holder: str) -> bool:
+        """Whether the link between the server and the label holder is the adversary's to read."""
+        if self.adversary.position is Position.WIRE:
+            return not self.members or holder in self.members
+        return self.adversary.position is Position.SERVER or bool(
+            {SERVER, holder} & set(self.adversary.members)
+        )
+
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Encoder updates of a party after one step, with the cut gradients that caused them."""
         self._require(Knowledge.WEIGHT_UPDATES)

@@ -20,6 +20,9 @@ class _Reader(Protocol):
     @property
     def message_size(self) -> int: ...
 
+    @property
+    def routes(self) -> Sequence[Route]: ...
+
     def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor: ...
 
     def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]: ...
@@ -55,6 +58,14 @@ class RecordedExchange:
         route = Route(*ends, direction, Cut.ENCODER, level)
         sent = self._reader.messages(route, epoch, self._samples)
         return sent.reshape(len(sent), *in_space(tuple(sent.shape[1:]), self._dimensions))
+
+    def at_head(self, holder: str, direction: Direction, epoch: int) -> Tensor | None:
+        """(n, channels, *grid) between the server and a label holder; None where not recorded."""
+        ends = (SERVER, holder) if direction is Direction.ACTIVATION else (holder, SERVER)
+        route = Route(*ends, direction, Cut.HEAD, 0)
+        if route not in self._reader.routes:
+            return None
+        return self._reader.messages(route, epoch, self._samples)
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Recorded encoder updates whose whole batch is among the victims."""

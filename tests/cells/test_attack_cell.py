@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,8 +37,11 @@ def silent(stage: str, fraction: float) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Trains once; then any attack by any adversary."""
+    return trained(tmp_path_factory.mktemp("cells"))
+
+
+def trained(folder: Path, **split: Any) -> Run:
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("cells")
     choice = CohortChoice(
         cohort=Use.model_validate({"use": "phantom", **COHORT}),
         groups=GroupSettings(training=TRAINED, auxiliary=7, validation=3),
@@ -45,7 +49,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     training = TrainingCell(
         choice=choice,
-        split=SplitSpec.model_validate({"parties": PARTIES, "channels": (4, 8), "party_levels": 2}),
+        split=SplitSpec.model_validate(
+            {"parties": PARTIES, "channels": (4, 8), "party_levels": 2, **split}
+        ),
         training=TrainingSettings(epochs=2, batch_size=10),
         recording=RecordingSettings(weight_updates=2),
         seed=0,
@@ -144,6 +150,25 @@ def test_a_tap_on_the_wire_draws_masks_better_than_where_lesions_are_likeliest(r
     assert mean(found.blind) > 0
     holder = run("mask-inference", preset("curious-server"))
     assert holder.status == "not mountable"
+    assert "holds all the masks itself" in holder.reason
+
+
+def test_a_server_reads_the_masks_that_a_party_holds_off_what_it_sends_back(
+    tmp_path: Path,
+) -> None:
+    run = trained(tmp_path, labels_at="b")
+    for position, least in (
+        (preset("curious-server"), 0.99),
+        # Whoever does not know the head sees its three regions as one.
+        (preset("wire-tap", members=("b",)), 0.5),
+    ):
+        found = run("mask-inference", position).scores[0]
+        assert (found.victim, found.asset, found.metric) == ("b", "masks", "dice")
+        assert mean(found.values) > least
+        assert 0 < mean(found.blind) < 0.2
+        wrong = run("mask-inference", position, shuffled=True).scores[0]
+        assert mean(wrong.values) < mean(wrong.blind) + 0.1  # of ten patients
+    holder = run("mask-inference", preset("curious-party", members=("b",)))
     assert "holds all the masks itself" in holder.reason
 
 
