@@ -53,7 +53,7 @@ class StructuralSimilarity(ImageMetric):
     source: ClassVar[str] = "Wang et al. 2004, IEEE TIP 13(4), section III; as in scikit-image"
     meaning: ClassVar[str] = (
         "How alike the structures in the rebuilt and the patient's picture look: 1 is a perfect "
-        "copy; what an average brain already scores is no leak."
+        "copy; what an average image already scores is no leak."
     )
     remedy: ClassVar[str] = (
         "Withhold the finest skip connection first; it carries most of the picture."
