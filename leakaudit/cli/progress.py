@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from leakaudit.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # A log that is read later needs no more than this.
 _LINE_EVERY_SECONDS = 20.0
@@ -128,18 +131,51 @@ class _Lines:
 
 
 @contextmanager
-def _bar() -> Iterator[Watching]:
+def reading() -> Iterator[Callable[[int, int], None]]:
+    """Tell how far the reading of a cohort is: a bar on a terminal, a line now and then elsewhere.
+
+    Yields:
+        A watcher that takes how many of the cohort's items were read, and how many there are.
+    """
+    if not sys.stderr.isatty():
+        yield _Counts(time.monotonic)
+        return
+    with _progress() as progress:
+        task = progress.add_task("reading", total=None)
+        yield lambda done, total: progress.update(
+            task, completed=done, total=total, description=f"read {done} of {total}"
+        )
+
+
+class _Counts:
+    """A line now and then, once there was something to wait for."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._due = clock() + _LINE_EVERY_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._clock() >= self._due:
+            self._due = self._clock() + _LINE_EVERY_SECONDS
+            print(f"read {done} of {total}", file=sys.stderr, flush=True)
+
+
+def _progress() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    with Progress(
+    return Progress(
         BarColumn(bar_width=24),
         TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
-        console=console,
+        console=Console(stderr=True, markup=False, highlight=False, emoji=False),
         transient=True,
-    ) as progress:
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Watching]:
+    with _progress() as progress:
         task = progress.add_task("preparing", total=1.0)
         told: set[str | None] = {None}
 

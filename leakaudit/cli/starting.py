@@ -12,12 +12,14 @@ from string import Template
 from typing import Any
 
 from leakaudit.cli.data_sheet import data_sheet
+from leakaudit.cli.progress import reading
 from leakaudit.cli.terminal import printable, say
 from leakaudit.cohorts._disk import DiskSource
 from leakaudit.cohorts._labels import UnnamedLabelsError
 from leakaudit.cohorts._pseudonyms import key_beside
 from leakaudit.cohorts._stack import Survey
 from leakaudit.cohorts.detect import Detection, detect
+from leakaudit.cohorts.faults import followed
 from leakaudit.errors import ConfigurationError, DataError
 from leakaudit.plugins import Kind, build
 from leakaudit.split import SERVER
@@ -59,7 +61,8 @@ def init(
                 found=str(target),
                 remedy="move it away, write elsewhere with --out DIR, or pass --force",
             )
-    found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete, out=out)
+    with reading() as told, followed(told):
+        found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete, out=out)
     targets = {
         out / AUDIT_FILE: audit_file(found),
         out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from leakaudit.cli.progress import _Lines, duration, in_words, watching
+from leakaudit.cli.progress import _Counts, _Lines, duration, in_words, watching
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,12 @@ def test_a_terminal_gets_a_bar(
     out, err = capsys.readouterr()
     assert not out
     assert "1 of 4 cells, 25%, about 3 min left: [red]training[/red]" in err
+
+
+def test_reading_is_told_only_where_somebody_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    counts = _Counts(lambda: now[0])
+    for done, at in ((1, 1.0), (7, 21.0), (8, 22.0), (15, 45.0)):
+        now[0] = at
+        counts(done, 20)
+    assert capsys.readouterr().err == "read 7 of 20\nread 15 of 20\n"
