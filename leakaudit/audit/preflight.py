@@ -6,9 +6,10 @@ import math
 
 from leakaudit.cohorts.cohort import Cohort
 from leakaudit.errors import ConfigurationError, TraceError
+from leakaudit.metrics import PerceptualDistance
 from leakaudit.metrics.ssim import WINDOW
 from leakaudit.models.measuring import measured
-from leakaudit.plan.configuration import AuditConfiguration
+from leakaudit.plan.configuration import AuditConfiguration, Judgement
 from leakaudit.plan.plan import references
 from leakaudit.split.spec import OWN, SplitSpec, level_size
 from leakaudit.trace.description import TraceDescription
@@ -79,6 +80,28 @@ def check_same_model(description: TraceDescription, configuration: AuditConfigur
             found=f"{ours.use} in the configuration, {theirs.use} {theirs.settings} in the trace",
             remedy="if you trust that code, write it as the table [model]",
         )
+
+
+def lpips_backbone(judgement: Judgement) -> tuple[str | None, dict[str, str]]:
+    """The backbone's file, or why LPIPS is not measured.
+
+    Raises:
+        ConfigurationError: the configuration names a place where there is none.
+    """
+    if judgement.lpips == "off":
+        return None, {"lpips": "switched off in the configuration (judgement.lpips)"}
+    metric = PerceptualDistance(weights=judgement.lpips_weights)
+    missing = metric.available()
+    if missing is not None and judgement.lpips_weights is not None:
+        # A place that somebody named is a promise; leaving LPIPS out would pass over it in silence.
+        raise ConfigurationError(
+            "judgement.lpips_weights must name the LPIPS backbone, or a folder it lies in",
+            found=judgement.lpips_weights,
+            remedy='mend the path, leave the setting out, or write judgement.lpips = "off"',
+        )
+    if missing is not None:
+        return None, {"lpips": missing}
+    return str(metric.backbone()), {}
 
 
 def _size(space: tuple[int, ...]) -> str:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakaudit.audit.preflight import check_same_model, fitted
+from leakaudit.audit.preflight import check_same_model, fitted, lpips_backbone
 from leakaudit.audit.room import COHORT, check_room, run_folder
 from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
+from leakaudit.audit.traced import as_recorded, stated, training_of_trace
 from leakaudit.cells.finished import CellFailure, Finished, collect
 from leakaudit.cells.folder import finished
 from leakaudit.cells.training_cell import result_of_trace
 from leakaudit.cohorts.cohort import Group
 from leakaudit.cohorts.groups import check_nobody_twice, split_patients
-from leakaudit.errors import ConfigurationError, RecordError, TraceError
+from leakaudit.errors import RecordError, TraceError
 from leakaudit.judgement.assemble import Frame, assemble
 from leakaudit.judgement.foreseen import foresee
 from leakaudit.judgement.rules import policy_of
 from leakaudit.judgement.standing import check_targets
-from leakaudit.metrics import PerceptualDistance
 from leakaudit.plan.cells import CohortChoice
-from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration, Judgement
+from leakaudit.plan.configuration import UNDEFENDED, AuditConfiguration
 from leakaudit.plan.defending import check_defenses
 from leakaudit.plan.materials import Materials, load_cohort
 from leakaudit.plan.plan import (
@@ -105,7 +105,7 @@ def run_audit(
     check_defenses(configuration.swept, choice, loaded)
     check_targets(configuration.targets)
     policy = policy_of(configuration, tuple(loaded.cohort.regions))
-    lpips, not_available = _lpips(configuration.judgement)
+    lpips, not_available = lpips_backbone(configuration.judgement)
     frame = Frame(configuration, given, loaded, choice.fingerprint, command, not_available, policy)
     return _finish(
         frame, lambda listed: make_plan(listed, choice, loaded, lpips), scheduler, watch, foreseen,
@@ -152,19 +152,21 @@ def attack_trace(
             remedy="name that cohort in the configuration",
         )
     check_same_model(description, configuration)
-    if not reader.can_be_rebuilt:
-        loaded = loaded.crossed_in(reader.steady)
-    lpips, not_available = _lpips(configuration.judgement)
+    loaded = as_recorded(reader, loaded)
+    lpips, not_available = lpips_backbone(configuration.judgement)
     uses = tuple(Use.model_validate({"use": d.name, **d.settings}) for d in description.defenses)
     stack = DefenseStack(label="as recorded" if uses else UNDEFENDED, stack=uses)
     configuration = configuration.model_copy(
         update={"split": reader.split, "seeds": (description.seed,), "defenses": (stack,),
-                "sweep": ()}
+                "sweep": (), "training": training_of_trace(description, configuration.training)}
     )  # fmt: skip
     check_targets(configuration.targets)
     recorded = Recorded(TrainingId(stack.label, description.seed), trace.resolve(), reader)
     policy = policy_of(configuration, tuple(loaded.cohort.regions))
-    frame = Frame(configuration, given, loaded, choice.fingerprint, command, not_available, policy)
+    frame = Frame(
+        configuration, given, loaded, choice.fingerprint, command, not_available, policy,
+        {"training": stated(description), "recording": {"epochs": list(reader.epochs)}},
+    )  # fmt: skip
 
     def planned(listed: AuditConfiguration) -> Plan:
         return foreign_plan(
@@ -284,25 +286,3 @@ def _choice(configuration: AuditConfiguration) -> tuple[CohortChoice, Materials]
     groups = split_patients(cohort, configuration.groups)
     check_nobody_twice(cohort, groups)
     return choice, Materials(cohort, groups, cohort.masks())
-
-
-def _lpips(judgement: Judgement) -> tuple[str | None, dict[str, str]]:
-    """The backbone's file, or why LPIPS is not measured.
-
-    Raises:
-        ConfigurationError: the configuration names a place where there is none.
-    """
-    if judgement.lpips == "off":
-        return None, {"lpips": "switched off in the configuration (judgement.lpips)"}
-    metric = PerceptualDistance(weights=judgement.lpips_weights)
-    missing = metric.available()
-    if missing is not None and judgement.lpips_weights is not None:
-        # A place that somebody named is a promise; leaving LPIPS out would pass over it in silence.
-        raise ConfigurationError(
-            "judgement.lpips_weights must name the LPIPS backbone, or a folder it lies in",
-            found=judgement.lpips_weights,
-            remedy='mend the path, leave the setting out, or write judgement.lpips = "off"',
-        )
-    if missing is not None:
-        return None, {"lpips": missing}
-    return str(metric.backbone()), {}

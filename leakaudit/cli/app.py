@@ -20,6 +20,7 @@ from leakaudit.cli.gate_commands import (
 )
 from leakaudit.cli.plan_commands import power_command
 from leakaudit.cli.record_commands import clean_command, compare_command, report_command
+from leakaudit.cli.trace_commands import merge_command, samples_command, trace_command
 from leakaudit.errors import EXIT_OK
 
 # Without markup: descriptions hold brackets, and `--help` needs no second to answer.
@@ -141,6 +142,9 @@ def attack_command(
     )
 
 
+app.command("samples")(samples_command)
+app.command("trace")(trace_command)
+app.command("merge")(merge_command)
 app.command("power")(power_command)
 app.command("report")(report_command)
 app.command("check")(check_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Frame:
         command: how to run it again.
         not_available: metrics that could not be measured, and how to get them.
         policy: whose rules are the targets; None where the configuration sets them.
+        elsewhere: tables of the resolved configuration that tell of a training that this audit did
+            not do, in place of its own.
     """
 
     asked: AuditConfiguration
@@ -76,6 +78,7 @@ class Frame:
     command: str
     not_available: Mapping[str, str]
     policy: PolicyFile | None = None
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
 
 
 def findings_of(configuration: AuditConfiguration, done: Finished) -> Findings:
@@ -112,7 +115,7 @@ def measured(
             "at least one training must finish", found=reason, remedy="mend it, then run again"
         )
     given = frame.given
-    resolved = recorded(frame.asked.model_dump(mode="json"))
+    resolved = recorded(frame.asked.model_dump(mode="json")) | dict(frame.elsewhere)
     victims = given.victims(configuration.victims)
     findings = tuple(
         entry

@@ -29,13 +29,17 @@ _LEAST_ALIKE = 0.8
 Pixels = npt.NDArray[np.float32]
 
 
-def sample_sheet(configuration: AuditConfiguration) -> SampleSheet:
+def sample_sheet(configuration: AuditConfiguration, cohort: Cohort | None = None) -> SampleSheet:
     """The sheet of an audit's cohort; the job's keys are the samples' own numbers.
+
+    Args:
+        configuration: of the audit.
+        cohort: of the same, where it is loaded already.
 
     Raises:
         DataError: the cohort breaks a rule.
     """
-    cohort = load_cohort(configuration.cohort.use, configuration.cohort.settings)
+    cohort = cohort or load_cohort(configuration.cohort.use, configuration.cohort.settings)
     groups = split_patients(cohort, configuration.groups)
     check_nobody_twice(cohort, groups)
     return sheet_of(Materials(cohort, groups, cohort.masks()))

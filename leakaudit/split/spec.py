@@ -152,6 +152,8 @@ class SplitSpec(BaseModel):
     @property
     def network_name(self) -> str:
         """What the network is called: somebody's own by its import path."""
+        if self.model.use == OWN:
+            return "a network of the job's own"
         settings = self.model.settings
         return str(settings.get("network") or settings.get("function") or self.model.use)
 

@@ -63,7 +63,7 @@ class TraceReader:
 
     @property
     def complete(self) -> bool:
-        """Whether the run ended; False where it was cut off."""
+        """Whether the run ended."""
         return self.description.complete
 
     @property
@@ -73,7 +73,7 @@ class TraceReader:
 
     @property
     def message_size(self) -> int:
-        """Samples that cross in one message, at most: the batch size of training."""
+        """Samples that cross in one message, at most."""
         return max(len(place.samples) for place in self._held.places(self.epochs[-1]))
 
     @property
@@ -156,9 +156,6 @@ class TraceReader:
 
         Yields:
             Level, (n,) cohort indices or ``BLANK``, and (n, channels, *space).
-
-        Raises:
-            TraceError: the epoch was not recorded; a shard is damaged.
         """
         self._require(epoch)
         routes, every = self.routes, self._held.places(epoch, "queries")
@@ -166,21 +163,19 @@ class TraceReader:
         for place, tensor in self._held.tensors(places):
             yield routes[place.route].level, place.samples, widened(tensor)
 
+    def rows(self, epoch: int) -> Iterator[tuple[Route, list[int]]]:
+        """Whose rows every message of an epoch holds, in the order they crossed."""
+        for place in self._held.places(epoch):
+            yield self.routes[place.route], place.samples.tolist()
+
     @property
     def split(self) -> SplitSpec:
-        """The split before defenses; of a job's own network, as far as it was recorded.
-
-        Raises:
-            TraceError: too little of it was recorded.
-        """
+        """The split before defenses; of a job's own network, as far as it was recorded."""
         return recorded_split(self.description)
 
     @property
     def steady(self) -> tuple[int, ...]:
-        """The samples that crossed on every route to the server in every epoch, rising.
-
-        All of a run here; a job may drop its last batch, or draw with replacement.
-        """
+        """The samples that crossed to the server on every route in every epoch."""
         if self.can_be_rebuilt:
             return self.samples
         forward = [n for n, route in enumerate(self.routes) if route.receiver == SERVER]
@@ -263,12 +258,17 @@ class TraceReader:
             )
         return RebuiltNetworks(self.description, self._weights, trainable=trainable)
 
-    def replay(self) -> Iterator[Message]:
-        """Every recorded message in the order it crossed, unsealed epochs included."""
-        routes = self.routes
-        for epoch in dict.fromkeys(e.epoch for e in self._log if e.kind == "messages"):
-            for place, tensor in self._held.tensors(self._held.places(epoch)):
-                yield Message(routes[place.route], tensor, place.samples, epoch, place.step)
+    def replay(self, kind: str = "messages", epoch: int | None = None) -> Iterator[Message]:
+        """Every recorded message in the order it crossed, unsealed epochs included.
+
+        Args:
+            kind: ``messages``, or ``queries``: answers, whose steps say which of several they are.
+            epoch: of one epoch alone.
+        """
+        for each in dict.fromkeys(e.epoch for e in self._log if e.kind == kind):
+            if epoch in (None, each):
+                for place, tensor in self._held.tensors(self._held.places(each, kind)):
+                    yield Message(self.routes[place.route], tensor, place.samples, each, place.step)
 
     def _weights(self, epoch: int) -> dict[str, Tensor]:
         self._require(epoch)
@@ -294,5 +294,5 @@ class TraceReader:
 
 
 def replay(folder: Path) -> Iterator[Message]:
-    """Every recorded message in the order it crossed, so that a tap can be run over a trace."""
+    """Every recorded message in the order it crossed: runs a tap over a trace."""
     return TraceReader(folder).replay()

@@ -157,7 +157,7 @@ def test_messages_of_somebodys_own_model_are_attacked_without_asking_it(
     assert not record.failures
     server, wire = record.adversaries
     (refused,) = (each for each in server.not_mountable if each.attack == "decoder-inversion")
-    assert "own model" in refused.reason
+    assert "own network" in refused.reason
     assert "mask-inference" in wire.mounted
     assert {f.attack for f in record.findings} == {"mask-inference"}
     assert record.split.server_parameters is None

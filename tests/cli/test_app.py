@@ -19,7 +19,7 @@ from leakaudit.errors import EXIT_USAGE
 COMMANDS = (
     "run", "power", "attack", "report", "check", "baseline", "sign", "verify", "compare", "list",
     "explain", "schema",
-    "doctor", "init", "claim", "clean",
+    "doctor", "init", "claim", "clean", "samples", "trace", "merge",
 )  # fmt: skip
 HEAVY = {"torch", "monai", "pandas", "matplotlib", "distributed", "opacus", "lpips"}
 
