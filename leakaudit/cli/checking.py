@@ -25,6 +25,7 @@ from leakaudit.policy import (
     write_baseline,
 )
 from leakaudit.policy.gate import gate, record_file
+from leakaudit.policy.looking import NO_FLOORS
 from leakaudit.policy.selftest import ALLOWED
 from leakaudit.record import read_record
 
@@ -169,6 +170,8 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _show(evaluation: Evaluation) -> None:
+    if evaluation.file.policy.audit is None:
+        say(f"Note: {NO_FLOORS}.")
     table(
         "",
         ("rule", "outcome", "figure", "95 % bounds", "allowed", "line"),
@@ -185,6 +188,8 @@ def _show(evaluation: Evaluation) -> None:
     for result in evaluation.results:
         if result.status is not Status.PASS or result.notes:
             _explain(evaluation, result)
+    for weakness in evaluation.weaknesses:
+        say(f"weakness of this audit: {_clipped(weakness)}")
     say(evaluation.headline)
 
 

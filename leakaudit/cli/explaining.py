@@ -122,6 +122,7 @@ def _tables() -> dict[str, type[BaseModel]]:
     from leakaudit.accounting import Mechanism
     from leakaudit.plan.configuration import AuditConfiguration
     from leakaudit.policy import Policy
+    from leakaudit.policy.model import AuditFloors
     from leakaudit.policy.reading import TABLES
 
     tables: dict[str, type[BaseModel]] = {CONFIGURATION: AuditConfiguration}
@@ -129,7 +130,7 @@ def _tables() -> dict[str, type[BaseModel]]:
         for candidate in (field.annotation, *get_args(field.annotation)):
             if inspect.isclass(candidate) and issubclass(candidate, BaseModel):
                 tables[name] = candidate
-    return tables | dict(TABLES) | {"policy": Policy, "claim": Mechanism}
+    return tables | dict(TABLES) | {"policy": Policy, "audit": AuditFloors, "claim": Mechanism}
 
 
 def _table(name: str, model: type[BaseModel]) -> None:

@@ -40,6 +40,7 @@ from leakaudit.judgement.uncovered import with_uncovered
 from leakaudit.judgement.unfinished import planned
 from leakaudit.judgement.utility import by_setting, costs, dependence, utility
 from leakaudit.judgement.verdicts import controls, verdicts
+from leakaudit.judgement.weaknesses import weaknesses
 from leakaudit.plan.configuration import AuditConfiguration
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.sizes import sizes_of
@@ -235,6 +236,7 @@ def assemble(
         ),
         "answer": None if answered is None else with_uncovered(answered, record),
         "searches": searches,
+        "weaknesses": weaknesses(configuration, given, done),
         "interferences": interferences(done.trainings, done.interfered, region, patients),
         "pictures": draw_gallery(
             done.attacks, done.folders, given, configuration.split, out, configuration.victims

@@ -11,6 +11,7 @@ from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.budgets import budget_outcome, judge_budget
 from leakaudit.policy.evidence import Evidence
 from leakaudit.policy.floors import judge_floor, no_floor
+from leakaudit.policy.looking import check_looked
 from leakaudit.policy.model import Budget, Regression, UtilityFloor
 from leakaudit.policy.names import Known, check_names
 from leakaudit.policy.reading import Placed, PolicyFile
@@ -41,7 +42,8 @@ def evaluate(
         ConfigurationError: a name the audit does not know, a bound on the wrong side, a
             waiver that has expired or ends in more than two years, regression rules without a
             baseline or a baseline without them.
-        NoValidVerdictError: the baseline is of another environment, cohort or attack.
+        NoValidVerdictError: the audit falls short of the policy's floors, or the baseline is of
+            another environment, cohort or attack.
     """
     if all(isinstance(placed.rule, UtilityFloor) for placed in file.rules):
         raise NothingToEvaluateError(
@@ -55,6 +57,7 @@ def evaluate(
             found=f"audit {record.audit_id} has none",
             remedy="let an adversary mount an attack, then run it again",
         )
+    check_looked(file, record)
     _check_waivers(file, today)
     _check_baseline(file, baseline)
     evidence = Evidence(record)
@@ -69,6 +72,7 @@ def evaluate(
         record_sha256=record.content_sha256,
         record_title=record.title,
         baseline_sha256="" if baseline is None else baseline.content_sha256,
+        weaknesses=record.weaknesses,
     )
 
 

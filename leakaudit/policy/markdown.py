@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leakaudit.escaping import clipped, printable
 from leakaudit.escaping import markdown as escaped
+from leakaudit.policy.looking import NO_FLOORS
 from leakaudit.policy.result import Evaluation, Result, Status
 
 LIMIT = 900_000
@@ -30,6 +31,11 @@ def markdown(evaluation: Evaluation) -> str:
     ]
     if len(results) > _ROWS:
         parts.append(f"{len(results) - _ROWS} more rules, all later in this order.")
+    if evaluation.file.policy.audit is None:
+        parts.append(f"Note: {NO_FLOORS}.")
+    if evaluation.weaknesses:
+        lines = "\n".join(f"- {_text(each, _TEXT)}" for each in evaluation.weaknesses[:_ROWS])
+        parts.append(f"Weaknesses of this audit:\n\n{lines}")
     told = [r for r in results if r.status is not Status.PASS or r.notes]
     parts += [_told(evaluation, result) for result in told[:_ROWS]]
     parts.append(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
+    PositiveInt,
     StringConstraints,
     field_validator,
     model_validator,
@@ -166,6 +167,31 @@ class Waiver(Table):
     )
 
 
+class AuditFloors(Table):
+    """How closely an audit must look to count: without these, whoever runs it chooses.
+
+    What falls short is not judged: no verdict, exit code 2.
+    """
+
+    seeds: PositiveInt | None = Field(default=None, description="least, of the trainings")
+    patients: PositiveInt | None = Field(default=None, description="least that were attacked")
+    auxiliary: PositiveInt | None = Field(
+        default=None, description="least patients of the adversary's own"
+    )
+    attacks: tuple[Text, ...] = Field(
+        default=(), description="registered names or labels; somebody must have mounted each"
+    )
+    adversaries: tuple[Text, ...] = Field(
+        default=(), description="by name; each must have mounted an attack"
+    )
+    weaknesses: Literal["named", "refused"] = Field(
+        default="named",
+        description="what becomes of choices by which an audit finds less than it could: `check` "
+        "names them, or judges nothing while there is one",
+    )
+    source: Text = Field(description="who set them: a person, a committee, a document")
+
+
 class Policy(Table):
     """What a project tolerates, by whose decision."""
 
@@ -180,6 +206,9 @@ class Policy(Table):
         default=(),
         description="whose signature on the record counts, by their names in the file of allowed "
         "signers; unset: a record needs none",
+    )
+    audit: AuditFloors | None = Field(
+        default=None, description="how closely an audit must look to count"
     )
     budget: tuple[Budget, ...] = ()
     regression: tuple[Regression, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from leakaudit.errors import EXIT_NO_VALID_VERDICT, EXIT_OK, EXIT_POLICY_VIOLATED
+from leakaudit.policy.model import UtilityFloor
 from leakaudit.policy.reading import Placed, PolicyFile
 
 
@@ -77,6 +78,7 @@ class Evaluation:
         record_sha256: its content hash.
         record_title: the audit's title.
         baseline_sha256: of the baseline it was compared with; empty without one.
+        weaknesses: choices by which the audit found less than it could, in words.
     """
 
     file: PolicyFile
@@ -85,6 +87,7 @@ class Evaluation:
     record_sha256: str
     record_title: str
     baseline_sha256: str = ""
+    weaknesses: tuple[str, ...] = ()
 
     @property
     def strict(self) -> bool:
@@ -114,11 +117,19 @@ class Evaluation:
         return f"{self._answer}: {_plural(self.results)}, {counts}."
 
     @property
+    def _on_leakage(self) -> tuple[Result, ...]:
+        return tuple(
+            each for each in self.results if not isinstance(each.placed.rule, UtilityFloor)
+        )
+
+    @property
     def _answer(self) -> str:
         """Kept is said only of what was shown to be kept."""
         if self.exit_code == EXIT_OK:
             if self.of(Status.INCONCLUSIVE):
                 return "Not violated, and not shown to be kept"
+            if all(each.status is Status.WAIVED for each in self._on_leakage):
+                return "Nothing judged on leakage, for it is all waived"
             if self.of(Status.WAIVED):
                 return "Policy kept but for what is waived"
         return _ANSWERS[self.exit_code]

@@ -95,6 +95,9 @@ class Record(Part):
     presence: tuple[PresenceControl, ...] = Field(
         default=(), description="whether messages tell which image was sent, by setting and party"
     )
+    weaknesses: tuple[str, ...] = Field(
+        default=(), description="choices by which this audit finds less than it could"
+    )
     pictures: tuple[Picture, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")

@@ -151,6 +151,22 @@ def biggest_caveat(index: Index) -> Callout:
     return Callout(f"The biggest caveat: {title[0].lower()}{title[1:]}", text, "caution")
 
 
+def weaknesses(index: Index) -> tuple[Callout, ...]:
+    """Choices by which this audit finds less than it could, whatever it found."""
+    found = index.record.weaknesses
+    if not found:
+        return ()
+    listed = "; ".join(f"({number}) {each}" for number, each in enumerate(found, start=1))
+    return (
+        Callout(
+            "Where this audit looked less closely than it could: "
+            + count(len(found), "weakness", "weaknesses"),
+            say(f"{listed}. Silence is to be read with {'it' if len(found) == 1 else 'them'}."),
+            "caution",
+        ),
+    )
+
+
 def unconverged(index: Index) -> list[str]:
     """Findings on the questions of verdicts whose effort curve still rose, in words."""
     rising: dict[tuple[str, str, str, str], list[Finding]] = defaultdict(list)

@@ -27,7 +27,7 @@ from .blocks import (
     say,
     strong,
 )
-from .caveats import biggest_caveat
+from .caveats import biggest_caveat, weaknesses
 from .claims import refuted
 from .evidence_index import Index, Question, actor, owner, target
 from .excluded import excluded_first
@@ -55,6 +55,7 @@ def one_page(index: Index, shots: dict[str, bytes]) -> Section:
         ),
         *refuted(index),
         biggest_caveat(index),
+        *weaknesses(index),
     ]
     blocks += [_card(index, adversary) for adversary in record.adversaries]
     if not index.questions:

@@ -121,9 +121,10 @@ def test_its_examples_are_valid_too(tmp_path: Path) -> None:
     shown = "\n".join(
         line.removeprefix("# ")
         for line in text.splitlines()
-        if line.startswith("# [") or " = " in line
+        if line.startswith(("[", "# [")) or " = " in line
     )
     policy = read_policy(policy_file(tmp_path, shown)).policy
+    assert policy.audit
     assert policy.budget
     assert policy.utility
     assert policy.regression
