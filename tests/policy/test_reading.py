@@ -258,7 +258,13 @@ def test_a_setting_that_no_floor_speaks_of_is_told_with_its_dice(
         ),
         (
             budget(NONE, name="first") + WAIVER.format("2027-01-31"),
-            "Policy kept but for what is waived: 1 rule, 1 waived.",
+            "Nothing judged on leakage, for it is all waived: 1 rule, 1 waived.",
+        ),
+        (
+            budget(NONE, name="first", max=0.2)
+            + TWO.replace("max = 0.4", 'max = 0.9\nvictim = "T1"')
+            + WAIVER.format("2027-01-31"),
+            "Policy kept but for what is waived: 2 rules, 1 waived, 1 kept.",
         ),
     ],
 )
