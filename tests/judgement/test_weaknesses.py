@@ -20,16 +20,13 @@ from leakaudit.judgement.weaknesses import weaknesses
 from leakaudit.plan.materials import Materials, load_cohort
 from leakaudit.plan.plan import TrainingId
 from leakaudit.plan.tables import Use
+from leakaudit.plugins import Kind, names
 
 CLOSE: dict[str, Any] = {
     "cohort.patients": 40, "cohort.slices_per_patient": 2, "groups.training": 16,
     "groups.auxiliary": 16, "groups.validation": 8, "training.epochs": 4,
     "adversaries": [{"preset": "curious-server"}, {"preset": "curious-party", "members": ["a"]}],
-    "attacks": [{"use": name} for name in (
-        "decoder-inversion", "mask-inference", "re-identification", "membership-inference",
-        "attribute-inference", "simulator-inversion", "gradient-matching", "cross-modality",
-        "activation-matching", "joint-matching",
-    )],
+    "attacks": [{"use": name} for name in names(Kind.ATTACK)],
 }  # fmt: skip
 
 
