@@ -21,6 +21,9 @@ from .parts.examples import examples
 from .parts.in_clear import read_in_clear
 from .parts.messages import gather
 from .parts.training import TrainingBudget, TrainingSet
+from .parts.undoing.crossing import Undoing
+from .parts.undoing.search import best
+from .parts.undoing.source import Sender, undone
 
 
 class DecoderInversion(DecoderAttack):
@@ -55,6 +58,12 @@ class DecoderInversion(DecoderAttack):
         "there would be more than 500 images",
     )
 
+    undo: bool = Field(
+        default=True,
+        description="look for what undoes a code (signs, rotations, decoys, mixed samples and the "
+        "like), tried on queries and chosen on auxiliary patients left out",
+    )
+
     patient_curve: bool = Field(
         default=False,
         description="also learn from a quarter and from half of the auxiliary patients, for their "
@@ -66,11 +75,19 @@ class DecoderInversion(DecoderAttack):
         budget = self.budget
         guesses: dict[Target, Guess] = {}
         network: Decoder | None = None
+        shortlist: tuple[tuple[Undoing, ...], ...] = ()
         for victim in dict.fromkeys(target.victim for target in view.targets):
             targets = [target for target in view.targets if target.victim == victim]
             levels = sorted({level for target in targets for level in target.levels})
             asked = examples(view, victim, self.copies, rng)
-            known = gather(view, victim, levels, self.draws, rng, asked=asked, beside=True)
+            sender = Sender(view, victim)
+            if self.undo:
+                sender, tried = undone(view, victim, levels, rng, shortlist)
+                shortlist = (*shortlist, *(best(each).steps for each in tried.values()))
+                shortlist = tuple(dict.fromkeys(each for each in shortlist if each))
+            known = gather(
+                view, victim, levels, self.draws, rng, asked=asked, beside=True, sender=sender
+            )
             data = TrainingSet(known, asked.images, asked.patients, asked.altered)
             tasks = [target.levels for target in targets]
             found, network = decode_all(data, tasks, budget, rng, network)

@@ -182,6 +182,7 @@ class MemoryRecording:
     networks: dict[int, Network] = field(default_factory=dict)
     message_size: int = 1
     _sent: dict[tuple[Route, int], dict[int, Tensor]] = field(default_factory=dict)
+    _together: dict[tuple[Route, int], list[list[int]]] = field(default_factory=dict)
     _updates: dict[tuple[str, int], list[WeightUpdate]] = field(default_factory=dict)
 
     @property
@@ -194,6 +195,8 @@ class MemoryRecording:
         self.message_size = max(self.message_size, len(message.samples))
         kept = self._sent.setdefault((message.route, message.epoch), {})
         kept.update(zip(message.samples.tolist(), message.tensor.clone(), strict=True))
+        crossed = self._together.setdefault((message.route, message.epoch), [])
+        crossed.append(message.samples.tolist())
 
     def records(self, epoch: int) -> bool:
         """Every epoch is kept."""
@@ -228,6 +231,17 @@ class MemoryRecording:
         """(n, channels, *space) of one route."""
         kept = self._sent[route, epoch]
         return torch.stack([kept[sample] for sample in samples])
+
+    def whole_messages(
+        self, route: Route, epoch: int, samples: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Samples and tensor of every message that holds any of some samples."""
+        kept = self._sent[route, epoch]
+        return [
+            (torch.tensor(rows), torch.stack([kept[row] for row in rows]))
+            for rows in self._together[route, epoch]
+            if not set(rows).isdisjoint(samples)
+        ]
 
     def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]:
         """Those whose whole batch is among some samples, whose positions they then name."""

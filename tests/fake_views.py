@@ -25,6 +25,11 @@ class FakeExchange:
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         return torch.arange(5.0)[:, None, None, None].expand(5, 2, 4, 4)
 
+    def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        sent = self.messages(party, level, Direction.ACTIVATION, epoch)
+        order = torch.tensor([3, 0, 4, 1, 2])
+        return [(rows, sent[rows]) for rows in order.split(self.message_size)]
+
     def updates(self, party: str, epoch: int) -> list[object]:
         return []
 

@@ -74,6 +74,7 @@ class MemoryExchange:
         self.message_size = 1
         self._messages: dict[tuple[str, int | str, Direction, int], Tensor] = {}
         self._updates: dict[tuple[str, int], list[WeightUpdate]] = {}
+        self._together: dict[tuple[str, int, int], list[Tensor]] = {}
 
     @property
     def epochs(self) -> tuple[int, ...]:
@@ -86,6 +87,9 @@ class MemoryExchange:
         key = (route.party, place, route.direction, message.epoch)
         shape = (self._samples, *message.tensor.shape[1:])
         self._messages.setdefault(key, torch.zeros(shape))[message.samples] = message.tensor
+        if route.direction is Direction.ACTIVATION and place != "head":
+            crossed = self._together.setdefault((route.party, route.level, message.epoch), [])
+            crossed.append(message.samples)
 
     def update(
         self,
@@ -111,6 +115,12 @@ class MemoryExchange:
 
     def at_head(self, holder: str, direction: Direction, epoch: int) -> Tensor | None:
         return self._messages.get((holder, "head", direction, epoch))
+
+    def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        sent = self.messages(party, level, Direction.ACTIVATION, epoch)
+        alone = torch.arange(self._samples).split(self.message_size)
+        crossed = self._together.get((party, level, epoch), alone)
+        return [(rows, sent[rows]) for rows in crossed]
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         return self._updates[party, epoch]

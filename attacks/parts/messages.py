@@ -16,10 +16,11 @@ from torch import Generator, Tensor
 from leakaudit.errors import AttackInvalidError
 from leakaudit.threat.view import Features, View
 
-from .blocks import on_grid, strides
+from .blocks import strides
 from .conditioning import by_patient, condition
 from .epochs import Source, strongest_epochs
 from .examples import Examples
+from .undoing.source import Sender
 
 _POSITIONS = 48  # per sample, to fit how epochs are put together
 _PROBES = 4
@@ -76,6 +77,7 @@ def gather(
     *,
     centring: bool = True,
     beside: bool = False,
+    sender: Sender | None = None,
 ) -> Messages:
     """Query the victim on the auxiliary images and read what it sent.
 
@@ -91,13 +93,15 @@ def gather(
             and centres what it compares, leaves it in.
         beside: whether channels may be there in several ways, for whoever weighs them, and without
             what a blank image sends.
+        sender: the victim's messages, with what undoes them; None for messages as they were sent.
     """
+    sender = sender or Sender(view, victim)
     own = view.auxiliary_images(victim)
     images = own if asked is None else asked.images
     random = is_random(view, victim, own, rng)
     combined = random and len(view.epochs) > 1
-    usual: Source = _Combined(view, victim, levels, own, rng) if combined else _One(view, victim)
-    earlier = {epoch: _One(view, victim, epoch) for epoch in view.epochs[:-1]}
+    usual: Source = _Combined(sender, levels, own, rng) if combined else _One(sender)
+    earlier = {epoch: _One(sender, epoch) for epoch in view.epochs[:-1]}
     read = strongest_epochs(usual, earlier, levels, own, view.auxiliary_patients, rng)
     times = range(draws if random else 1)
     raw = [read.queried(images, levels, rng) for _ in times]
@@ -151,24 +155,20 @@ def is_random(view: View, victim: str, images: Tensor, rng: Generator) -> bool:
 class _One:
     """One recorded epoch alone, the last unless told."""
 
-    def __init__(self, view: View, victim: str, epoch: int | None = None) -> None:
-        self._view, self._victim = view, victim
-        self._epoch = view.last_epoch if epoch is None else epoch
+    def __init__(self, sender: Sender, epoch: int | None = None) -> None:
+        self._sender = sender
+        self._epoch = sender.view.last_epoch if epoch is None else epoch
 
     def epochs(self, level: int) -> tuple[int, ...]:
         del level
         return (self._epoch,)
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
-        sent = self._view.query(self._victim, images, self._epoch, rng)
-        return {level: on_grid(sent[level], self._view.space) for level in levels}
+        sent = self._sender.query(images, self._epoch, rng)
+        return {level: sent[level] for level in levels}
 
     def received(self, levels: Sequence[int]) -> Features:
-        view = self._view
-        return {
-            level: on_grid(view.activations(self._victim, level, self._epoch), view.space)
-            for level in levels
-        }
+        return {level: self._sender.received(level, self._epoch) for level in levels}
 
 
 class _Combined:
@@ -180,45 +180,43 @@ class _Combined:
     """
 
     def __init__(
-        self, view: View, victim: str, levels: Sequence[int], images: Tensor, rng: Generator
+        self, sender: Sender, levels: Sequence[int], images: Tensor, rng: Generator
     ) -> None:
-        self._view, self._victim = view, victim
+        self._sender, self._all = sender, sender.view.epochs
         self._maps = self._fit(images, levels, rng)
 
     def epochs(self, level: int) -> tuple[int, ...]:
         del level
-        return self._view.epochs
+        return self._all
 
     def queried(self, images: Tensor, levels: Sequence[int], rng: Generator) -> Features:
         total: Features = {}
-        for epoch in self._view.epochs:
-            sent = self._view.query(self._victim, images, epoch, rng)
-            self._add(total, sent, levels, epoch)
+        for epoch in self._all:
+            self._add(total, self._sender.query(images, epoch, rng), levels, epoch)
         return total
 
     def received(self, levels: Sequence[int]) -> Features:
         total: Features = {}
-        for epoch in self._view.epochs:
-            sent = {level: self._view.activations(self._victim, level, epoch) for level in levels}
+        for epoch in self._all:
+            sent = {level: self._sender.received(level, epoch) for level in levels}
             self._add(total, sent, levels, epoch)
         return total
 
     def _add(self, total: Features, sent: Features, levels: Sequence[int], epoch: int) -> None:
         for level in levels:
-            features = on_grid(sent[level], self._view.space)
-            part = torch.einsum("ji,nj...->ni...", self._maps[level][epoch], features)
+            part = torch.einsum("ji,nj...->ni...", self._maps[level][epoch], sent[level])
             total[level] = total[level] + part if level in total else part
 
     def _fit(
         self, images: Tensor, levels: Sequence[int], rng: Generator
     ) -> dict[int, dict[int, Tensor]]:
-        epochs = self._view.epochs
+        epochs = self._all
         drawn: dict[int, list[Tensor]] = {level: [] for level in levels}
         places: dict[int, Tensor] = {}
-        for epoch in (*epochs, self._view.last_epoch):
-            sent = self._view.query(self._victim, images, epoch, rng)
+        for epoch in (*epochs, epochs[-1]):
+            sent = self._sender.query(images, epoch, rng)
             for level in levels:
-                flat = on_grid(sent[level], self._view.space).flatten(2)
+                flat = sent[level].flatten(2)
                 if level not in places:
                     places[level] = torch.randperm(flat.shape[2], generator=rng)[:_POSITIONS]
                 drawn[level].append(flat[:, :, places[level]].movedim(1, 2).flatten(0, 1).double())

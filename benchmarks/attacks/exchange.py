@@ -31,6 +31,11 @@ class Sent:
             raise KeyError((direction, epoch))
         return self.features[party][level]
 
+    def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        sent = self.messages(party, level, Direction.ACTIVATION, epoch)
+        every = torch.arange(len(sent)).split(self.message_size)
+        return [(rows, sent[rows]) for rows in every]
+
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         raise KeyError((party, epoch))
 

@@ -232,6 +232,11 @@ class _NothingYet:
         del holder, direction, epoch
         raise _too_early("messages")
 
+    def whole_messages(self, party: str, level: int, epoch: int) -> NoReturn:
+        """Refuse."""
+        del party, level, epoch
+        raise _too_early("messages")
+
     def updates(self, party: str, epoch: int) -> NoReturn:
         """Refuse."""
         del party, epoch

@@ -189,6 +189,24 @@ class Defense(Plugin):
         del site, rng
         return None
 
+    def undo(self, level: int, message: Tensor) -> Tensor | None:
+        """What anybody can make of a message who knows this defense, and none of its secrets.
+
+        A defense whose silence is to be believed must not hide behind an attack's ignorance: what
+        its source tells is public (Kerckhoffs), so whoever wrote a code says here how it is undone.
+        Keys and draws stay secret: they are not in the settings, unless the message carries them.
+        Attacks call it where it is overridden, last defense first, and use it if more is read so.
+
+        Args:
+            level: number of the cut.
+            message: (n, channels, *space), all samples that crossed together; not to be changed.
+
+        Returns:
+            (n, channels, *space), the features as far as they can be had; None: nothing undone.
+        """
+        del level, message
+        return None
+
     def update_rule(self, owner: str, network: nn.Module) -> UpdateRule | None:
         """What rewrites the weight gradients of one network during training; None for nothing.
 

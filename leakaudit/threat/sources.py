@@ -76,6 +76,9 @@ class Exchange(Protocol):
     def at_head(self, holder: str, direction: Direction, epoch: int) -> Tensor | None:
         """(n, channels, *grid) between the server and a label holder; None where not recorded."""
 
+    def whole_messages(self, party: str, level: int, epoch: int) -> Sequence[tuple[Tensor, Tensor]]:
+        """Activations as they crossed: (m,) rows of the view, -1 of others, and their tensor."""
+
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Recorded encoder updates of one party."""
 

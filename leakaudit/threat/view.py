@@ -108,10 +108,33 @@ class View:
         """Parties whose own data and links the adversary has."""
         return tuple(name for name in self.adversary.members if name != SERVER)
 
+    @property
+    def message_size(self) -> int:
+        """Samples that cross in one message, at most."""
+        return self._exchange.message_size
+
     def activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What a party sent: (n, channels, *space), one row per attacked sample."""
         self._require(Knowledge.ACTIVATIONS)
         return self._mixed(self._recorded(party, level, Direction.ACTIVATION, epoch))
+
+    def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        """The activations that hold any attacked sample, message by message as they crossed.
+
+        Returns:
+            Of each message (m,) the rows of its samples among the attacked ones, -1 of others, and
+            (m, channels, *space).
+        """
+        self._require(Knowledge.ACTIVATIONS)
+        self._read.add(epoch)
+        found = []
+        for rows, sent in self._exchange.whole_messages(party, level, epoch):
+            require_finite([sent], f"activation of {party}, level {level}, epoch {epoch}")
+            places = rows
+            if self._mixing is not None:
+                places = torch.where(rows < 0, rows, self._mixing.argsort()[rows])
+            found.append((places, sent))
+        return found
 
     def own_activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What the adversary itself sent, as a party: not mixed in controls, it is its own."""
@@ -171,7 +194,7 @@ class View:
         """
         self._require(Knowledge.QUERIES)
         endpoint = self._rebuilt.party(party, epoch)
-        size = self._exchange.message_size
+        size = self.message_size
         batches = self._asked.answers(endpoint, images, size, rng)
         return {
             level: torch.cat([batch[level] for batch in batches]) for level in self.split.crossing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from leakaudit.exchange.message import Cut, Direction, Route
@@ -24,6 +25,10 @@ class _Reader(Protocol):
     def routes(self) -> Sequence[Route]: ...
 
     def messages(self, route: Route, epoch: int, samples: Sequence[int]) -> Tensor: ...
+
+    def whole_messages(
+        self, route: Route, epoch: int, samples: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor]]: ...
 
     def updates(self, party: str, epoch: int, samples: Sequence[int]) -> list[WeightUpdate]: ...
 
@@ -66,6 +71,15 @@ class RecordedExchange:
         if route not in self._reader.routes:
             return None
         return self._reader.messages(route, epoch, self._samples)
+
+    def whole_messages(self, party: str, level: int, epoch: int) -> Sequence[tuple[Tensor, Tensor]]:
+        """Messages that hold any victim, whole: (m,) rows of the view, -1 of others, and tensor."""
+        route = Route(party, SERVER, Direction.ACTIVATION, Cut.ENCODER, level)
+        places = {sample: place for place, sample in enumerate(self._samples)}
+        return [
+            (torch.tensor([places.get(each, -1) for each in samples.tolist()]), sent.float())
+            for samples, sent in self._reader.whole_messages(route, epoch, self._samples)
+        ]
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Recorded encoder updates whose whole batch is among the victims."""

@@ -35,6 +35,9 @@ class LastEpoch:
     def messages(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
         return self._whole.messages(party, level, direction, epoch)
 
+    def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        return self._whole.whole_messages(party, level, epoch)
+
 
 def errors(world: World, view: View) -> Tensor:
     """(n,) squared error of each attacked sample."""

@@ -117,6 +117,7 @@ class Broken(MemoryExchange):
 
     def __init__(self, whole: MemoryExchange, *broken: Direction | str) -> None:
         self._whole, self._broken = whole, broken
+        self._samples, self._together = whole._samples, whole._together
         self.message_size = whole.message_size
 
     @property
