@@ -48,7 +48,7 @@ class ServerTail:
     ) -> None:
         if not isinstance(server, ServerNetwork):
             raise NotMountableError(
-                "gradients are matched through a Split-U-Net's server", found=type(server).__name__
+                "gradients are matched through a Split-U-Net's server", found=split.network_name
             )
         self._server, self._head, self._space, self._own = server, head, space, own
         self._level = split.crossing[0]

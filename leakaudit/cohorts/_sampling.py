@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+PatchSide = Annotated[int, Field(ge=4, le=512)]
 SliceRule = Literal["lesion", "brain"]
 
 # A slice shows brain when its foreground is at least a quarter of the patient's largest.
@@ -109,13 +111,13 @@ def resampled(
     return result.astype(array.dtype)
 
 
-def patch_corners(
+def patch_boxes(
     lesion: npt.NDArray[np.bool_],
     foreground: npt.NDArray[np.bool_],
     size: tuple[int, int, int],
     count: int,
-) -> list[tuple[int, int, int]]:
-    """First voxels of the patches to take; no randomness.
+) -> list[tuple[slice, slice, slice]]:
+    """Where the patches to take lie; no randomness.
 
     Half of the patches (rounded up) are centred on lesion voxels, taken evenly in memory order;
     the rest, or all where there is no lesion, on foreground voxels likewise. Patches are shifted
@@ -131,12 +133,15 @@ def patch_corners(
     on_lesion = evenly(diseased.tolist(), (count + 1) // 2) if diseased.size else []
     elsewhere = np.flatnonzero(foreground & ~lesion)
     centres = on_lesion + evenly(elsewhere.tolist(), count - len(on_lesion))
-    corners: list[tuple[int, int, int]] = []
-    for centre in centres:
-        at = np.unravel_index(centre, lesion.shape)
-        d, h, w = (
+    corners = dict.fromkeys(
+        tuple(
             int(np.clip(c - s // 2, 0, n - s))
-            for c, s, n in zip(at, size, lesion.shape, strict=True)
+            for c, s, n in zip(
+                np.unravel_index(centre, lesion.shape), size, lesion.shape, strict=True
+            )
         )
-        corners.append((d, h, w))
-    return list(dict.fromkeys(corners))
+        for centre in centres
+    )
+    return [
+        (slice(d, d + size[0]), slice(h, h + size[1]), slice(w, w + size[2])) for d, h, w in corners
+    ]

@@ -16,10 +16,11 @@ from leakaudit.cohorts._files import excluded
 from leakaudit.cohorts._labels import Counts, LabelPlan, check_known, listed_regions
 from leakaudit.cohorts._persons import Owner
 from leakaudit.cohorts._sampling import (
+    PatchSide,
     SliceRule,
     choose_slices,
     padded_to,
-    patch_corners,
+    patch_boxes,
     resampled,
     to_square,
 )
@@ -30,7 +31,6 @@ from leakaudit.cohorts.cohort import ByteArray, FloatArray
 from leakaudit.cohorts.faults import each, raise_all
 from leakaudit.errors import DataError
 
-PatchSide = Annotated[int, Field(ge=4, le=512)]
 Cut = tuple[FloatArray, ByteArray, npt.NDArray[np.int64]]
 
 
@@ -245,11 +245,7 @@ class VolumeSource(DiskSource):
         padded = np.stack([padded_to(volume, self.patch_size) for volume in scaled])
         labels = np.asarray(padded_to(labels, self.patch_size), dtype=np.uint8)
         shown = np.asarray(padded_to(shown, self.patch_size), dtype=bool)
-        corners = patch_corners(labels != 0, shown, self.patch_size, self.patches_per_patient)
-        boxes = [
-            tuple(slice(c, c + s) for c, s in zip(corner, self.patch_size, strict=True))
-            for corner in corners
-        ]
+        boxes = patch_boxes(labels != 0, shown, self.patch_size, self.patches_per_patient)
         images = np.stack([padded[:, *box] for box in boxes]).astype(np.float32)
         picked = np.stack([labels[box] for box in boxes])
-        return images, picked, np.arange(len(corners), dtype=np.int64)
+        return images, picked, np.arange(len(boxes), dtype=np.int64)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+import numpy.typing as npt
+from pydantic import Field, field_validator, model_validator
 
-from leakaudit.cohorts._phantom_anatomy import Person
+from leakaudit.cohorts._phantom_anatomy import Person, Tissue
 from leakaudit.cohorts._phantom_contrast import MODALITIES, Scanner
 from leakaudit.cohorts._phantom_fields import Lattice
+from leakaudit.cohorts._sampling import PatchSide, patch_boxes
 from leakaudit.cohorts.cohort import ByteArray, Cohort, CohortSource, FloatArray
 from leakaudit.cohorts.conventions import GLIOMA_REGIONS
 
@@ -18,6 +20,15 @@ from leakaudit.cohorts.conventions import GLIOMA_REGIONS
 # (cerebrum above the skull base; no cerebellum, no face).
 _FIELD_OF_VIEW_MM = 224.0
 _LOWEST_MM, _HIGHEST_MM = -14.0, 62.0
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Of one scan: images (n, m, *space), labels (n, *space) and positions (n,)."""
+
+    images: FloatArray
+    labels: ByteArray
+    positions: npt.NDArray[np.int64]
 
 
 class Phantom(CohortSource):
@@ -49,6 +60,14 @@ class Phantom(CohortSource):
     depth: Annotated[int, Field(ge=4, le=256)] = Field(
         default=32, description="planes of a volume, over 76 mm; 3-D only"
     )
+    patch_size: tuple[PatchSide, PatchSide, PatchSide] | None = Field(
+        default=None,
+        description="depth, height, width in voxels of boxes cut from a volume; unset: whole "
+        "volumes; 3-D only",
+    )
+    patches_per_patient: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="half of them (rounded up) on the lesion; with patch_size"
+    )
     modalities: tuple[str, ...] = Field(
         default=MODALITIES, description="which of T1, T1Gd, T2, FLAIR, in channel order"
     )
@@ -68,44 +87,44 @@ class Phantom(CohortSource):
             raise ValueError(f"{strange[0]} is not one of {', '.join(MODALITIES)}")
         return modalities
 
+    @model_validator(mode="after")
+    def _patches_fit(self) -> Self:
+        if self.patch_size is None:
+            return self
+        volume = (self.depth, self.size, self.size)
+        if self.dimensions == 2:
+            raise ValueError("patch_size cuts volumes: dimensions = 3")
+        if any(side > whole for side, whole in zip(self.patch_size, volume, strict=True)):
+            raise ValueError(f"patch_size {self.patch_size} does not fit into {volume}")
+        return self
+
     def load(self) -> Cohort:
         """Generate the cohort; about 40 ms per patient of 6 x 64 x 64 on one core."""
-        per_study = self.slices_per_patient if self.dimensions == 2 else 1
-        shape: tuple[int, ...] = (self.size, self.size)
-        if self.dimensions == 3:
-            shape = (self.depth, *shape)
-        studies = self.patients * self.studies_per_patient
-        count = studies * per_study
-        images = np.empty((count, len(self.modalities), *shape), dtype=np.float32)
-        labels = np.empty((count, *shape), dtype=np.uint8)
-        positions = np.empty(count, dtype=np.int64)
-        for number in range(studies):
-            rows = slice(number * per_study, (number + 1) * per_study)
-            heights, signal, truth = self._study(*divmod(number, self.studies_per_patient))
-            if self.dimensions == 2:
-                images[rows], labels[rows] = signal.swapaxes(0, 1), truth
-                positions[rows] = np.round(heights).astype(np.int64)
-            else:
-                images[rows], labels[rows], positions[rows] = signal, truth, 0
+        parts = [
+            self._study(*divmod(number, self.studies_per_patient))
+            for number in range(self.patients * self.studies_per_patient)
+        ]
+        counts = [len(part.positions) for part in parts]
         width = max(3, len(str(self.patients)))
         names = [f"P{patient + 1:0{width}d}" for patient in range(self.patients)]
+        numbers = np.arange(len(parts))
         return Cohort(
             name="phantom",
             modalities=self.modalities,
-            images=images,
-            labels=labels,
+            images=np.concatenate([part.images for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
             regions=dict(GLIOMA_REGIONS),
-            patients=np.repeat(np.array(names), self.studies_per_patient * per_study),
-            positions=positions,
+            patients=np.repeat(np.array(names)[numbers // self.studies_per_patient], counts),
+            positions=np.concatenate([part.positions for part in parts]),
             scaling="relative signal times the patient's receiver gain, clipped to [0, 1]",
             shareable=self.shareable,
-            study=np.tile(np.repeat(np.arange(self.studies_per_patient), per_study), self.patients)
+            study=np.repeat(numbers % self.studies_per_patient, counts)
             if self.studies_per_patient > 1
             else None,
         )
 
-    def _study(self, patient: int, study: int) -> tuple[FloatArray, FloatArray, ByteArray]:
-        """Heights (d,) in mm, images (m, d, h, w) and labels (d, h, w) of one scan."""
+    def _study(self, patient: int, study: int) -> _Samples:
+        """One scan."""
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(patient,)))
         person, pose = Person.draw(rng), None
         for later in range(study):
@@ -124,7 +143,19 @@ class Phantom(CohortSource):
         # Rows run from the forehead back, columns from the patient's right to left.
         lattice = Lattice(z=heights, y=(-axis).astype(np.float32), x=(-axis).astype(np.float32))
         anatomy = person.anatomy(replace(lattice, pose=pose))
-        return heights, scanner.image(anatomy, lattice, self.modalities), anatomy.labels
+        signal = scanner.image(anatomy, lattice, self.modalities).astype(np.float32)
+        labels = anatomy.labels.astype(np.uint8)
+        if self.dimensions == 2:
+            return _Samples(signal.swapaxes(0, 1), labels, np.round(heights).astype(np.int64))
+        if self.patch_size is None:
+            return _Samples(signal[None], labels[None], np.zeros(1, dtype=np.int64))
+        head = anatomy.fractions[Tissue.AIR] < 0.5
+        boxes = patch_boxes(labels > 0, head, self.patch_size, self.patches_per_patient)
+        return _Samples(
+            np.stack([signal[:, *box] for box in boxes]),
+            np.stack([labels[box] for box in boxes]),
+            np.arange(len(boxes)),
+        )
 
     def _volume_heights(self) -> FloatArray:
         step = (_HIGHEST_MM - _LOWEST_MM) / self.depth

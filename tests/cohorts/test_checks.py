@@ -17,7 +17,7 @@ from leakaudit.cohorts._pseudonyms import pseudonyms
 from leakaudit.cohorts._sampling import (
     choose_slices,
     evenly,
-    patch_corners,
+    patch_boxes,
     to_square,
 )
 from leakaudit.cohorts._scaling import scaled_volume
@@ -268,7 +268,8 @@ def test_scaling_is_the_stated_rule() -> None:
 def test_patches_stay_inside() -> None:
     lesion = np.zeros((10, 10, 10), dtype=bool)
     lesion[0, 0, 0] = lesion[9, 9, 9] = True
-    corners = patch_corners(lesion, np.ones_like(lesion), (4, 4, 4), 6)
+    boxes = patch_boxes(lesion, np.ones_like(lesion), (4, 4, 4), 6)
+    corners = [tuple(along.start for along in box) for box in boxes]
     assert (0, 0, 0) in corners
     assert all(0 <= at <= 6 for corner in corners for at in corner)
     assert len(corners) == len(set(corners))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from leakaudit.cohorts import Cohort, GroupSettings, split_patients
 from leakaudit.cohorts._phantom_anatomy import Anatomy, Person, Tissue
@@ -169,6 +171,24 @@ def test_volumes() -> None:
     assert (cohort.labels > 0).reshape(2, -1).any(axis=1).all()
 
 
+def test_patches_lie_in_the_volume_and_half_of_them_on_the_lesion() -> None:
+    settings: dict[str, Any] = {
+        "patients": 2, "size": 48, "dimensions": 3, "depth": 16, "modalities": ("T1",),
+        "studies_per_patient": 2,
+    }  # fmt: skip
+    volumes = Phantom(**settings).load()
+    patches = Phantom(**settings, patch_size=(8, 24, 16), patches_per_patient=3).load()
+    check_cohort(patches)
+    assert patches.images.shape == (12, 1, 8, 24, 16)
+    assert patches.study is not None
+    assert patches.study.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert patches.positions.tolist() == [0, 1, 2] * 4
+    assert (patches.labels > 0).reshape(12, -1).any(axis=1)[patches.positions < 2].all()
+    for row, image in enumerate(patches.images[:, 0]):
+        windows = sliding_window_view(volumes.images[row // 3, 0], image.shape)
+        assert (windows == image).all(axis=(3, 4, 5)).any()
+
+
 def test_sixty_patients_take_seconds() -> None:
     started = time.process_time()
     Phantom(patients=12).load()
@@ -185,6 +205,9 @@ def test_sixty_patients_take_seconds() -> None:
         {"modalities": ("T1", "T1")},
         {"modalities": ()},
         {"colour": 1},
+        {"patch_size": (8, 16, 16)},
+        {"patch_size": (8, 16, 128), "dimensions": 3},
+        {"patch_size": (8, 16), "dimensions": 3},
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:

@@ -14,9 +14,16 @@ from command_line import write_npz
 from fenced import ROOT, blocks
 from shell import Shell, typed_page
 
+from leakaudit.audit.preflight import fitted
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.cli.reference import reference
-from leakaudit.plan.configuration import AuditConfiguration, read_configuration
+from leakaudit.cohorts.groups import split_patients
+from leakaudit.judgement.standing import check_targets
+from leakaudit.plan.cells import CohortChoice
+from leakaudit.plan.configuration import read_configuration
+from leakaudit.plan.defending import check_defenses
+from leakaudit.plan.materials import Materials, load_cohort
+from leakaudit.plan.plan import make_plan
 from leakaudit.record import read_record
 
 README = ROOT / "README.md"
@@ -71,10 +78,29 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=_named)
-def test_examples_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_examples_are_laid_out(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Everything up to the first training; generated patients stand in for real ones."""
     monkeypatch.setenv("LEAKAUDIT_REAL_DATA", str(tmp_path))
-    configuration, _ = read_configuration(path)
-    assert isinstance(configuration, AuditConfiguration)
+    asked, _ = read_configuration(path)
+    use, settings = asked.cohort.use, asked.cohort.settings
+    if use != "phantom":
+        volumes = {"dimensions": 3, "depth": 16, "size": 48, "patients": 1}
+        slices = {"slices_per_patient": 1, "size": 64, "patients": 63}
+        use, settings = "phantom", volumes if asked.split.dimensions == 3 else slices
+    elif isinstance(asked.groups.training, float):
+        settings = settings | {"patients": 10}
+    cohort = load_cohort(use, settings)
+    groups = split_patients(cohort, asked.groups)
+    choice = CohortChoice(
+        cohort=asked.cohort, groups=asked.groups, fingerprint=cohort.fingerprint()
+    )
+    loaded = Materials(cohort, groups, cohort.masks())
+    fits = fitted(asked, cohort)
+    check_defenses(fits.swept, choice, loaded)
+    check_targets(fits.targets)
+    plan = make_plan(fits, choice, loaded, None)
+    assert {cell.setting for cell in plan.trainings} >= {"none"}
+    assert plan.attacks
 
 
 @pytest.mark.slow
