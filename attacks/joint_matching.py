@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
-
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
-from leakaudit.errors import AttackInvalidError
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.threat.attack import Attack, Checkpoint, Guess, Guesses
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Features, Target, View
 
 from .matching.grey_values import coloured, departures, strongest_pattern, tempered
+from .parts.descent import Descent, Ending, followed, joined
 from .parts.effort import Effort, scaled
 from .parts.priors import total_variation
 from .simulation.imitation import last_release
@@ -85,14 +82,10 @@ class JointMatching(Attack):
             part = {level: sent[level][rows] for level in target.levels}
             restarts = self.restarts * (3 if self.effort == "thorough" else 1)
             tried = [self._match(view, target, part, known, rng, random) for _ in range(restarts)]
-            parts.append(min(tried, key=lambda each: each.misfit).points)
-        merged = [
-            Checkpoint(points[0].effort, torch.cat([point.values for point in points]))
-            for points in zip(*parts, strict=True)
-        ]
+            parts.append(min(tried, key=lambda each: each[1])[0])
         *trail, last = [
             Checkpoint(point.effort, _finished(point.values, known, target.levels))
-            for point in merged
+            for point in joined(parts)
         ]
         return Guess(last.values, last.effort, tuple(trail))
 
@@ -104,7 +97,7 @@ class JointMatching(Attack):
         known: Tensor | None,
         rng: Generator,
         random: bool,
-    ) -> _Match:
+    ) -> tuple[list[Checkpoint], float]:
         modalities, finest = view.modalities[target.victim], min(target.levels)
         structure = strongest_pattern(sent[finest], view.space)
         structure = structure.expand(-1, modalities, *view.space)
@@ -113,80 +106,33 @@ class JointMatching(Attack):
         encoder = _Encoder(
             stand_in(view, target.victim, rng), wanted, images, rng, through=not random
         )
-        descent = _Descent(encoder, images, self)
-        points, done = [Checkpoint(0, images.clone())], 0
+        rates = self.learning_rate, self.encoder_learning_rate
+        descent = Descent(self._misfit, [images], rates, network=encoder, bounds=(0, 1))
+        points = [Checkpoint(0, images)]
+        for spent, last in followed(descent, self._ends(), rng, only=slice(1, None)):
+            points.append(Checkpoint(spent, last.guess[0].detach().clone()))
+        return points, descent.misfit.item()
+
+    def _ends(self) -> list[Ending]:
+        """First the encoder learns alone, then images move with it, at last at a falling rate."""
+        ends = []
         for share in _ENDS:
             alone, together = (
                 max(1, round(share * scaled(each, self.effort)))
                 for each in (self.encoder_steps, self.steps)
             )
-            for _ in range(done, alone):
-                descent.step(1.0, rng, move=False)
-            done = alone
-            last, drawn = descent, rng
-            if share < 1:
-                # A curve must not change what it is a curve of: its randomness is its own.
-                last, drawn = descent.copy(), Generator().manual_seed(rng.initial_seed())
-            for step in range(together):
-                left = (together - step) / (_COOLING * together)
-                last.step(min(1.0, left), drawn, move=True)
-            points.append(Checkpoint(alone + together, last.images.detach().clone()))
-        if not descent.misfit < float("inf"):
-            raise AttackInvalidError(
-                "features of a guess must stay finite",
-                found=f"a distance of {descent.misfit}",
-                remedy="lower learning_rate or encoder_learning_rate",
-            )
-        return _Match(points, descent.misfit)
+            rates = (min(1.0, (together - i) / (_COOLING * together)) for i in range(together))
+            ends.append(Ending(alone + together, alone, tuple(rates)))
+        return ends
 
-
-@dataclass(frozen=True, eq=False)
-class _Match:
-    points: list[Checkpoint]
-    misfit: float
-
-
-class _Descent:
-    """Images and an encoder on their way to explain what was sent."""
-
-    def __init__(self, encoder: _Encoder, images: Tensor, attack: JointMatching) -> None:
-        self.encoder, self.attack = encoder, attack
-        self.images = images.clone().requires_grad_()
-        self.misfit, self.taken = float("inf"), 0
-        self._optimisers = (
-            torch.optim.Adam(list(encoder.parameters()), lr=attack.encoder_learning_rate),
-            torch.optim.Adam([self.images], lr=attack.learning_rate),
-        )
-
-    def copy(self) -> _Descent:
-        """The same from here on, whatever becomes of this one."""
-        other = _Descent(copy.deepcopy(self.encoder), self.images.detach(), self.attack)
-        for theirs, own in zip(other._optimisers, self._optimisers, strict=True):
-            theirs.load_state_dict(copy.deepcopy(own.state_dict()))
-        other.misfit, other.taken = self.misfit, self.taken
-        return other
-
-    def step(self, rate: float, rng: Generator, *, move: bool) -> None:
-        """Change the encoder, and where ``move`` the images, at a share of the learning rates."""
-        features = self.encoder(self.images, rng)
-        misfit = torch.stack(
-            [
-                (features[level] - each).square().mean()
-                for level, each in self.encoder.wanted.items()
-            ]
-        ).sum()
-        loss = misfit + self.attack.total_variation * total_variation(self.images).mean()
-        rates = (self.attack.encoder_learning_rate, self.attack.learning_rate)
-        for optimiser, most in zip(self._optimisers, rates, strict=True):
-            optimiser.param_groups[0]["lr"] = most * rate
-            optimiser.zero_grad()
-        loss.backward()
-        for optimiser in self._optimisers[: 2 if move else 1]:
-            optimiser.step()
-        with torch.no_grad():
-            self.images.clamp_(0, 1)
-        self.misfit = 0.7 * self.misfit + 0.3 * misfit.item() if self.taken else misfit.item()
-        self.taken += 1
+    def _misfit(
+        self, images: Tensor, encoder: _Encoder, *, turn: int, rng: Generator
+    ) -> tuple[Tensor, Tensor]:
+        del turn
+        features = encoder(images, rng)
+        gaps = [(features[level] - each).square().mean() for level, each in encoder.wanted.items()]
+        misfit = torch.stack(gaps).sum()
+        return misfit + self.total_variation * total_variation(images).mean(), misfit
 
 
 class _Encoder(nn.Module):

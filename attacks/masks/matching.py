@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.models.loss import sample_losses
 from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.view import View
 
+from ..parts.descent import Descent, followed, joined, on_the_way
+from ..parts.effort import surely
 from ..parts.priors import total_variation
 from .reader import MaskReader, train_reader
 from .simulated_epochs import SimulatedEpochs
@@ -63,11 +65,6 @@ def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
         NotMountableError: the split or the server is of another kind.
         AttackInvalidError: it diverged, or what came back is not finite.
     """
-    if view.split.orientation == "horizontal":
-        raise NotMountableError(
-            "masks are read from gradients at features of the victims: a vertical split",
-            found="horizontal split, where a party is only sent gradients of its own patients",
-        )
     simulated = SimulatedEpochs(
         view, budget.releases, budget.stand_in_steps, budget.batch_size, rng
     )
@@ -87,13 +84,14 @@ def recover_masks(view: View, budget: MaskBudget, rng: Generator) -> Guess:
     read = [reader.read(each) for each in (seen, tested)]
     logits, state = (torch.cat(pair) for pair in zip(*read, strict=True))
     best, least = logits[: len(view)], _errors(logits[len(view) :], masks)
-    for step, found in _matched(simulated, wanted, logits, state, budget):
+    for point in _matched(simulated, wanted, logits, state, budget):
+        found = point.values
         # Kept only where it surely helps on the adversary's own patients: what a match changes
         # beyond what was read is as often an error of the stand-ins as the truth.
         errors = _errors(found[len(view) :], masks)
-        if _surely_less(errors, least):
+        if surely(least - errors, 1.0):
             best, least = found[: len(view)], errors
-        trail.append(Checkpoint(budget.reader_steps + step, best.sigmoid()))
+        trail.append(Checkpoint(budget.reader_steps + point.effort, best.sigmoid()))
     return Guess(trail[-1].values, trail[-1].effort, tuple(trail[:-1]))
 
 
@@ -104,39 +102,48 @@ def _errors(logits: Tensor, masks: Tensor) -> Tensor:
     return 1 - (2 * (guess * truth).sum(1) + 1) / (guess.sum(1) + truth.sum(1) + 1)
 
 
-def _surely_less(errors: Tensor, before: Tensor) -> bool:
-    """Whether errors fell by more than their own standard error."""
-    gain = before - errors
-    if len(gain) < 2:
-        return False
-    return bool(gain.mean() > gain.std() / len(gain) ** 0.5)
-
-
 def _matched(
     simulated: SimulatedEpochs,
     wanted: list[Tensor],
     logits: Tensor,
     state: Tensor,
     budget: MaskBudget,
-) -> list[tuple[int, Tensor]]:
+) -> list[Checkpoint]:
     """Mask logits at a few amounts of effort, none included.
 
     Samples are independent, because the server's norms are per sample: all are changed at once, a
     few at a time only to bound memory.
     """
-    stops = sorted({round(budget.steps * part / _POINTS) for part in range(_POINTS + 1)})
-    found: dict[int, list[Tensor]] = {stop: [] for stop in stops}
+    parts = []
     for rows in torch.arange(len(logits)).split(_AT_ONCE):
         problem = _Problem(
             simulated, [each[rows] for each in wanted], logits[rows], state[rows], budget
         )
-        for stop in stops:
-            found[stop].append(problem.advance(stop))
-    return [(stop, torch.cat(parts)) for stop, parts in found.items()]
+        # Logits in units of the state, so that one learning rate serves both.
+        descent = Descent(
+            problem, [logits[rows] / _LOGIT_RATE, state[rows]], [budget.learning_rate] * 2,
+            optimiser=_quasi_newton if budget.method == "lbfgs" else _adam,
+        )  # fmt: skip
+        parts.append(
+            [
+                Checkpoint(step, last.guess[0].detach() * _LOGIT_RATE)
+                for step, last in followed(descent, on_the_way(budget.steps, _POINTS), Generator())
+            ]
+        )
+    return joined(parts)
+
+
+_adam = partial(torch.optim.Adam, betas=(0.9, 0.95))
+
+
+def _quasi_newton(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Torch's, which takes no groups: its line search finds the steps' length."""
+    every = [each for group in groups for each in group["params"]]
+    return torch.optim.LBFGS(every, max_iter=1, history_size=10, line_search_fn="strong_wolfe")
 
 
 class _Problem:
-    """A few samples' masks and states, and how far their gradients are from those wanted."""
+    """How far the gradients of a few samples' masks and states are from those wanted."""
 
     def __init__(
         self,
@@ -150,41 +157,14 @@ class _Problem:
         self._centre, self._spread = simulated.moments
         self._wanted = _flat(wanted)
         self._read, self._state_read = logits.sigmoid(), state
-        self._state = state.clone().requires_grad_()
-        # In units of the state, so that one learning rate serves both.
-        self._scaled = (logits / _LOGIT_RATE).clone().requires_grad_()
-        self._done = 0
-        parameters = [self._scaled, self._state]
-        self._optimiser: torch.optim.Optimizer = (
-            torch.optim.LBFGS(
-                parameters, max_iter=1, history_size=10, line_search_fn="strong_wolfe"
-            )
-            if budget.method == "lbfgs"
-            else torch.optim.Adam(parameters, lr=budget.learning_rate, betas=(0.9, 0.95))
-        )
 
-    def advance(self, stop: int) -> Tensor:
-        """Run up to that many steps in all; the mask logits then."""
-        while self._done < stop:
-            self._optimiser.step(self._closure)
-            self._done += 1
-        return (self._scaled * _LOGIT_RATE).detach().clone()
-
-    def _closure(self) -> float:
-        loss = self._loss()
-        if not bool(torch.isfinite(loss)):
-            raise AttackInvalidError(
-                "the distance between gradients must stay finite",
-                found=f"{loss.item()} after {self._done} steps",
-                remedy="lower the attack's learning rate",
-            )
-        self._scaled.grad, self._state.grad = torch.autograd.grad(loss, [self._scaled, self._state])
-        return float(loss.detach())
-
-    def _loss(self) -> Tensor:
-        """Sum over samples of distance and priors."""
-        logits = self._scaled * _LOGIT_RATE
-        state = self._state * self._spread + self._centre
+    def __call__(
+        self, scaled: Tensor, unit_state: Tensor, *, turn: int, rng: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Sum over samples of distance and priors; distance by sample."""
+        del turn, rng
+        logits = scaled * _LOGIT_RATE
+        state = unit_state * self._spread + self._centre
         total = sample_losses(self._tail.logits(state), logits.sigmoid()).sum()
         (at_state,) = torch.autograd.grad(total, state, create_graph=True)
         back = _flat(self._tail.sent_back(at_state))
@@ -192,13 +172,13 @@ class _Problem:
             distance = (back - self._wanted).square().sum(1)
         else:
             distance = 1 - (back * self._wanted).sum(1)
-        prior = _STATE_PRIOR * (self._state - self._state_read).square().flatten(1).mean(1)
+        prior = _STATE_PRIOR * (unit_state - self._state_read).square().flatten(1).mean(1)
         entropy = torch.nn.functional.binary_cross_entropy_with_logits(
             logits, self._read, reduction="none"
         )
         prior = prior + _MASK_PRIOR * entropy.flatten(1).mean(1)
         varies = self._budget.total_variation * total_variation(logits.sigmoid())
-        return (distance + prior + varies).sum()
+        return (distance + prior + varies).sum(), distance
 
 
 def _flat(gradients: list[Tensor]) -> Tensor:

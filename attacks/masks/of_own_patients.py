@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.errors import NotMountableError
 from leakaudit.threat.view import View
 
 from ..simulation.exchange import own_patients
@@ -45,11 +44,6 @@ def masks_of_own(
     Raises:
         NotMountableError: the split is of another kind.
     """
-    if view.split.orientation == "horizontal":
-        raise NotMountableError(
-            "masks are read from gradients at features of the victims: a vertical split",
-            found="horizontal split, where a party is only sent gradients of its own patients",
-        )
     simulated = SimulatedEpochs(view, releases, stand_in_steps, batch_size, rng)
     # Mirrored samples follow the samples as they are, in the same order.
     patients = own_patients(view).patients

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.errors import AttackInvalidError
+from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.view import View
 
 from ..simulation.exchange import SimulatedExchange, own_patients
@@ -32,7 +32,8 @@ class SimulatedEpochs:
         rng: everything random about it.
 
     Raises:
-        NotMountableError: a member's own encoder or the server is not to be had.
+        NotMountableError: the split is horizontal; a member's own encoder or the server is not
+            to be had.
         AttackInvalidError: what came back is not finite.
 
     Attributes:
@@ -43,6 +44,11 @@ class SimulatedEpochs:
     def __init__(
         self, view: View, releases: int, steps: int, batch_size: int, rng: Generator
     ) -> None:
+        if view.split.orientation == "horizontal":
+            raise NotMountableError(
+                "masks are read from gradients at features of the victims: a vertical split",
+                found="horizontal split, where a party is only sent gradients of its own patients",
+            )
         self._view, self._rng = view, rng
         self.level = view.split.crossing[0]
         self.epochs = _spread(view.epochs, releases)

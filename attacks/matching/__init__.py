@@ -1,4 +1,4 @@
-"""Guesses changed until they would have caused what was seen.
+"""What guesses are changed by, until they would have caused what was seen; the loop is a part.
 
 - :mod:`.features`: images, until their features match those that were sent.
 - :mod:`.gradients`, :mod:`.images`: images, until their gradients match a weight update; solver and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 from leakaudit.threat.view import Features
 
-from ..parts.effort import endings
+from ..parts.descent import Descent, cooled, followed, joined, nearest
 from ..parts.priors import UsualImages, total_variation
 
 _LEAST_WARRANTED = 1e-5  # where nothing is drawn, only what no feature shows is made usual
@@ -85,36 +84,19 @@ def match(
     if usual is not None:
         warranted = max(_warranted(releases, starts[: budget.at_once, 0], rng), _LEAST_WARRANTED)
         prior = _Prior(usual, budget.usual_images * warranted)
-    parts = [
-        _match_rows(releases, starts[rows], rows, budget, prior, rng)
-        for rows in torch.arange(samples).split(size)
-    ]
-    return [
-        Checkpoint(points[0].effort, torch.cat([point.values for point in points]))
-        for points in zip(*parts, strict=True)
-    ]
-
-
-def _match_rows(
-    releases: Sequence[RecordedEpoch],
-    starts: Tensor,
-    rows: Tensor,
-    budget: MatchingBudget,
-    prior: _Prior | None,
-    rng: Generator,
-) -> list[Checkpoint]:
-    descent, done, points = _Descent(releases, starts, rows, budget, prior), 0, []
-    for end, until in endings(budget.steps):
-        for _ in range(done, until):
-            descent.step(1.0, rng)
-        done, whole = until, end == budget.steps
-        last = descent if whole else descent.copy()
-        # A curve must not change what it is a curve of: on the way, randomness is its own.
-        drawn = rng if whole else Generator().manual_seed(rng.initial_seed())
-        for step in range(until, end):
-            last.step(1 - (step - until) / (end - until), drawn)
-        points.append(Checkpoint(end, last.best()))
-    return points
+    parts = []
+    for rows in torch.arange(samples).split(size):
+        objective = _Features(releases, rows, budget, prior)
+        descent = Descent(
+            objective, [starts[rows].flatten(0, 1)], [budget.learning_rate], bounds=(0, 1)
+        )
+        parts.append(
+            [
+                Checkpoint(effort, nearest(last.guess[0], last.misfit, budget.restarts))
+                for effort, last in followed(descent, cooled(budget.steps), rng)
+            ]
+        )
+    return joined(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,81 +107,43 @@ class _Prior:
     weight: float
 
 
-class _Descent:
-    """Images on their way to where their features match."""
+class _Features:
+    """How far the features of some images are from those that were sent."""
 
     def __init__(
         self,
         releases: Sequence[RecordedEpoch],
-        starts: Tensor,
         rows: Tensor,
         budget: MatchingBudget,
         prior: _Prior | None,
     ) -> None:
-        self._args = releases, starts, rows, budget, prior
-        self.prior = prior
-        self.releases, self.budget, self.restarts = releases, budget, starts.shape[1]
-        self.images = starts.flatten(0, 1).clone().requires_grad_()
-        owner = rows.repeat_interleave(self.restarts)
-        self.wanted = [
+        self._releases, self._budget, self._prior = releases, budget, prior
+        owner = rows.repeat_interleave(budget.restarts)
+        self._wanted = [
             {level: tensor[owner] for level, tensor in each.sent.items()} for each in releases
         ]
-        self.spreads = [
+        self._spreads = [
             {level: _spread(tensor) for level, tensor in each.sent.items()} for each in releases
         ]
-        self.optimiser = torch.optim.Adam([self.images], lr=budget.learning_rate)
-        self.recent = torch.zeros(len(self.images))
-        self.taken = 0
 
-    def copy(self) -> _Descent:
-        """The same from here on, whatever becomes of this one."""
-        other = _Descent(*self._args)
-        with torch.no_grad():
-            other.images.copy_(self.images)
-        other.optimiser.load_state_dict(copy.deepcopy(self.optimiser.state_dict()))
-        other.recent, other.taken = self.recent.clone(), self.taken
-        return other
-
-    def step(self, rate: float, rng: Generator) -> None:
-        """Look at the next release, at a share of the learning rate."""
-        self.taken += 1
-        turn = self.taken % len(self.releases)
-        features = self.releases[turn].encode(self.images, rng)
-        misfit = torch.zeros(len(self.images))
-        for level, target in self.wanted[turn].items():
-            gap = (features[level] - target) / self.spreads[turn][level]
+    def __call__(self, images: Tensor, *, turn: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Loss, and squared distance by image, of the release whose turn it is."""
+        number = (turn + 1) % len(self._releases)
+        features = self._releases[number].encode(images, rng)
+        misfit = torch.zeros(len(images))
+        for level, target in self._wanted[number].items():
+            gap = (features[level] - target) / self._spreads[number][level]
             misfit = misfit + gap.flatten(1).square().mean(1)
-        if self.taken == 1 and not _pulls(misfit, self.images):
+        if turn == 0 and not _pulls(misfit, images):
             raise NotMountableError(
                 "matching features needs an encoder that can be differentiated",
                 found="a defense through which no gradient comes back",
                 remedy="mount decoder-inversion, which needs queries alone",
             )
-        loss = misfit.sum() + self.budget.total_variation * total_variation(self.images).sum()
-        if self.prior is not None:
-            loss = loss + self.prior.weight * self.prior.usual(self.images).sum()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.budget.learning_rate * rate
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        with torch.no_grad():
-            self.images.clamp_(0, 1)
-        now = misfit.detach()
-        self.recent = now if self.taken == 1 else self.recent.lerp(now, 0.3)
-
-    def best(self) -> Tensor:
-        """(rows, modalities, *space): of all restarts those whose features match best."""
-        if not bool(torch.isfinite(self.recent).all()):
-            raise AttackInvalidError(
-                "features of a guess must stay finite",
-                found=f"a distance of {self.recent.max().item()} after {self.taken} steps",
-                remedy="lower learning_rate",
-            )
-        best = self.recent.reshape(-1, self.restarts).argmin(1)
-        grouped: Tensor = self.images.detach().unflatten(0, (-1, self.restarts))
-        chosen: Tensor = grouped[torch.arange(len(best)), best]
-        return chosen.clone()
+        loss = misfit.sum() + self._budget.total_variation * total_variation(images).sum()
+        if self._prior is not None:
+            loss = loss + self._prior.weight * self._prior.usual(images).sum()
+        return loss, misfit
 
 
 def _pulls(misfit: Tensor, images: Tensor) -> bool:

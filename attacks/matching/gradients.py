@@ -6,18 +6,22 @@ where to start.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.optim import Adam
 
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.threat.attack import Checkpoint
 
+from ..parts.descent import Descent, followed, nearest, on_the_way
 from ..parts.priors import disagreement, total_variation
-from .lbfgs import minimise
+from .lbfgs import minimised
 
 _POINTS = 4
 _LEAST = 1e-6  # squared distance over squared length below which single precision sees noise
@@ -92,8 +96,7 @@ def matched(
             return 1 - nn.functional.cosine_similarity(got, wanted)
         return (got - wanted).square().sum(1) / length
 
-    def losses(images: Tensor) -> tuple[Tensor, Tensor]:
-        images = images.detach().requires_grad_()
+    def lowered(images: Tensor) -> tuple[Tensor, Tensor]:
         apart = distance(images)
         if not apart.requires_grad:
             raise NotMountableError(
@@ -107,68 +110,45 @@ def matched(
             loss = loss + unusual(images)
         if budget.agreement:
             loss = loss + budget.agreement * disagreement(images, budget.restarts)
-        (slope,) = torch.autograd.grad(loss.sum(), images)
-        return loss.detach(), slope
+        return loss, apart
 
-    stops = {round(budget.steps * part / _POINTS) for part in range(_POINTS + 1)}
     points: list[Checkpoint] = []
 
     def note(step: int, images: Tensor) -> None:
-        if step not in stops:
-            return
-        apart = distance(images).detach()
+        apart = distance(images.detach()).detach()
         if not bool(torch.isfinite(apart).all()):
             raise AttackInvalidError(
                 "the distance between weight updates must stay finite",
                 found=apart.max().item(),
                 remedy="lower learning_rate",
             )
-        best = apart.reshape(-1, budget.restarts).argmin(1)
-        found = images.unflatten(0, (-1, budget.restarts))[torch.arange(len(best)), best]
-        points.append(Checkpoint(step, found.clamp(0, 1).float()))
+        best = nearest(images, apart, budget.restarts)
+        points.append(Checkpoint(step, best.clamp(0, 1).float()))
 
+    ends = on_the_way(budget.steps, _POINTS)
     if budget.method == "lbfgs":
-        _descend(losses, start, budget.steps, note)
-    else:
-        _follow(losses, start, budget, note)
+
+        def flat(values: Tensor) -> tuple[Tensor, Tensor]:
+            images = values.reshape(start.shape).detach().requires_grad_()
+            loss, _ = lowered(images)
+            (slope,) = torch.autograd.grad(loss.sum(), images)
+            return loss.detach(), slope.flatten(1)
+
+        stops = {end.effort for end in ends}
+        for step, values in enumerate(minimised(flat, start.flatten(1), budget.steps)):
+            if step in stops:
+                note(step, values.reshape(start.shape))
+        return points
+
+    def whole(images: Tensor, **_: object) -> tuple[Tensor, Tensor]:
+        loss, apart = lowered(images)
+        return loss.sum(), apart
+
+    adam, rates = partial(Adam, betas=(0.9, 0.99)), [budget.learning_rate]
+    descent = Descent(whole, [start], rates, bounds=(0, 1), optimiser=adam)
+    for step, last in followed(
+        descent, ends, Generator(),
+        rate=lambda step: (1 + math.cos(math.pi * step / budget.steps)) / 2,
+    ):  # fmt: skip
+        note(step, last.guess[0])
     return points
-
-
-def _descend(
-    losses: Callable[[Tensor], tuple[Tensor, Tensor]],
-    start: Tensor,
-    steps: int,
-    note: Callable[[int, Tensor], None],
-) -> None:
-    """L-BFGS, every row on its own."""
-
-    def flat(values: Tensor) -> tuple[Tensor, Tensor]:
-        loss, slope = losses(values.reshape(start.shape))
-        return loss, slope.flatten(1)
-
-    minimise(
-        flat,
-        start.flatten(1),
-        steps,
-        visit=lambda step, values, _: note(step, values.reshape(start.shape)),
-    )
-
-
-def _follow(
-    losses: Callable[[Tensor], tuple[Tensor, Tensor]],
-    start: Tensor,
-    budget: ImageBudget,
-    note: Callable[[int, Tensor], None],
-) -> None:
-    """Adam with a cosine schedule, held within [0, 1]."""
-    images = start.clone().requires_grad_()
-    adam = torch.optim.Adam([images], lr=budget.learning_rate, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, budget.steps))
-    for step in range(budget.steps + 1):
-        note(step, images.detach())
-        if step < budget.steps:
-            _, images.grad = losses(images)
-            adam.step()
-            schedule.step()
-            with torch.no_grad():
-                images.clamp_(0, 1)

@@ -14,6 +14,7 @@ from leakaudit.threat.attack import Checkpoint, Guess
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View, WeightUpdate
 
+from ..parts.descent import joined
 from ..parts.priors import FeatureStatistics, UsualImages
 from .gradients import ImageBudget, matched
 from .smoothing import smoothed
@@ -71,11 +72,7 @@ def recover_images(view: View, target: Target, budget: ImageBudget, rng: Generat
             rows.append(torch.cat([update.rows for update in part]))
             begin = [_start(view, target, part, number, rng) for number in range(budget.restarts)]
             points.append(_recovered(part, torch.stack(begin, dim=1), caused, budget, unusual))
-    trail = [
-        Checkpoint(same[0].effort, torch.cat([point.values for point in same]))
-        for same in zip(*points, strict=True)
-    ]
-    last = trail.pop()
+    *trail, last = joined(points)
     return Guess(last.values, last.effort, tuple(trail), torch.cat(rows))
 
 

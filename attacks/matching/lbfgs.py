@@ -7,7 +7,7 @@ which is all of it where a gradient of a gradient is matched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -20,14 +20,7 @@ _TRIALS = 12
 _FIRST = 0.1  # root mean square of the first step
 
 
-def minimise(
-    losses: Losses,
-    start: Tensor,
-    steps: int,
-    *,
-    history: int = 30,
-    visit: Callable[[int, Tensor, Tensor], None] | None = None,
-) -> Tensor:
+def minimised(losses: Losses, start: Tensor, steps: int, *, history: int = 30) -> Iterator[Tensor]:
     """Lower every row's loss on its own.
 
     Differs: the line search is the bisection of Lewis and Overton, which needs no interpolation and
@@ -38,19 +31,15 @@ def minimise(
         start: (rows, values).
         steps: iterations; each costs one evaluation of all rows, seldom more.
         history: pairs of step and change of slope that stand for the curvature.
-        visit: told the number of steps done, the points and their losses, from step 0 on.
 
-    Returns:
-        (rows, values), where each row arrived.
+    Yields:
+        (rows, values), where each row stands after every step; the start first.
     """
     memory = _Memory(history)
     points = start
     loss, slope = losses(points)
-    for step in range(steps + 1):
-        if visit is not None:
-            visit(step, points, loss)
-        if step == steps:
-            break
+    yield points
+    for _ in range(steps):
         direction = memory.direction(slope)
         falls = (slope * direction).sum(1) < 0
         direction = torch.where(falls[:, None], direction, -slope)
@@ -60,7 +49,7 @@ def minimise(
         memory.keep(better, ahead - points, new_slope - slope)
         points, slope = torch.where(row, ahead, points), torch.where(row, new_slope, slope)
         loss = torch.where(better, new_loss, loss)
-    return points
+        yield points
 
 
 def _searched(

@@ -16,6 +16,7 @@ new one starts from it:
   :class:`.decoder_attack.DecoderAttack` brings the settings.
 - :mod:`.examples`: altered copies of auxiliary images, for whoever may ask the victim's encoder.
 - :mod:`.in_clear`: messages that are pictures already.
+- :mod:`.descent`: the loop that changes a guess until it would have caused what was seen.
 - :mod:`.priors`: what images are like before any message is looked at.
 - :mod:`.blocks`: images as blocks of pixels, one per feature position.
 - :mod:`.effort`: how much is spent, and the points of an effort curve. Without a curve that is flat

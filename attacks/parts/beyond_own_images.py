@@ -15,6 +15,7 @@ from leakaudit.threat.view import Features, Target, View, derangement
 from .blocks import space_to_depth, strides
 from .conditioning import by_patient
 from .decoding import decode
+from .effort import surely
 from .examples import Examples
 from .messages import Messages
 from .training import TrainingBudget, TrainingSet
@@ -153,7 +154,7 @@ class _Gate:
         if not share:
             return 0.0
         mixed = self._errors(self.before + share * (astray - self.before))
-        return share if _surely(least - best) and _surely(mixed - best) else 0.0
+        return share if surely(least - best, _SURE) and surely(mixed - best, _SURE) else 0.0
 
     def _errors(self, guess: Tensor) -> Tensor:
         """(p,) mean absolute error of every patient."""
@@ -161,10 +162,3 @@ class _Gate:
         errors = (guess - self.truth).abs().flatten(1).mean(1)
         sums = torch.zeros(len(owners)).index_add(0, number, errors)
         return sums / torch.bincount(number, minlength=len(owners))
-
-
-def _surely(gains: Tensor) -> bool:
-    """Whether the mean over patients exceeds nothing by more than chance explains."""
-    if len(gains) < 2:
-        return False
-    return bool(gains.mean() > _SURE * gains.std() / len(gains) ** 0.5)

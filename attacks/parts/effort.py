@@ -56,3 +56,8 @@ def fewer_patients(patients: Tensor, rng: Generator) -> list[tuple[int, Tensor]]
         for count in counts
         if 2 <= count < len(owners)
     ]
+
+
+def surely(gains: Tensor, sure: float) -> bool:
+    """Whether gains (n,) on held-out samples exceed nothing, by that many standard errors."""
+    return len(gains) > 1 and bool(gains.mean() > sure * gains.std() / len(gains) ** 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from leakaudit.attacks.matching.gradients import ImageBudget, matched
-from leakaudit.attacks.matching.lbfgs import minimise
+from leakaudit.attacks.matching.lbfgs import Losses, minimised
 from scipy.optimize import minimize, rosen, rosen_der
 from torch import Tensor
 
@@ -20,6 +20,11 @@ def rosenbrock(points: Tensor) -> tuple[Tensor, Tensor]:
         torch.tensor([rosen(row) for row in arrays]),
         torch.stack([torch.from_numpy(rosen_der(row)) for row in arrays]),
     )
+
+
+def minimise(losses: Losses, start: Tensor, steps: int) -> Tensor:
+    *_, found = minimised(losses, start, steps)
+    return found
 
 
 def test_finds_what_scipy_finds_in_as_many_steps() -> None:
