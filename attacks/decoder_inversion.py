@@ -20,10 +20,10 @@ from .parts.effort import fewer_patients
 from .parts.examples import examples
 from .parts.in_clear import read_in_clear
 from .parts.messages import gather
+from .parts.portfolio import readable
 from .parts.training import TrainingBudget, TrainingSet
 from .parts.undoing.crossing import Undoing
-from .parts.undoing.search import best
-from .parts.undoing.source import Sender, undone
+from .parts.undoing.source import Sender
 
 
 class DecoderInversion(DecoderAttack):
@@ -82,9 +82,8 @@ class DecoderInversion(DecoderAttack):
             asked = examples(view, victim, self.copies, rng)
             sender = Sender(view, victim)
             if self.undo:
-                sender, tried = undone(view, victim, levels, rng, shortlist)
-                shortlist = (*shortlist, *(best(each).steps for each in tried.values()))
-                shortlist = tuple(dict.fromkeys(each for each in shortlist if each))
+                sender = readable(view, victim, levels, asked, rng, shortlist)
+                shortlist = tuple(dict.fromkeys((*shortlist, *sender.steps.values())))
             known = gather(
                 view, victim, levels, self.draws, rng, asked=asked, beside=True, sender=sender
             )

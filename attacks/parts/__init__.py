@@ -8,7 +8,8 @@ new one starts from it:
   epochs what noise hides, or reads the one epoch that tells most (:mod:`.epochs`).
 - :mod:`.conditioning`: undoes fixed patterns and rescaled or squashed channels
   (:mod:`.squashing`), so that a decoder need not learn to.
-- :mod:`.undoing`: finds short chains that undo a code, rehearsed on queries.
+- :mod:`.undoing`: finds short chains that undo a code, rehearsed on queries; :mod:`.portfolio`
+  takes one only where linear decoders then err clearly less.
 - :mod:`.linear`: the best linear decoder, in closed form; no optimiser can miss it.
 - :mod:`.whole`: a linear map of whole messages, for what was moved about in space.
 - :mod:`.decoder`, :mod:`.training`, :mod:`.decoding`: a network for what the linear decoder leaves

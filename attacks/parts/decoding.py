@@ -72,7 +72,7 @@ def decode_all(
         A guess per task, its effort counted in steps of the network behind it; and the network
         that the tasks share.
     """
-    fits = _linear_fits(data, tasks, by_patient(data.patients, _FOLDS, rng), rng)
+    fits = linear_fits(data, tasks, by_patient(data.patients, _FOLDS, rng), rng)
     learn, held = hold_out(data.patients, rng)
     # What is attacked is unaltered: so is what the network is checked by.
     held = held[data.unaltered[held]]
@@ -123,12 +123,18 @@ def _taught(
     return trails
 
 
-def _linear_fits(
+def linear_fits(
     data: TrainingSet, tasks: Sequence[Sequence[int]], folds: Sequence[Tensor], rng: Generator
 ) -> dict[int, LinearFit]:
     """What linear maps say of every level that some task reads; fitted once.
 
     One looks around each position, one at whole messages at once.
+
+    Args:
+        data: auxiliary features and images.
+        tasks: levels that are read.
+        folds: rows of each fold; no patient in two.
+        rng: draws positions where there are more than enough.
     """
     typical = data.images[data.unaltered].mean(0, keepdim=True)
     fits = {}

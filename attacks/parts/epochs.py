@@ -57,7 +57,7 @@ def strongest_epochs(
 
     def told(source: Source) -> dict[int, float]:
         sent = source.queried(images, levels, own)
-        return {level: share_told(sent[level], images, folds, own) for level in levels}
+        return {level: _told(sent[level], images, folds, own) for level in levels}
 
     expected = told(usual)
     each = {epoch: told(source) for epoch, source in earlier.items()}
@@ -89,13 +89,13 @@ class _PerLevel:
         return {level: self._chosen[level].received([level])[level] for level in levels}
 
 
-def share_told(features: Tensor, images: Tensor, folds: Sequence[Tensor], rng: Generator) -> float:
+def _told(features: Tensor, images: Tensor, folds: Sequence[Tensor], rng: Generator) -> float:
     """Share of the images' variance, at the level's resolution, that a ridge regression tells.
 
     Of patients it has not seen, position by position, about the typical message and image.
     """
     grid = features.shape[2:]
-    small = _pooled(images, grid).flatten(2)
+    small = pooled(images, grid).flatten(2)
     flat = features.flatten(2)
     if not bool(torch.isfinite(flat).all()):
         return 0.0
@@ -121,7 +121,7 @@ def share_told(features: Tensor, images: Tensor, folds: Sequence[Tensor], rng: G
     return 0.0 if whole <= 0 else 1 - left / whole
 
 
-def _pooled(images: Tensor, grid: Sequence[int]) -> Tensor:
+def pooled(images: Tensor, grid: Sequence[int]) -> Tensor:
     """(n, modalities, *grid), the mean of what each position of a message covers."""
     if len(grid) == 2:
         return nn.functional.adaptive_avg_pool2d(images, (grid[0], grid[1]))

@@ -104,7 +104,7 @@ def summed(
     square = 0.0
     for part in torch.arange(len(features)).split(16):
         where = torch.randperm(positions, generator=rng)[:keep]
-        rows = _neighbourhoods(features[part], side, where)
+        rows = neighbourhoods(features[part], side, where)
         gram += rows.T @ rows
         wanted = blocks[part][:, :, where].movedim(1, 2).flatten(0, 1)
         moment += rows.T @ wanted
@@ -112,7 +112,7 @@ def summed(
     return Sums(gram, moment, square, keep * len(features), (channels, *(side,) * d))
 
 
-def _neighbourhoods(features: Tensor, side: int, where: Tensor) -> Tensor:
+def neighbourhoods(features: Tensor, side: int, where: Tensor) -> Tensor:
     """Rows (n * positions, columns): channels x offsets as a convolution orders them, summary."""
     grid = features.shape[2:]
     padded = nn.functional.pad(features, [side // 2] * (2 * len(grid)))

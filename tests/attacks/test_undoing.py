@@ -148,3 +148,12 @@ def test_messages_that_carry_nothing_are_read_as_sent(
     code: str, world: Callable[..., World]
 ) -> None:
     assert not best(tried(world(defenses=(Coding(code=code),), planted=True))).steps
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_can_be_read_as_sent_is_read_as_sent(seed: int, world: Callable[..., World]) -> None:
+    view = world(seed=seed).view(levels=[(0,)])
+    looked = DecoderInversion(steps=2, channels=4, copies=1)
+    (plain,) = looked.model_copy(update={"undo": False})(view, 0).values()
+    (guess,) = looked(view, 0).values()
+    assert torch.equal(guess.values, plain.values)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from leakaudit.errors import LeakauditError
 
-from ..epochs import share_told
+from ..epochs import pooled
+from ..normal_equations import neighbourhoods
 from ..whole import share_told_by_whole
 from .alignment import ALIGNMENTS
 from .crossing import Ask, Crossing, NotApplicableError, Undo, Undoing
@@ -23,6 +24,9 @@ _WORTH = 0.05  # of the images' variance, which undoing must tell more
 _STEP = 0.02  # which a further step must tell more
 _WIDTH = 2  # how many chains go on
 _DEEP = 2
+_POSITIONS = 64  # per sample
+_MOST_CHANNELS = 24  # whose neighbours enter as well
+_PENALTY = 1e-2
 _READ = 0.6  # told of messages as they were sent: pairs that only work together are not looked for
 # What tells nothing by itself may be what makes something else tell.
 _OPENING = {
@@ -204,9 +208,33 @@ def best(tried: Sequence[Tried]) -> Tried:
 
 
 def _told(sent: Crossing, images: Tensor, folds: Sequence[Tensor]) -> float:
-    """What is told of unseen patients, position by position or by whole messages."""
+    """What is told of unseen patients, around each position or by whole messages."""
     values = sent.values.float()
     if len(values) != len(images) or not bool(torch.isfinite(values).all()):
         raise NotApplicableError("what it makes of messages cannot be computed with")
+    return max(_told_nearby(values, images, folds), share_told_by_whole(values, images, folds))
+
+
+def _told_nearby(values: Tensor, images: Tensor, folds: Sequence[Tensor]) -> float:
+    """Share of the images' variance, at the level's resolution, that neighbourhoods tell."""
+    values = values - values.mean(0)
+    values = values / values.flatten(2).square().mean((0, 2)).sqrt().clamp_min(1e-30).reshape(
+        1, -1, *(1,) * (values.ndim - 2)
+    )
+    wanted = pooled(images - images.mean(0), values.shape[2:]).flatten(2)
     own = torch.Generator().manual_seed(0)
-    return max(share_told(values, images, folds, own), share_told_by_whole(values, images, folds))
+    where = torch.randperm(wanted.shape[2], generator=own)[:_POSITIONS]
+    side = 3 if values.shape[1] <= _MOST_CHANNELS else 1
+    inputs = neighbourhoods(values, side, where).double().unflatten(0, (len(images), -1))
+    outputs = wanted[:, :, where].movedim(1, 2).double()
+    parts = [(inputs[fold].flatten(0, 1), outputs[fold].flatten(0, 1)) for fold in folds]
+    grams = torch.stack([rows.T @ rows for rows, _ in parts])
+    moments = torch.stack([rows.T @ out for rows, out in parts])
+    size = _PENALTY * grams.sum(0).diagonal().mean().clamp_min(1e-300)
+    eye = torch.eye(grams.shape[1], dtype=torch.float64)
+    left = 0.0
+    for number, (rows, out) in enumerate(parts):
+        gram, moment = grams.sum(0) - grams[number], moments.sum(0) - moments[number]
+        left += float((rows @ torch.linalg.solve(gram + size * eye, moment) - out).square().sum())
+    whole = float(outputs.square().sum())
+    return 0.0 if whole <= 0 else 1 - left / whole

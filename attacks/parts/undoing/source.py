@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -33,8 +33,17 @@ class Sender:
         self, view: View, victim: str, steps: Mapping[int, Sequence[Undoing]] | None = None
     ) -> None:
         self.view, self.victim = view, victim
-        self._steps = dict(steps or {})
+        self._steps = {level: tuple(each) for level, each in (steps or {}).items()}
         self._chains: dict[tuple[int, int], Chain] = {}
+
+    @property
+    def steps(self) -> dict[int, tuple[Undoing, ...]]:
+        """What undoes each level of which anything is undone."""
+        return dict(self._steps)
+
+    def only(self, levels: Iterable[int]) -> Sender:
+        """The same messages, undone at some levels alone."""
+        return Sender(self.view, self.victim, {level: self._steps[level] for level in levels})
 
     def query(self, images: Tensor, epoch: int, rng: Generator) -> Features:
         """Level to (n, channels, *grid), what it would send for these images.

@@ -1,0 +1,60 @@
+"""Which of several ways to read a victim's messages, chosen on auxiliary patients left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator
+
+from leakaudit.threat.view import View
+
+from .conditioning import by_patient
+from .decoding import linear_fits
+from .examples import Examples
+from .messages import gather
+from .training import TrainingSet
+from .undoing.crossing import Undoing
+from .undoing.source import Sender, undone
+
+_FOLDS = 4
+_CLEARLY = 0.95  # of the squared error that messages leave as they were sent
+
+
+def readable(
+    view: View, victim: str, levels: Sequence[int], asked: Examples, rng: Generator,
+    shortlist: Sequence[tuple[Undoing, ...]] = (),
+) -> Sender:  # fmt: skip
+    """A victim's messages, undone where the attack's own linear decoders then err clearly less.
+
+    A quick look finds what may undo a code (:func:`.undoing.source.undone`); what tells more by it
+    may still be what conditioning does anyway. No attacked message enters the choice.
+
+    Args:
+        view: grants activations, queries and auxiliary images.
+        victim: party name.
+        levels: which of its levels.
+        asked: images to learn from.
+        rng: seeds randomness of its own; it is not drawn from.
+        shortlist: chains that undid other victims' messages.
+    """
+    sender, _ = undone(view, victim, levels, rng, shortlist)
+    if not sender.steps:
+        return sender
+    plain, other = (_errors(each, sorted(sender.steps), asked, rng)
+                    for each in (Sender(view, victim), sender))  # fmt: skip
+    return sender.only(level for level in other if other[level] < _CLEARLY * plain[level])
+
+
+def _errors(
+    sender: Sender, levels: Sequence[int], asked: Examples, rng: Generator
+) -> dict[int, float]:
+    """Level to the mean squared error that linear decoders make of unseen patients."""
+    own = torch.Generator().manual_seed(rng.initial_seed())
+    known = gather(
+        sender.view, sender.victim, levels, 1, own, asked=asked, beside=True, sender=sender
+    )
+    data = TrainingSet(known, asked.images, asked.patients, asked.altered)
+    folds = by_patient(asked.patients, _FOLDS, own)
+    fits = linear_fits(data, [(level,) for level in levels], folds, own)
+    return {level: fits[level].error for level in levels}
