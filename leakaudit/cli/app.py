@@ -11,7 +11,7 @@ import typer
 import leakaudit
 from leakaudit.cli.catalogue_commands import explain_command, list_command, schema_command
 from leakaudit.cli.claim_commands import claim_command
-from leakaudit.cli.failure import report_failure, usage_failure
+from leakaudit.cli.failure import report_failure, usage_errors, usage_failure
 from leakaudit.cli.gate_commands import (
     baseline_command,
     check_command,
@@ -216,7 +216,7 @@ def execute(arguments: list[str]) -> int:
     rest = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     try:
         code = app(args=rest, prog_name="leakaudit", standalone_mode=False)
-    except typer.TyperException as problem:
+    except usage_errors() as problem:
         context = getattr(problem, "ctx", None)
         return usage_failure(
             problem.format_message(), context.command_path if context else "leakaudit"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import traceback
+from importlib import import_module
+from typing import Any
+
+import typer
 
 from leakaudit.cli.terminal import printable, warn
 from leakaudit.errors import EXIT_INTERNAL, EXIT_USAGE, CohortFaultsError, LeakauditError
@@ -63,6 +67,13 @@ def report_failure(problem: BaseException, *, debug: bool) -> int:
     again = "" if debug else "; run again with --debug to see where"
     warn(f"unexpected {type(problem).__name__}: {printable(problem)[:500]}{again}")
     return EXIT_INTERNAL
+
+
+def usage_errors() -> type[Any]:
+    """What is raised of a wrongly typed command: by typer, or by the click it once built on."""
+    own = getattr(typer, "TyperException", None)
+    found: type[Any] = import_module("click").ClickException if own is None else own
+    return found
 
 
 def usage_failure(message: str, command: str) -> int:

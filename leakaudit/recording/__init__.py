@@ -6,9 +6,21 @@ the trace that `leakaudit attack` reads.
 """
 
 from leakaudit.exchange.taps import Crossing
+from leakaudit.recording.calls import Told, recorded
 from leakaudit.recording.job import Job
-from leakaudit.recording.questions import Question
-from leakaudit.recording.recorder import Recorder
+from leakaudit.recording.questions import Question, questions
+from leakaudit.recording.recorder import HERE, Recorder
 from leakaudit.recording.sheet import SampleSheet, read_sheet
 
-__all__ = ["Crossing", "Job", "Question", "Recorder", "SampleSheet", "read_sheet"]
+__all__ = [
+    "HERE",
+    "Crossing",
+    "Job",
+    "Question",
+    "Recorder",
+    "SampleSheet",
+    "Told",
+    "questions",
+    "read_sheet",
+    "recorded",
+]

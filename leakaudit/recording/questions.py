@@ -35,8 +35,11 @@ class Question:
         return bool((self.samples == BLANK).all())
 
 
-def questions(sheet: SampleSheet, epoch: int, size: int, draws: int) -> Iterator[Question]:
+def questions(sheet: SampleSheet, epoch: int, size: int, draws: int = 2) -> Iterator[Question]:
     """All that a job is asked in one epoch, in the same order for every site.
+
+    For whoever drives a job; a recorder's own :meth:`~.recorder.Recorder.questions` come in
+    recorded epochs only.
 
     Args:
         sheet: says about whom.

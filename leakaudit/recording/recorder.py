@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Concatenate, ParamSpec, Self
 import torch
 from torch import Tensor, nn
 
-from leakaudit.errors import LeakauditError
+from leakaudit.errors import ConfigurationError, LeakauditError
 from leakaudit.exchange.message import Direction, Message
 from leakaudit.exchange.taps import Crossing, Crossings, Position, tapped
 from leakaudit.recording.job import Job
@@ -25,6 +26,8 @@ from leakaudit.trace.refusals import in_words
 from leakaudit.trace.writer import TraceWriter
 
 P = ParamSpec("P")
+HERE = ""
+"""In a crossing: the one site that the recorder stands at."""
 _MESSAGE_SIZE = 8  # of queries, where no message was seen yet
 
 
@@ -80,7 +83,10 @@ class Recorder:
         self._sheet, self._strict = sheet, strict
         self._writer = TraceWriter(Path(folder), job.described(sheet), restart=restart)
         self._position = Position()
+        self._sites = tuple(job.parties) if job.recorded_at is None else job.recorded_at
         self._largest = 0
+        # Frameworks call from the threads of a pool.
+        self._lock = threading.RLock()
         self._tapped: list[nn.Module] = []
         self.failure: LeakauditError | None = None
 
@@ -163,6 +169,40 @@ class Recorder:
                         buffer.copy_(buffers[name])
 
     @_harmless
+    def keep(
+        self,
+        sent: Mapping[Crossing, Tensor],
+        keys: Iterable[Key] | Tensor,
+        *,
+        epoch: int,
+        step: int | None = None,
+        draw: int | None = None,
+        gradient: bool = False,
+    ) -> None:
+        """Record what crosses at once, from any thread: rows and their tensors together.
+
+        Args:
+            sent: what each tensor stands for.
+            keys: what the job calls the rows; of an answer, indices into the cohort, -1 a blank.
+            epoch: epoch of training, from 0.
+            step: step within the epoch; unset: the next one.
+            draw: number of the answer, where the job was asked; unset: it trains.
+            gradient: whether it goes back to a site.
+        """
+        sent = {self._placed(crossing): tensor for crossing, tensor in sent.items()}
+        with self._lock:
+            if draw is not None:
+                rows = torch.as_tensor(keys if isinstance(keys, Tensor) else list(keys))
+                question = Question(rows.long(), (), int(draw), epoch)
+                with self.asking(question):
+                    for crossing, tensor in sent.items():
+                        self.activation(crossing, tensor)
+                return
+            self.at(keys, epoch=epoch, step=step)
+            for crossing, tensor in sent.items():
+                (self.gradient if gradient else self.activation)(crossing, tensor)
+
+    @_harmless
     def finish_epoch(self, epoch: int) -> None:
         """Seal an epoch: all that crossed in it is there."""
         if self._position.passed_over:
@@ -198,6 +238,19 @@ class Recorder:
             self.close()
         elif self.failure is None:
             self._writer.abandon(f"the job ended with {kind.__name__}")
+
+    def _placed(self, crossing: Crossing) -> Crossing:
+        """With its site's name, where it was left to the recorder that stands there."""
+        if crossing.party != HERE:
+            return crossing
+        sites = self._sites
+        if len(sites) != 1:
+            raise ConfigurationError(
+                "HERE is the site of a recorder that stands at one site",
+                found=f"a recorder of {', '.join(sites)}",
+                remedy="give Job(recorded_at=(site,)), or name the site in the Crossing",
+            )
+        return replace(crossing, party=sites[0])
 
     @_harmless
     def _sent(self, crossing: Crossing, tensor: Tensor, direction: Direction) -> None:
