@@ -6,6 +6,17 @@ from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.knowledge import NOTHING, Adversary, Knowledge, Position
 
 
+def sees_head(adversary: Adversary, split: SplitSpec) -> bool:
+    """Whether the link between the server and a party that holds the labels is its to read."""
+    holder = split.label_holder
+    if holder is None:
+        return False
+    if adversary.position is Position.WIRE:
+        return not adversary.members or holder in adversary.members
+    at_server = adversary.position is Position.SERVER
+    return at_server or bool({SERVER, holder} & set(adversary.members))
+
+
 def seen_from(adversary: Adversary, split: SplitSpec) -> Knowledge:
     """What the position shows by itself, before any grant (threat model, "who sees what").
 

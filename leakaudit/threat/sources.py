@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor, nn
 
 from leakaudit.exchange.message import Direction
@@ -57,6 +58,14 @@ class Candidates:
 
     images: Mapping[str, Tensor]
     masks: Tensor | None = None
+
+    def mixed(self, rng: Generator) -> Candidates:
+        """The same people in each other's places."""
+        order = torch.randperm(len(next(iter(self.images.values()))), generator=rng)
+        return Candidates(
+            {name: each[order] for name, each in self.images.items()},
+            None if self.masks is None else self.masks[order],
+        )
 
 
 class Exchange(Protocol):

@@ -11,12 +11,14 @@ from torch import Generator, Tensor, nn
 from leakaudit.errors import NotMountableError
 from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.message import Direction
-from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.split.spec import SplitSpec
 from leakaudit.threat.asked import Asked
-from leakaudit.threat.computable import require_each_alone, require_finite
+from leakaudit.threat.belongings import Belongings
+from leakaudit.threat.computable import require_each_alone
 from leakaudit.threat.derangement import derangement
-from leakaudit.threat.knowledge import Adversary, Knowledge, Position
-from leakaudit.threat.positions import seen_from
+from leakaudit.threat.knowledge import Knowledge, Position
+from leakaudit.threat.positions import seen_from, sees_head
+from leakaudit.threat.readings import Readings
 from leakaudit.threat.sources import (
     Auxiliary,
     Candidates,
@@ -44,8 +46,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class View:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class View(Belongings):
     """What one adversary has for one audit cell. Every accessor checks the grant.
 
     Attributes:
@@ -60,8 +62,6 @@ class View:
         patients: (n,) number of the patient that owns each attacked sample.
     """
 
-    adversary: Adversary
-    knowledge: Knowledge
     split: SplitSpec
     modalities: Mapping[str, int]
     regions: int
@@ -71,12 +71,7 @@ class View:
     patients: Tensor
     _exchange: Exchange
     _rebuilt: Rebuilt
-    _auxiliary: Auxiliary
-    _own_images: Mapping[str, Tensor]
-    _labels: Tensor | None
     _mixing: Tensor | None = None
-    _candidates: Candidates | None = None
-    _kept: Mapping[str, Tensor] | None = None
     _asked: Asked = field(default_factory=Asked)
     _read: set[int] = field(default_factory=set)
 
@@ -104,11 +99,6 @@ class View:
         return replace(self, _read=set())
 
     @property
-    def members(self) -> tuple[str, ...]:
-        """Parties whose own data and links the adversary has."""
-        return tuple(name for name in self.adversary.members if name != SERVER)
-
-    @property
     def message_size(self) -> int:
         """Samples that cross in one message, at most."""
         return self._exchange.message_size
@@ -116,7 +106,7 @@ class View:
     def activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What a party sent: (n, channels, *space), one row per attacked sample."""
         self._require(Knowledge.ACTIVATIONS)
-        return self._mixed(self._recorded(party, level, Direction.ACTIVATION, epoch))
+        return self._mixed(self._recorded.messages(party, level, Direction.ACTIVATION, epoch))
 
     def whole_messages(self, party: str, level: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The activations that hold any attacked sample, message by message as they crossed.
@@ -126,10 +116,8 @@ class View:
             (m, channels, *space).
         """
         self._require(Knowledge.ACTIVATIONS)
-        self._read.add(epoch)
         found = []
-        for rows, sent in self._exchange.whole_messages(party, level, epoch):
-            require_finite([sent], f"activation of {party}, level {level}, epoch {epoch}")
+        for rows, sent in self._recorded.whole_messages(party, level, epoch):
             places = rows
             if self._mixing is not None:
                 places = torch.where(rows < 0, rows, self._mixing.argsort()[rows])
@@ -139,14 +127,14 @@ class View:
     def own_activations(self, party: str, level: int, epoch: int) -> Tensor:
         """What the adversary itself sent, as a party: not mixed in controls, it is its own."""
         self._require_member(party)
-        return self._recorded(party, level, Direction.ACTIVATION, epoch)
+        return self._recorded.messages(party, level, Direction.ACTIVATION, epoch)
 
     def gradients(self, party: str, level: int, epoch: int) -> Tensor:
         """What came back to a party: (n, channels, *space)."""
         self._require(Knowledge.GRADIENTS)
         if self.adversary.position is Position.PARTY:
             self._require_member(party)
-        return self._mixed(self._recorded(party, level, Direction.GRADIENT, epoch))
+        return self._mixed(self._recorded.messages(party, level, Direction.GRADIENT, epoch))
 
     def head_gradients(self, epoch: int) -> Tensor | None:
         """What the label holder sent back for the last features: (n, channels, *grid).
@@ -155,28 +143,15 @@ class View:
         where the trace does not hold it.
         """
         self._require(Knowledge.GRADIENTS)
-        holder = self.split.label_holder
-        if holder is None or not self._sees_head(holder):
+        if not sees_head(self.adversary, self.split):
             return None
-        sent = self._exchange.at_head(holder, Direction.GRADIENT, epoch)
-        if sent is None:
-            return None
-        self._read.add(epoch)
-        require_finite([sent], f"gradient of {holder} at the last features, epoch {epoch}")
-        return self._mixed(sent)
-
-    def _sees_head(self, holder: str) -> bool:
-        """Whether the link between the server and the label holder is the adversary's to read."""
-        if self.adversary.position is Position.WIRE:
-            return not self.members or holder in self.members
-        return self.adversary.position is Position.SERVER or bool(
-            {SERVER, holder} & set(self.adversary.members)
-        )
+        sent = self._recorded.at_head(self.split.labels_at, Direction.GRADIENT, epoch)
+        return None if sent is None else self._mixed(sent)
 
     def updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """Encoder updates of a party after one step, with the cut gradients that caused them."""
         self._require(Knowledge.WEIGHT_UPDATES)
-        updates = [each for each in self._recorded_updates(party, epoch) if each.cut]
+        updates = [each for each in self._recorded.updates(party, epoch) if each.cut]
         if self._mixing is None:
             return updates
         mixing = self._mixing
@@ -185,7 +160,7 @@ class View:
     def round_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
         """What a party of a horizontal split sent to be averaged after a whole round."""
         self._require(Knowledge.WEIGHT_UPDATES)
-        return [each for each in self._recorded_updates(party, epoch) if not each.cut]
+        return [each for each in self._recorded.updates(party, epoch) if not each.cut]
 
     def query(self, party: str, images: Tensor, epoch: int, rng: Generator) -> Features:
         """What the party would send for these images: black-box, through its guards.
@@ -223,58 +198,6 @@ class View:
         self._require(Knowledge.SERVER_WEIGHTS)
         return self._rebuilt.server(epoch)
 
-    def auxiliary_images(self, party: str) -> Tensor:
-        """Images of the adversary's own patients in a party's modalities."""
-        self._require(Knowledge.AUXILIARY_IMAGES)
-        return self._auxiliary.images[party]
-
-    def auxiliary_masks(self) -> Tensor:
-        """Label masks of the adversary's own patients."""
-        self._require(Knowledge.AUXILIARY_LABELS)
-        return self._auxiliary.masks
-
-    @property
-    def auxiliary_patients(self) -> Tensor:
-        """Which auxiliary samples belong together, for early stopping by patient."""
-        return self._auxiliary.patients
-
-    def candidate_images(self, party: str) -> Tensor:
-        """One image of every candidate in a party's modalities: (c, modalities, *space)."""
-        self._require(Knowledge.CANDIDATE_IMAGES)
-        if self._candidates is None:
-            raise NotMountableError("candidates were granted but are not in this view")
-        return self._candidates.images[party]
-
-    def candidate_masks(self) -> Tensor:
-        """Label masks of the candidates: (c, regions, *space)."""
-        self._require(Knowledge.CANDIDATE_LABELS)
-        if self._candidates is None or self._candidates.masks is None:
-            raise NotMountableError("the candidates' masks are not in this view")
-        return self._candidates.masks
-
-    def own_images(self, party: str) -> Tensor:
-        """The attacked patients' images that the adversary holds itself."""
-        self._require(Knowledge.OWN_IMAGES)
-        self._require_member(party)
-        return self._own_images[party]
-
-    def labels(self) -> Tensor:
-        """The attacked patients' masks, where the adversary holds them."""
-        self._require(Knowledge.LABELS)
-        if self._labels is None:
-            raise NotMountableError("labels were granted but are not in this view")
-        return self._labels
-
-    def kept(self) -> Mapping[str, Tensor]:
-        """What an active adversary took away from the training it took part in."""
-        if self._kept is None:
-            raise NotMountableError(
-                "an active attack reads a training that it took part in",
-                found="a training with an honest server",
-                remedy="train with `leakaudit run`; a recorded trace cannot be interfered with",
-            )
-        return self._kept
-
     def of(self, targets: tuple[Target, ...], rows: Tensor, exchange: Exchange) -> View:
         """The same, of some targets and samples: those that one party of a horizontal split holds.
 
@@ -311,41 +234,11 @@ class View:
         """
         if self._candidates is None:
             raise NotMountableError("candidates were granted but are not in this view")
-        masks, images = self._candidates.masks, self._candidates.images
-        order = torch.randperm(len(next(iter(images.values()))), generator=rng)
-        mixed = Candidates(
-            {name: each[order] for name, each in images.items()},
-            None if masks is None else masks[order],
-        )
-        return replace(self, _candidates=mixed)
+        return replace(self, _candidates=self._candidates.mixed(rng))
 
-    def _recorded(self, party: str, level: int, direction: Direction, epoch: int) -> Tensor:
-        """What was recorded; refused where it cannot be computed with."""
-        self._read.add(epoch)
-        tensor = self._exchange.messages(party, level, direction, epoch)
-        require_finite([tensor], f"{direction} of {party}, level {level}, epoch {epoch}")
-        return tensor
-
-    def _recorded_updates(self, party: str, epoch: int) -> Sequence[WeightUpdate]:
-        self._read.add(epoch)
-        updates = self._exchange.updates(party, epoch)
-        for update in updates:
-            parts = [*update.weights.values(), *update.cut.values()]
-            require_finite(parts, f"weight update of {party}, epoch {epoch}")
-        return updates
+    @property
+    def _recorded(self) -> Readings:
+        return Readings(self._exchange, self._read)
 
     def _mixed(self, tensor: Tensor) -> Tensor:
         return tensor if self._mixing is None else tensor[self._mixing]
-
-    def _require(self, knowledge: Knowledge) -> None:
-        lacking = knowledge & ~self.knowledge
-        if lacking:
-            raise NotMountableError(
-                f"{self.adversary.name} was not granted this", found=", ".join(lacking.words)
-            )
-
-    def _require_member(self, party: str) -> None:
-        if party not in self.members:
-            raise NotMountableError(
-                f"{self.adversary.name} does not sit at this party", found=party
-            )
