@@ -32,7 +32,15 @@ def link(images: Tensor, victims: int, send: nn.Module, levels: tuple[int, ...],
             answer: Mapping[int, Tensor] = send(asked, fresh)
         return answer
 
-    return Link("south", (0,), levels, crossed, lambda epoch: ask, BATCH, images)
+    return Link(
+        "south",
+        (0,),
+        {each: f"level {each}" for each in levels},
+        crossed,
+        lambda epoch: ask,
+        BATCH,
+        images,
+    )
 
 
 class Noise(nn.Module):

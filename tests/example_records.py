@@ -57,6 +57,11 @@ def rows(values: Floats) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(round(float(v), 6) for v in seed) for seed in values)
 
 
+def named(levels: Sequence[int | str]) -> tuple[str, ...]:
+    """What split-u-net calls its cuts; a name stays."""
+    return tuple(each if isinstance(each, str) else f"level {each}" for each in levels)
+
+
 class _Maker:
     def __init__(self, patients: int, seeds: int, parties: Sequence[str]) -> None:
         self.rng = np.random.default_rng(7)
@@ -113,7 +118,7 @@ class _Maker:
             victim=victim,
             asset=asset,
             attack=attack,
-            levels=levels,
+            cuts=named(levels),
             metric=metric,
             region=region,
             direction="higher",
@@ -196,7 +201,7 @@ def _verdicts(findings: Sequence[m.Finding], parties: Sequence[str]) -> list[m.V
         verdicts.append(
             m.Verdict(
                 defense=defense, adversary=adversary, victim=victim, asset=asset,
-                attack=finding.attack, levels=finding.levels, metric=finding.metric,
+                attack=finding.attack, cuts=finding.cuts, metric=finding.metric,
                 region=finding.region, verdict=value, threshold=X, advantage=advantage,
                 reason=reason,
             )
@@ -251,8 +256,8 @@ def _costs(parties: Sequence[str]) -> list[m.Cost]:
                 for sender, receiver, direction in both:
                     routes.append(
                         m.Route(
-                            sender=sender, receiver=receiver, direction=direction, cut="encoder",
-                            level=level, shape=(channels, side, side), dtype="float32",
+                            sender=sender, receiver=receiver, direction=direction,
+                            cut=f"level {level}", shape=(channels, side, side), dtype="float32",
                             bytes_per_patient=size,
                         )
                     )  # fmt: skip
@@ -278,7 +283,7 @@ def _controls(maker: _Maker) -> list[m.Control]:
             controls.append(
                 m.Control(
                     kind=kind, adversary=adversary, victim=victim, asset=asset, attack=attack,
-                    levels=levels, metric=metric, advantage=shown, passed=True, reason=reason,
+                    cuts=named(levels), metric=metric, advantage=shown, passed=True, reason=reason,
                 )
             )  # fmt: skip
     return controls
@@ -319,7 +324,7 @@ def _pictures(maker: _Maker, folder: Path) -> list[m.Picture]:
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     grid = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j])
     columns = {"truth": 0.0, "level 0": 0.1, "level 1": 0.25, "level 2": 0.5}
-    columns |= {"all levels": 0.06, "blind": 0.7, "decoy": 0.02}
+    columns |= {"all cuts": 0.06, "blind": 0.7, "decoy": 0.02}
     kinds: tuple[Any, ...] = ("worst", "p95", "median", "best")
     for rank, row in enumerate(kinds):
         for column, blur in columns.items():
@@ -413,7 +418,13 @@ def example_record(
             dimensions=2,
             channels=(16, 32, 64),
             party_levels=3,
-            skips=(0, 1, 2),
+            cuts=tuple(
+                m.CutSummary(
+                    name=f"level {level}",
+                    shapes=dict.fromkeys(parties, (width, 64 >> level, 64 >> level)),
+                )
+                for level, width in enumerate((16, 32, 64))
+            ),
             labels_at=m.SERVER,
             parties=tuple(
                 m.PartySummary(name=name, modalities=(modality,), parameters=71_000)
@@ -487,7 +498,7 @@ def example_record(
             ),
             m.DefenseSummary(
                 label=WITHHELD,
-                stack=({"name": "skip-withholding", "levels": [0]},),
+                stack=({"name": "skip-withholding", "cuts": ["level 0"]},),
                 summary="Does not send level 0.",
                 no_claim_because="removes a message: measured, not claimed",
             ),
@@ -500,7 +511,7 @@ def example_record(
         costs=tuple(_costs(maker.parties)),
         dependence=(
             m.Dependence(
-                defense=NONE, party=parties[-1], level=0, metric="InfoNCE", unit="bits",
+                defense=NONE, party=parties[-1], cut="level 0", metric="InfoNCE", unit="bits",
                 value=3.1, saturation=5.0, pairs=32, seed=0,
             ),
         ),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from example_records import estimate, example_record, pseudonym, rows
+from example_records import estimate, example_record, named, pseudonym, rows
 
 from leakaudit import record as m
 from leakaudit.policy import Evaluation, Result, evaluate, read_policy
@@ -88,7 +88,7 @@ def gate_record(
 def findings_of(
     setting: str,
     victim: str,
-    levels: tuple[int, ...],
+    levels: Sequence[int | str],
     advantage: Floats,
     adversary: str = SERVER_ADVERSARY,
 ) -> list[m.Finding]:
@@ -96,7 +96,7 @@ def findings_of(
     blind = np.full_like(advantage, BLIND)
     hits = (advantage > 0.5).astype(float)
     chance = 1 / advantage.shape[1]
-    who = {"defense": setting, "adversary": adversary, "victim": victim, "levels": levels}
+    who = {"defense": setting, "adversary": adversary, "victim": victim, "cuts": named(levels)}
     how = {"attack": "decoder-inversion", "converged": True}
     return [
         m.Finding(
@@ -128,7 +128,7 @@ def controls_of(findings: Sequence[m.Finding], **failed: bool) -> list[m.Control
     return [
         m.Control(
             kind=kind, adversary=f.adversary, victim=f.victim, asset=f.asset, attack=f.attack,
-            levels=f.levels, metric=f.metric, advantage=None, passed=not failed.get(kind, False),
+            cuts=f.cuts, metric=f.metric, advantage=None, passed=not failed.get(kind, False),
             reason=f"{kind} control",
         )
         for f in findings

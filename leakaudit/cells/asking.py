@@ -85,9 +85,9 @@ def _link(reader: TraceReader, party: str, images: Mapping[str, Tensor]) -> Link
     rebuilt: Rebuilt
     if reader.can_be_rebuilt:
         rebuilt = reader.rebuilt()
-        levels = rebuilt.network(reader.epochs[-1]).split.crossing
+        split = rebuilt.network(reader.epochs[-1]).split
     else:
-        rebuilt, levels = QueryLog(reader, images), reader.split.crossing
+        rebuilt, split = QueryLog(reader, images), reader.split
     dimensions = len(reader.description.space)
 
     def crossed(epoch: int, level: int, samples: Tensor) -> list[Crossed]:
@@ -107,4 +107,5 @@ def _link(reader: TraceReader, party: str, images: Mapping[str, Tensor]) -> Link
 
         return ask
 
+    levels = dict(zip(split.crossing, split.cut_names, strict=True))
     return Link(party, reader.epochs, levels, crossed, asking, reader.message_size, images[party])

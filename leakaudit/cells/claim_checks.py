@@ -19,6 +19,7 @@ from leakaudit.exchange.defense import Defense
 from leakaudit.exchange.endpoint import Network, PartyEndpoint
 from leakaudit.exchange.message import Direction
 from leakaudit.record import ClaimCheck
+from leakaudit.record.cuts import cuts_text
 
 _LEAST_DRAWS = 500  # of one place, at each end
 _AT_ONCE = 1_000
@@ -157,7 +158,7 @@ def _places(network: Network, noise: Noise, most: int) -> Iterator[_Place]:
                 else:
                     width = network.sent[party][level][0]
                 yield _Place(
-                    f"{party}, level {level}, {direction}",
+                    f"{party}, {cuts_text([split.cut_name(level)])}, {direction}",
                     _sender(endpoint, level, direction),
                     (width, *space),
                 )

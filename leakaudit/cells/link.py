@@ -32,7 +32,7 @@ class Link:
     Attributes:
         party: who sends.
         epochs: that were recorded.
-        levels: that cross.
+        levels: numbers of the cuts that cross, to their names.
         crossed: the whole messages of an epoch and level that hold any of some samples.
         asking: the party as it was at an epoch.
         message_size: samples that cross in one message, at most.
@@ -41,7 +41,7 @@ class Link:
 
     party: str
     epochs: tuple[int, ...]
-    levels: tuple[int, ...]
+    levels: Mapping[int, str]
     crossed: Callable[[int, int, Tensor], Sequence[Crossed]]
     asking: Callable[[int], Ask]
     message_size: int

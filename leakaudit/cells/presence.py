@@ -21,6 +21,7 @@ from leakaudit.cells.likeness import PLAIN, Asked, Sent, likenesses, thinned
 from leakaudit.cells.link import Ask, Crossed, Link
 from leakaudit.cells.standing_out import StandingOut
 from leakaudit.plan.tables import Section
+from leakaudit.record.cuts import cuts_text
 from leakaudit.statistics.permutation import Matched, match_test, own_before_others
 
 # Images per message of copies, and how many of the rows that come back are looked at.
@@ -169,8 +170,8 @@ class _Looks:
             p=p,
             smallest_p=tested.smallest_p,
             comparisons=len(keys),
-            chosen=_in_words(chosen or strongest),
-            strongest=_in_words(strongest),
+            chosen=_in_words(chosen or strongest, self._link),
+            strongest=_in_words(strongest, self._link),
             unlike=_those(self._names, self._standing.unlike()),
             nothing_like=_those(self._names, self._standing.nothing_like()),
             in_clear=_those(self._names, self._standing.in_clear()),
@@ -258,6 +259,6 @@ def _at_level(alone: Sequence[Tensor], among: Sequence[Tensor], images: Tensor, 
     return Asked(even[:, :-2], first, rest, pictures.double(), scale)
 
 
-def _in_words(place: tuple[int, int, str]) -> str:
+def _in_words(place: tuple[int, int, str], link: Link) -> str:
     epoch, level, name = place
-    return f"{name}, level {level}, epoch {epoch}"
+    return f"{name}, {cuts_text([link.levels[level]])}, epoch {epoch}"

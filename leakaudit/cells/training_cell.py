@@ -244,7 +244,7 @@ def _routes(
     if reader is None:
         return ()
     shares = [
-        wire_share(defenses, reader.description.split, route, recorded.shape[0])
+        wire_share(defenses, reader.split, route, recorded.shape[0])
         for route, recorded in zip(reader.routes, reader.description.routes, strict=True)
     ]
     return tuple(
@@ -252,8 +252,7 @@ def _routes(
             sender=route.sender,
             receiver=route.receiver,
             direction=route.direction,
-            cut=route.cut,
-            level=route.level,
+            cut="head" if route.cut == "head" else reader.split.cut_name(route.level),
             shape=route.shape,
             dtype=route.dtype,
             bytes_per_patient=samples_per_patient

@@ -53,7 +53,7 @@ def claim_command(
     releases: Annotated[
         int | None,
         typer.Option(
-            help="Messages of one patient that leave: epochs x samples x levels x parties; "
+            help="Messages of one patient that leave: epochs x samples x cuts x parties; "
             "otherwise 1."
         ),
     ] = None,

@@ -128,8 +128,7 @@ class Defense(Plugin):
     former_names: ClassVar[Mapping[str, str]] = {"levels": "cuts"}
 
     cuts: tuple[CutChoice, ...] | None = Field(
-        default=None,
-        description="cuts it acts on, by name or by number; unset: all that cross",
+        default=None, description="cuts it acts on, by name or number; unset: all that cross"
     )
 
     def reshape(self, split: SplitSpec) -> SplitSpec:
@@ -291,15 +290,9 @@ class Defense(Plugin):
         return tuple(level for level in sorted(site.shapes) if self.acts_on(level, site.split))
 
     def with_names(self, split: SplitSpec) -> Self:
-        """The same defense, its cuts by name alone.
-
-        Args:
-            split: the split as configured, or as the defenses reshaped it.
-        """
-        if self.cuts is None:
-            return self
-        named = (split.cut_name(each) if isinstance(each, int) else each for each in self.cuts)
-        return self.model_copy(update={"cuts": tuple(named)})
+        """The same defense, its cuts by name alone."""
+        named = (split.cut_name(c) if isinstance(c, int) else c for c in self.cuts or ())
+        return self if self.cuts is None else self.model_copy(update={"cuts": tuple(named)})
 
 
 def _meet(first: Sequence[object] | None, second: Sequence[object] | None) -> bool:

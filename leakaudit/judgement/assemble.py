@@ -84,7 +84,7 @@ class Frame:
 
 def findings_of(configuration: AuditConfiguration, done: Finished) -> Findings:
     """What all attacks came to, and their controls."""
-    gathered = gather(done.attacks.items())
+    gathered = gather(done.attacks.items(), configuration.split)
     label = configuration.undefended
     return Findings(
         gathered, controls(gathered, label), label, configuration.judgement.threshold,
@@ -123,7 +123,7 @@ def measured(
         for key, series in sorted(found.gathered.items())
         if not key.shuffled and (entry := finding(key, series)) is not None
     )
-    proxies = dependence(done.trainings)
+    proxies = dependence(done.trainings, configuration.split)
     defenses = defense_summaries(configuration, representative)
     digest = hashlib.sha256(canonical(resolved).encode()).hexdigest()
     return Record(
@@ -137,7 +137,7 @@ def measured(
         seeds=configuration.seeds,
         governance=configuration.governance,
         cohort=cohort_summary(configuration, given, victims, frame.fingerprint),
-        split=split_summary(configuration, trained),
+        split=split_summary(configuration, given.cohort.space, trained),
         adversaries=adversary_summaries(configuration, done.attacks),
         attacks=attack_summaries(configuration),
         defenses=defenses,
@@ -157,7 +157,7 @@ def measured(
         utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
         costs=costs(done.trainings, configuration.split),
         dependence=proxies,
-        presence=presences(done.trainings),
+        presence=presences(done.trainings, configuration.split),
         metrics=metric_summaries(findings, proxies, len(victims)),
         failures=tuple(failures(done)),
         not_available=dict(frame.not_available),
@@ -229,7 +229,7 @@ def assemble(
         else None
     )  # fmt: skip
     added = {
-        "trade_offs": trade_offs(settings, found, done.attacks, dice, record.utility, region),
+        "trade_offs": trade_offs(settings, found, dice, record.utility, region),
         "power": foresee(
             frame.asked, sizes_of(given.groups), measured_spreads(found.gathered, found.undefended),
             measured_ceiling(found.gathered),

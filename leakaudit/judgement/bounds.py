@@ -11,6 +11,7 @@ from scipy import special
 
 from leakaudit.accounting import picked_at_most, picked_at_most_pure
 from leakaudit.record import Bound, ClaimSummary, DefenseSummary, Dependence, Finding
+from leakaudit.record.cuts import cuts_text
 
 _INFORMATION = "infonce"
 _LEAST_SEEDS = 3
@@ -100,18 +101,18 @@ def _information(
 ) -> Iterator[Bound]:
     if claim.bits_at_most is None:
         return
-    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for entry in dependence:
         if (
             entry.defense == setting
             and entry.metric == _INFORMATION
             and entry.party in claim.parties
         ):
-            found[entry.party][entry.level].append(entry.value)
-    for party, levels in found.items():
-        level = max(levels, key=lambda each: float(np.mean(levels[each])))
-        values = levels[level]
-        at_least = _lower(values, len(levels))
+            found[entry.party][entry.cut].append(entry.value)
+    for party, cuts in found.items():
+        cut = max(cuts, key=lambda each: float(np.mean(cuts[each])))
+        values = cuts[cut]
+        at_least = _lower(values, len(cuts))
         yield Bound(
             setting=setting,
             kind="information",
@@ -121,12 +122,12 @@ def _information(
             measured=float(np.mean(values)),
             at_least=at_least,
             contradicted=at_least is not None and at_least > claim.bits_at_most,
-            reason=f"InfoNCE at level {level}, one epoch, against all messages of a patient",
+            reason=f"InfoNCE at {cuts_text([cut])}, one epoch, against all messages of a patient",
         )
 
 
 def _lower(values: Sequence[float], tried: int) -> float | None:
-    """A one-sided bound over trainings, corrected for having picked a level."""
+    """A one-sided bound over trainings, corrected for having picked a cut."""
     seeds = len(values)
     if seeds < _LEAST_SEEDS:
         return None

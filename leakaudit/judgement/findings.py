@@ -36,7 +36,7 @@ class FindingId:
     shuffled: bool
     victim: str
     asset: Asset
-    levels: tuple[int, ...]
+    cuts: tuple[str, ...]
     metric: str
     region: Region
 
@@ -59,6 +59,7 @@ class Series:
         question: what the adversary holds of the candidates; None unless about identity.
         ceiling: (1, patients) what the judge finds from the truth, the same for every seed; None
             where the metric knows its ceiling.
+        seeds: of the trainings, in the order of ``values``.
         epochs: whose messages the guesses were made from, over all seeds; empty: not said.
     """
 
@@ -74,6 +75,7 @@ class Series:
     ceiling: Doubles | None = None
     epochs: tuple[int, ...] = ()
     curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
 
 
 def direction_of(metric: str) -> Direction:
@@ -219,7 +221,7 @@ def finding(key: FindingId, series: Series) -> Finding | None:
         victim=key.victim,
         asset=key.asset,
         attack=key.attack,
-        levels=key.levels,
+        cuts=key.cuts,
         metric=key.metric,
         region=key.region,
         direction="higher" if direction is Direction.HIGHER else "lower",

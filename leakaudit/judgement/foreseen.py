@@ -156,7 +156,7 @@ def _power(
 def _questions(
     configuration: AuditConfiguration, sizes: Sizes, ceiling: float | None
 ) -> Iterator[tuple[str, Design, int]]:
-    """Adversary, size, and number of attacks and levels, of everything that is attacked."""
+    """Adversary, size, and number of attacks and cuts, of everything that is attacked."""
     split = configuration.split
     patients = min(sizes[Group.TRAINING], configuration.victims or sizes[Group.TRAINING])
     if split.orientation == "horizontal":

@@ -19,6 +19,7 @@ from leakaudit.cells.scores import PRIMARY
 from leakaudit.plan.materials import Materials
 from leakaudit.plan.plan import AttackId
 from leakaudit.record import Asset, Picture
+from leakaudit.record.cuts import cuts_text
 from leakaudit.split.spec import SplitSpec
 
 FOLDER = "pictures"
@@ -37,7 +38,7 @@ def draw_gallery(
     """Write the gallery's pictures beside the record.
 
     Rows are the worst, 95th percentile, median and best patient by the primary metric of the
-    attack on all levels together; the picture is the patient's middle slice.
+    attack on all cuts together; the picture is the patient's middle slice.
 
     Args:
         results: attack cells that kept their guesses.
@@ -104,7 +105,8 @@ class _Drawer:
         )
         for name in sorted(levels, key=lambda text: (text.count("-"), text)):
             together = "-" in name
-            title = "all levels" if together or len(levels) == 1 else f"level {name}"
+            alone = not together and len(levels) > 1
+            title = self._titled((int(name),) if alone else ())
             columns[title] = self._guesses[prefix + name][sample]
         columns["blind"] = self._guesses[prefix + "blind"][sample]
         columns["decoy"] = truth[self._middle(decoy_patient) or 0]
@@ -146,9 +148,13 @@ class _Drawer:
             return matching[0].blind[number]
         for score in matching:
             together = len(score.levels) > 1 or len(matching) == 1
-            if column == ("all levels" if together else f"level {score.levels[0]}"):
+            if column == self._titled(() if together else score.levels):
                 return score.values[number]
         return None
+
+    def _titled(self, levels: tuple[int, ...]) -> str:
+        """What was read; all that crosses where nothing is named."""
+        return cuts_text([self._split.cut_name(each) for each in levels]) if levels else "all cuts"
 
     def _write(self, pixels: Grey) -> tuple[str, str]:
         """The first channel, a volume's middle plane, as PNG named by its own hash."""

@@ -12,24 +12,34 @@ from leakaudit.cells.cell_judge import CurveValues, TargetScores, Values
 from leakaudit.judgement.findings import FindingId, Series
 from leakaudit.plan.plan import AttackId
 from leakaudit.record.estimates import Doubles, as_array
+from leakaudit.split.spec import SplitSpec
 
 _Scored = tuple[AttackResult, TargetScores]
 
 
-def gather(results: Iterable[tuple[AttackId, AttackResult]]) -> dict[FindingId, Series]:
-    """Put the seeds of the same finding side by side, an attack's repeats averaged within each."""
+def gather(
+    results: Iterable[tuple[AttackId, AttackResult]], split: SplitSpec
+) -> dict[FindingId, Series]:
+    """Put the seeds of the same finding side by side, an attack's repeats averaged within each.
+
+    Args:
+        results: finished attack cells.
+        split: says what the cuts are called.
+    """
     scores: dict[FindingId, dict[int, list[_Scored]]] = defaultdict(lambda: defaultdict(list))
     for attack, result in results:
         for score in result.scores:
             key = FindingId(
                 attack.training.setting, attack.adversary, attack.attack, attack.shuffled,
-                score.victim, score.asset, score.levels, score.metric, score.region,
+                score.victim, score.asset, tuple(map(split.cut_name, score.levels)), score.metric,
+                score.region,
             )  # fmt: skip
             scores[key][attack.training.seed].append((result, score))
-    return {key: _series(list(seeds.values())) for key, seeds in scores.items()}
+    return {key: _series(seeds) for key, seeds in scores.items()}
 
 
-def _series(seeds: list[list[_Scored]]) -> Series:
+def _series(by_seed: dict[int, list[_Scored]]) -> Series:
+    seeds = list(by_seed.values())
     first, example = seeds[0][0]
     ceiling = example.ceiling
     every = [score for repeats in seeds for _, score in repeats]
@@ -37,6 +47,7 @@ def _series(seeds: list[list[_Scored]]) -> Series:
         values=_rows([[score.values for _, score in repeats] for repeats in seeds]),
         blind=_rows([[score.blind for _, score in repeats] for repeats in seeds]),
         patients=first.patients,
+        seeds=tuple(by_seed),
         curve=_curve([[score.curve for _, score in repeats] for repeats in seeds]),
         samples=sum(score.samples for score in every),
         chance=example.chance,

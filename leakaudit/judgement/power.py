@@ -71,7 +71,7 @@ def reach(
     Args:
         design: how large they are.
         threshold: the advantage that "none shown" excludes.
-        series: attacks and levels tried on the question: all of them must be silent.
+        series: attacks and cuts tried on the question: all of them must be silent.
         spread: of advantages; None: as stated.
         patient_threshold: the advantage of a single patient that "none shown" excludes.
         audits: how many are simulated; always the same ones.

@@ -10,6 +10,7 @@ from leakaudit.cells.training_cell import TrainingResult
 from leakaudit.plan.plan import TrainingId
 from leakaudit.record import PresenceControl
 from leakaudit.record.estimates import recorded
+from leakaudit.split.spec import SplitSpec
 from leakaudit.statistics import estimate_rate
 
 # One in a hundred: a control that is wrong keeps a true silence from counting.
@@ -19,11 +20,12 @@ _MOST_NAMED = 3
 Results = Mapping[TrainingId, TrainingResult]
 
 
-def presences(results: Results) -> tuple[PresenceControl, ...]:
+def presences(results: Results, split: SplitSpec) -> tuple[PresenceControl, ...]:
     """One entry per setting and party, seeds together.
 
     Args:
         results: finished trainings; references are left out.
+        split: says what the cuts are called.
     """
     grouped: dict[tuple[str, str], list[tuple[int, TrainingResult, Presence]]] = {}
     for identity, result in results.items():
@@ -33,7 +35,7 @@ def presences(results: Results) -> tuple[PresenceControl, ...]:
             grouped.setdefault((identity.setting, found.party), []).append(
                 (identity.seed, result, found)
             )
-    return tuple(_entry(*key, seeds) for key, seeds in grouped.items())
+    return tuple(_entry(*key, seeds, split) for key, seeds in grouped.items())
 
 
 def carried(controls: Sequence[PresenceControl]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -85,13 +87,16 @@ def _named(patients: Sequence[str]) -> str:
 
 
 def _entry(
-    setting: str, party: str, seeds: Sequence[tuple[int, TrainingResult, Presence]]
+    setting: str,
+    party: str,
+    seeds: Sequence[tuple[int, TrainingResult, Presence]],
+    split: SplitSpec,
 ) -> PresenceControl:
     ran = [(seed, found) for seed, _, found in seeds if found.p is not None]
     about = {
         "setting": setting,
         "victim": party,
-        "levels": seeds[0][1].crossing,
+        "cuts": tuple(map(split.cut_name, seeds[0][1].crossing)),
         "epochs": tuple(sorted({epoch for _, _, found in seeds for epoch in found.epochs})),
         "level": LEVEL,
     }

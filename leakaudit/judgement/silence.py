@@ -59,7 +59,7 @@ def finding_id(design: Design, setting: str, *, shuffled: bool = False) -> Findi
     """Under which name the simulated values stand."""
     metric, region = PRIMARY[design.asset]
     return FindingId(
-        setting, ADVERSARY, ATTACK, shuffled, VICTIM, design.asset, (0,), metric, region
+        setting, ADVERSARY, ATTACK, shuffled, VICTIM, design.asset, ("",), metric, region
     )
 
 

@@ -84,7 +84,9 @@ def _group(given: Materials, group: Group) -> GroupSummary:
     )
 
 
-def split_summary(configuration: AuditConfiguration, trained: TrainingResult) -> SplitSummary:
+def split_summary(
+    configuration: AuditConfiguration, space: tuple[int, ...], trained: TrainingResult
+) -> SplitSummary:
     """Who holds what, and what crosses when nothing is defended."""
     split = configuration.split
     return SplitSummary(
@@ -93,13 +95,15 @@ def split_summary(configuration: AuditConfiguration, trained: TrainingResult) ->
         model=split.model.use,
         network=None if split.is_reference else split.network_name,
         cuts=tuple(
-            CutSummary(name=cut.name, shapes=dict(zip(split.party_names, cut.shapes, strict=True)))
-            for cut in split.cuts or ()
+            CutSummary(
+                name=split.cut_name(number),
+                shapes={name: split.shape(number, space, name) for name in split.party_names},
+            )
+            for number in trained.crossing
         ),
         mixes=split.mixes,
         channels=split.widths,
         party_levels=split.party_levels if split.cuts is None else len(split.cuts),
-        skips=trained.crossing,
         labels_at=split.labels_at,
         parties=tuple(
             PartySummary(

@@ -7,13 +7,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from leakaudit.cells.attack_cell import AttackResult
 from leakaudit.cells.scores import PRIMARY
 from leakaudit.judgement.findings import FindingId, Series, one_of
 from leakaudit.judgement.price import change, dice_estimates, difference, labelled
 from leakaudit.judgement.standing import Findings
 from leakaudit.judgement.verdicts import Evidence
-from leakaudit.plan.plan import AttackId
 from leakaudit.record import Asset, Estimate, TradeOff, TradeOffPoint, Utility
 from leakaudit.record.advantage import advantage_cells
 from leakaudit.record.estimates import recorded
@@ -56,7 +54,6 @@ class _Placed:
 def trade_offs(
     settings: Iterable[str],
     findings: Findings,
-    attacks: Mapping[AttackId, AttackResult],
     dice: Mapping[str, Cells],
     utility: Iterable[Utility],
     region: str,
@@ -66,7 +63,6 @@ def trade_offs(
     Args:
         settings: labels, in the order of the record.
         findings: what all attacks came to.
-        attacks: finished attack cells, for the seeds behind each series.
         dice: by setting.
         utility: of the record.
         region: whose Dice stands for utility.
@@ -82,7 +78,7 @@ def trade_offs(
             placed = [
                 worst
                 for setting in labels
-                if (worst := _worst(setting, adversary, victims, asset, findings, attacks))
+                if (worst := _worst(setting, adversary, victims, asset, findings))
             ]
             if placed:
                 points = _points(placed, dice, estimates, findings.undefended)
@@ -99,7 +95,6 @@ def _worst(
     victims: Iterable[str],
     asset: Asset,
     findings: Findings,
-    attacks: Mapping[AttackId, AttackResult],
 ) -> _Placed | None:
     """The victim that leaks most under a setting."""
     metric, region = PRIMARY[asset]
@@ -113,12 +108,10 @@ def _worst(
     victim = max(known, key=lambda name: known[name].figure.mean or 0.0)
     best = known[victim].best
     series = findings.gathered[best]
-    return _Placed(setting, victim, known[victim], _leakage(best, series, attacks))
+    return _Placed(setting, victim, known[victim], _leakage(best, series))
 
 
-def _leakage(
-    key: FindingId, series: Series, attacks: Mapping[AttackId, AttackResult]
-) -> Cells | None:
+def _leakage(key: FindingId, series: Series) -> Cells | None:
     """The advantage by patient and seed: what settings are paired on."""
     shares = advantage_cells(
         series.values, series.blind, metric=key.metric, chance=series.chance,
@@ -126,26 +119,11 @@ def _leakage(
     )  # fmt: skip
     if shares is None:
         return None
-    seeds, table = _seeds(key, attacks), shares.tolist()
     rows = {
         seed: [None if math.isnan(value) else value for value in row]
-        for seed, row in zip(seeds, table, strict=True)
+        for seed, row in zip(series.seeds, shares.tolist(), strict=True)
     }
     return labelled(rows, series.patients)
-
-
-def _seeds(key: FindingId, attacks: Mapping[AttackId, AttackResult]) -> list[int]:
-    """The trainings' seeds behind a series, in its order."""
-    every = [
-        attack.training.seed
-        for attack, result in attacks.items()
-        if (attack.training.setting, attack.adversary, attack.attack, attack.shuffled)
-        == (key.setting, key.adversary, key.attack, key.shuffled)
-        for score in result.scores
-        if (score.victim, score.asset, score.levels, score.metric, score.region)
-        == (key.victim, key.asset, key.levels, key.metric, key.region)
-    ]
-    return list(dict.fromkeys(every))
 
 
 def _points(

@@ -191,7 +191,7 @@ def planned(configuration: AuditConfiguration, done: Finished) -> Planned:
     """
     encoders = dict(unknown_encoders(done.trainings))
     doubtful = doubtful_claims(done.trainings)
-    controls = presences(done.trainings)
+    controls = presences(done.trainings, configuration.split)
     return Planned(
         len(configuration.seeds),
         tuple(_shortfalls(configuration, done)),

@@ -105,13 +105,18 @@ def costs(results: Results, split: SplitSpec) -> tuple[Cost, ...]:
     )
 
 
-def dependence(results: Results) -> tuple[Dependence, ...]:
-    """Mutual-information proxies of every setting and seed."""
+def dependence(results: Results, split: SplitSpec) -> tuple[Dependence, ...]:
+    """Mutual-information proxies of every setting and seed.
+
+    Args:
+        results: finished trainings.
+        split: says what the cuts are called.
+    """
     return tuple(
         Dependence(
-            defense=identity.setting, party=proxy.party, level=proxy.level, metric=proxy.metric,
-            unit=proxy.unit, value=proxy.value, saturation=proxy.saturation, pairs=proxy.pairs,
-            seed=identity.seed,
+            defense=identity.setting, party=proxy.party, cut=split.cut_name(proxy.level),
+            metric=proxy.metric, unit=proxy.unit, value=proxy.value, pairs=proxy.pairs,
+            saturation=proxy.saturation, seed=identity.seed,
         )
         for identity, result in results.items()
         for proxy in result.dependence

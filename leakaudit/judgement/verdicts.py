@@ -97,7 +97,7 @@ def controls(
             victim=key.victim,
             asset=key.asset,
             attack=key.attack,
-            levels=key.levels,
+            cuts=key.cuts,
             metric=key.metric,
             advantage=None if advantage is None else recorded(advantage),
             passed=passed,
@@ -249,7 +249,7 @@ def _verdict(
     )  # fmt: skip
     best = found.best
     return Verdict(
-        **asked, question=gathered[best].question, attack=best.attack, levels=best.levels,
+        **asked, question=gathered[best].question, attack=best.attack, cuts=best.cuts,
         metric=best.metric, region=best.region,
         verdict=_WORDS[judged.verdict], advantage=recorded(found.figure), reason=judged.reason,
         doubts=found.doubts, carries=found.carries, single=found.single,
@@ -261,16 +261,14 @@ def _baseline(
 ) -> FindingId:
     """The undefended finding whose controls speak for this one.
 
-    The same levels where they were attacked; otherwise all levels together: where a defense
-    withholds a level, "all that cross" are fewer than on the undefended split.
+    The same cuts where they were attacked; otherwise all cuts together: where a defense
+    withholds one, "all that cross" are fewer than on the undefended split.
     """
     same = replace(best, setting=undefended)
     if (same, "open") in known:
         return same
-    others = [
-        key for key, kind in known if kind == "open" and replace(same, levels=key.levels) == key
-    ]
-    return max(others, key=lambda key: len(key.levels), default=same)
+    others = [key for key, kind in known if kind == "open" and replace(same, cuts=key.cuts) == key]
+    return max(others, key=lambda key: len(key.cuts), default=same)
 
 
 def _open_leaks(control: Control | None, threshold: float) -> bool | None:

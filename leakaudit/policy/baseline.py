@@ -20,8 +20,10 @@ from leakaudit.record import (
     Environment,
     Finding,
     Record,
+    SplitSummary,
     canonical,
 )
+from leakaudit.record.former import upgraded_baseline
 
 BASELINE_FILE = "privacy-baseline.json"
 _LONGEST = 80
@@ -32,7 +34,7 @@ class Baseline(Table):
     """An earlier audit, as far as a comparison needs it. No pixel, no name: pseudonyms only."""
 
     kind: Literal["leakaudit privacy baseline"] = "leakaudit privacy baseline"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0", "2.0"] = "2.0"
     content_sha256: str = ""
     audit_id: str
     title: str
@@ -62,6 +64,17 @@ class Baseline(Table):
                 remedy="record the baseline again under today's conditions, at the commit it is to "
                 "stand for: `leakaudit baseline RUN -o privacy-baseline.json`",
             )
+
+    def named_for(self, split: SplitSummary) -> Baseline:
+        """The same with today's names of the cuts: one of schema 1.0 knows their numbers alone."""
+        if self.schema_version != "1.0":
+            return self
+        names = {f"level {number}": name for number, name in enumerate(split.cut_names)}
+        findings = tuple(
+            finding.model_copy(update={"cuts": tuple(names.get(n, n) for n in finding.cuts)})
+            for finding in self.findings
+        )
+        return self.model_copy(update={"findings": findings})
 
     def _differences(self, record: Record) -> Iterator[str]:
         then, now = self.environment, record.environment
@@ -150,8 +163,11 @@ def baseline_of(record: Record) -> Baseline:
 
 
 def _content_sha256(baseline: Baseline) -> str:
-    content = baseline.model_dump(mode="json", exclude={"content_sha256"})
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
+    return _sha256(baseline.model_dump(mode="json", exclude={"content_sha256"}))
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(dict(content)).encode()).hexdigest()
 
 
 def write_baseline(record: Record, path: Path) -> Path:
@@ -179,7 +195,7 @@ def read_baseline(path: Path) -> Baseline:
             f"a baseline must be whole JSON ({problem})", found=str(path), remedy=again
         ) from None
     try:
-        baseline = Baseline.model_validate(raw)
+        baseline = Baseline.model_validate(upgraded_baseline(raw))
     except ValidationError as problem:
         first = problem.errors()[0]
         raise RecordError(
@@ -189,7 +205,8 @@ def read_baseline(path: Path) -> Baseline:
             remedy=again,
         ) from None
     try:
-        sha256 = _content_sha256(baseline)
+        # Of the file, not of the model: what came later has a default, and no old hash.
+        sha256 = _sha256({key: raw[key] for key in raw if key != "content_sha256"})
     except ValueError as problem:  # half a character, or a number beyond all numbers
         raise RecordError(
             f"a baseline must hold text and numbers that can be written ({problem})",

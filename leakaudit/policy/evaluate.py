@@ -64,6 +64,7 @@ def evaluate(
     check_names(file, Known.of(evidence))
     if baseline is not None:
         baseline.check_comparable(record)
+        baseline = baseline.named_for(record.split)
     results = tuple(_waived(_judged(evidence, placed, baseline), file) for placed in file.rules)
     return Evaluation(
         file=file,

@@ -179,12 +179,12 @@ class Evidence:
     def control(self, kind: str, finding: Finding) -> Control | None:
         """The control that speaks for a finding.
 
-        That of the same levels; otherwise that of most levels: where a level is withheld, "all
+        That of the same cuts; otherwise that of most cuts: where one is withheld, "all
         that cross" are fewer than on the undefended split.
         """
         known = self._controls.get((kind, *_question(finding), finding.attack), [])
-        same = [control for control in known if control.levels == finding.levels]
-        return next(iter(same), max(known, key=lambda c: len(c.levels), default=None))
+        same = [control for control in known if control.cuts == finding.cuts]
+        return next(iter(same), max(known, key=lambda c: len(c.cuts), default=None))
 
 
 def _question(part: Finding | Control) -> tuple[str, str, str]:
@@ -192,7 +192,7 @@ def _question(part: Finding | Control) -> tuple[str, str, str]:
 
 
 def _run(finding: Finding) -> tuple[object, ...]:
-    return finding.defense, finding.adversary, finding.victim, finding.attack, finding.levels
+    return finding.defense, finding.adversary, finding.victim, finding.attack, finding.cuts
 
 
 def in_scope(finding: Finding, scope: Scope, cuts: Sequence[str]) -> bool:
@@ -206,9 +206,7 @@ def in_scope(finding: Finding, scope: Scope, cuts: Sequence[str]) -> bool:
         scope: of the rule.
         cuts: names of the split's cuts, by their numbers.
     """
-    if scope.cuts is not None and set(named(scope.cuts, cuts)) != {
-        cuts[level] for level in finding.levels
-    }:
+    if scope.cuts is not None and set(named(scope.cuts, cuts)) != set(finding.cuts):
         return False
     wanted = {name: getattr(scope, name) for name in _SELECTED}
     if scope.question is not None and scope.question != question_of(finding):

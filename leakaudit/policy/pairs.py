@@ -13,16 +13,17 @@ from scipy import special
 from leakaudit.policy.baseline import Baseline
 from leakaudit.policy.evidence import Evidence, in_scope, measure
 from leakaudit.policy.model import Regression
-from leakaudit.policy.wording import levels, subject
+from leakaudit.policy.wording import subject
 from leakaudit.record import Finding, Record
 from leakaudit.record.advantage import arrays
+from leakaudit.record.cuts import cuts_text
 from leakaudit.record.estimates import cells
 from leakaudit.statistics import Cells, Comparison, Direction, compare, seeds_margin
 from leakaudit.statistics.ends import LEVEL
 
 Doubles = npt.NDArray[np.float64]
 Kind = tuple[str, ...]
-Levels = tuple[int, ...]
+Cuts = frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +95,8 @@ def pairs_of(
 ) -> tuple[list[Pair], list[str]]:
     """Today's sound findings with their counterparts, and what has none.
 
-    A finding is compared with that of the same levels. What all levels that cross give together is
-    compared with what all that crossed gave, too: the levels may have changed.
+    A finding is compared with that of the same cuts. What all cuts give together is compared with
+    what all gave, too: the cuts may have changed.
 
     Args:
         evidence: today's record.
@@ -109,19 +110,20 @@ def pairs_of(
     if not before:
         known = ", ".join(sorted({finding.defense for finding in baseline.findings}))
         return [], [f"the baseline has no setting `{setting}`; it has {known}"]
-    exact = {(_kind(finding), finding.levels): finding for finding in before}
+    exact = {(_kind(finding), frozenset(finding.cuts)): finding for finding in before}
     whole_then, whole_now = _whole(before), _whole(candidates)
     pairs, lonely = [], []
     for finding in sound:
         kind = _kind(finding)
-        wanted = [finding.levels]
-        if rule.cuts is None and whole_now.get(kind) == finding.levels and kind in whole_then:
+        cuts = frozenset(finding.cuts)
+        wanted = [cuts]
+        if rule.cuts is None and whole_now.get(kind) == cuts and kind in whole_then:
             wanted.append(whole_then[kind])
         partners = [exact[kind, then] for then in dict.fromkeys(wanted) if (kind, then) in exact]
         if not partners:
             lonely.append(
                 f"{subject(finding)} ({finding.metric}, {finding.region}): "
-                f"{levels(finding.levels)} has no counterpart in the baseline"
+                f"{cuts_text(finding.cuts)} has no counterpart in the baseline"
             )
         today = evidence.cells(finding, rule.on)
         for other in partners:
@@ -143,23 +145,23 @@ def unanswered(
 ) -> list[str]:
     """What the baseline's audit found and today's did not look for.
 
-    Nothing is owed for a level that is no longer sent; what was found in several levels together
-    is owed for those of them that still are.
+    Nothing is owed for a cut that is no longer sent; what was found in several cuts together is
+    owed for those of them that still are.
     """
     cuts = evidence.record.split.cut_names
     then = [f for f in baseline.findings if f.defense == setting and in_scope(f, rule, cuts)]
-    now = {(_kind(finding), finding.levels) for finding in candidates}
+    now = {(_kind(finding), frozenset(finding.cuts)) for finding in candidates}
     whole_then, whole_now = _whole(then), _whole(candidates)
     sent = _sent(evidence.record, setting)
     lost = []
     for finding in then:
         kind = _kind(finding)
-        owed = tuple(n for n in finding.levels if sent is None or n in sent)
+        owed = frozenset(n for n in finding.cuts if sent is None or n in sent)
         together = rule.cuts is None and kind in whole_now
         if (
             owed
             and (kind, owed) not in now
-            and not (together and whole_then.get(kind) == finding.levels)
+            and not (together and whole_then.get(kind) == frozenset(finding.cuts))
         ):
             lost.append(
                 f"{subject(finding)} ({finding.metric}, {finding.region}) is in the baseline, and "
@@ -175,20 +177,18 @@ def _kind(finding: Finding) -> Kind:
     )  # fmt: skip
 
 
-def _whole(findings: Iterable[Finding]) -> dict[Kind, Levels]:
-    """For each kind of finding, all the levels that cross, where they were attacked together."""
-    found: dict[Kind, set[Levels]] = defaultdict(set)
+def _whole(findings: Iterable[Finding]) -> dict[Kind, Cuts]:
+    """For each kind of finding, all the cuts, where they were attacked together."""
+    found: dict[Kind, set[Cuts]] = defaultdict(set)
     for finding in findings:
-        found[_kind(finding)].add(finding.levels)
-    every = {
-        kind: tuple(sorted({n for each in sets for n in each})) for kind, sets in found.items()
-    }
+        found[_kind(finding)].add(frozenset(finding.cuts))
+    every = {kind: frozenset[str]().union(*sets) for kind, sets in found.items()}
     return {kind: whole for kind, whole in every.items() if whole in found[kind]}
 
 
-def _sent(record: Record, setting: str) -> frozenset[int] | None:
-    """Levels whose messages cross today; None where the record does not tell."""
+def _sent(record: Record, setting: str) -> Cuts | None:
+    """Cuts whose messages cross today; None where the record does not tell."""
     for cost in record.costs:
         if cost.setting == setting and cost.routes:
-            return frozenset(route.level for route in cost.routes if route.cut == "encoder")
+            return frozenset(route.cut for route in cost.routes if not route.at_head)
     return None

@@ -20,7 +20,8 @@ from leakaudit.policy.validity import (
     too_few_seeds,
     unsettled,
 )
-from leakaudit.policy.wording import counted, levels, limited, measured, number, sentences, subject
+from leakaudit.policy.wording import counted, limited, measured, number, sentences, subject
+from leakaudit.record.cuts import cuts_text
 from leakaudit.statistics import Outcome, against_baseline, corrected_level, holm
 from leakaudit.statistics.ends import LEVEL, MIN_SEEDS
 
@@ -101,7 +102,7 @@ def _decided(evidence: Evidence, placed: Placed, rule: Regression, pairs: Sequen
         value=value, at_least=least, at_most=most, bound=rule.margin, higher_is_worse=True,
     )  # fmt: skip
     others = f", the most of {len(pairs)} findings" if len(pairs) > 1 else ""
-    then = "" if pair.then.levels == pair.now.levels else f" ({levels(pair.then.levels)} then)"
+    then = "" if pair.then.cuts == pair.now.cuts else f" ({cuts_text(pair.then.cuts)} then)"
     parts = [
         f"{subject(pair.now)}{then}{others}: {deciding.label} {number(value)}{sure(deciding)}",
         f"at most {number(rule.margin)} is allowed",

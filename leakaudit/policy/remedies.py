@@ -11,6 +11,7 @@ from leakaudit.policy.reading import Placed
 from leakaudit.policy.result import Result, Status
 from leakaudit.policy.wording import number
 from leakaudit.record import Finding
+from leakaudit.record.cuts import cuts_text
 from leakaudit.statistics.ends import LEVEL
 
 Judge = Callable[[Evidence, Placed, Budget], Result]
@@ -25,26 +26,30 @@ def remedy(evidence: Evidence, placed: Placed, budget: Budget, judge: Judge) -> 
         budget: the same.
         judge: holds a budget against a setting.
     """
-    parts = [_loudest_level(evidence, placed, budget), _kept_by(evidence, placed, budget, judge)]
+    parts = [_loudest_cut(evidence, placed, budget), _kept_by(evidence, placed, budget, judge)]
     if budget.metric is not None:
         parts += [m.remedy for m in evidence.record.metrics if m.name == budget.metric]
     text = " ".join(part for part in parts if part)
-    return text or "Send less: withhold a level, send fewer channels, or add noise."
+    return text or "Send less: withhold a cut, send fewer channels, or add noise."
 
 
-def _loudest_level(evidence: Evidence, placed: Placed, budget: Budget) -> str:
-    """Which level leaks most by itself, where single levels were attacked."""
+def _loudest_cut(evidence: Evidence, placed: Placed, budget: Budget) -> str:
+    """Which cut leaks most by itself, where single cuts were attacked."""
     scope = budget.model_copy(update={"cuts": None})
-    single = [f for f in evidence.selected(scope, placed.setting) if len(f.levels) == 1]
+    single = [f for f in evidence.selected(scope, placed.setting) if len(f.cuts) == 1]
     leaks = {id(f): _leak(evidence, budget, f) for f in single}
     known = [finding for finding in single if leaks[id(finding)] is not None]
-    if len({finding.levels for finding in known}) < 2:
+    if len({finding.cuts for finding in known}) < 2:
         return ""
     sign = evidence.direction(known[0], budget.on).sign
+    ours = evidence.record.split.network is None
+    what, how, instead = (
+        ("Withhold", " (skip-withholding)", ", or protect it") if ours else ("Protect", "", "")
+    )
     top = max(known, key=lambda f: sign * (leaks[id(f)] or 0.0))
     return (
-        f"Withhold level {top.levels[0]} (skip-withholding), which leaks most by itself "
-        f"({number(leaks[id(top)] or 0.0)}), or protect it."
+        f"{what} {cuts_text(top.cuts)}{how}, which leaks most by itself "
+        f"({number(leaks[id(top)] or 0.0)}){instead}."
     )
 
 

@@ -49,7 +49,7 @@ class Result:
     Attributes:
         placed: the rule and its place in the file.
         status: how it came out.
-        reason: in one sentence, with actor, levels and figures.
+        reason: in one sentence, with actor, cuts and figures.
         subject: who attacks whom with what; empty where nothing was found.
         measured: the deciding figure; None where there is none.
         remedy: what to do about it; empty for a pass.

@@ -189,19 +189,19 @@ def _crossing(evidence: Evidence, scope: Scope) -> str:
     """Where a rule names cuts: which combinations the audit attacked."""
     if scope.cuts is None:
         return ""
-    cuts = evidence.record.split.cut_names
-    known = sorted({finding.levels for finding in evidence.record.findings})
+    cuts = named(scope.cuts, evidence.record.split.cut_names)
+    known = sorted({finding.cuts for finding in evidence.record.findings})
     return (
-        f" ({', '.join(named(scope.cuts, cuts))} alone; leave `cuts` out to judge whatever "
-        f"crosses; attacked were {'; '.join(', '.join(cuts[n] for n in each) for each in known)})"
+        f" ({', '.join(cuts)} alone; leave `cuts` out to judge whatever "
+        f"crosses; attacked were {'; '.join(map(', '.join, known))})"
     )
 
 
 def _unproven(evidence: Evidence, candidates: Sequence[Finding]) -> Iterator[str]:
     """Attacks that leak nothing even where nothing protects: their silence says nothing.
 
-    Each attack must leak in at least one combination of levels: a deep level alone may well be
-    silent, and then the others speak for the attack.
+    Each attack must leak in at least one combination of cuts: a deep one alone may well be silent,
+    and then the others speak for the attack.
     """
     for (adversary, victim, asset), group in by_question(candidates).items():
         for attack in dict.fromkeys(finding.attack for finding in group):

@@ -6,14 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from leakaudit.policy.model import Scope, Tail
 from leakaudit.record import Finding
+from leakaudit.record.cuts import cuts_text
 from leakaudit.split.spec import CutChoice
 
 TAILS = {"mean": "mean", "p95": "95th percentile of patients", "worst": "worst patient"}
-
-
-def levels(numbers: Sequence[int]) -> str:
-    """`level 0` or `levels 0, 1, 2`."""
-    return f"level{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def named(chosen: Iterable[CutChoice], cuts: Sequence[str]) -> tuple[str, ...]:
@@ -31,7 +27,7 @@ def subject(finding: Finding) -> str:
     held = f" ({finding.question})" if finding.question is not None else ""
     return (
         f"{finding.adversary} on {finding.asset}{held} of {finding.victim} by {finding.attack}, "
-        f"{levels(finding.levels)}"
+        f"{cuts_text(finding.cuts)}"
     )
 
 

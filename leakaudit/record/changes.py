@@ -182,7 +182,7 @@ def _answer(
         return Answer(was, verdict, Shift.SAME)
     if not same:
         return Answer(was, verdict, Shift.UNPAIRED, reason="the patients differ")
-    pair = paired.get((*_question(verdict), verdict.attack, verdict.levels, verdict.metric,
+    pair = paired.get((*_question(verdict), verdict.attack, verdict.cuts, verdict.metric,
                        verdict.region or "whole"))  # fmt: skip
     if pair is None or pair.difference is None:
         return Answer(
@@ -287,5 +287,5 @@ def _question(verdict: Verdict) -> tuple[str, str, str, str]:
 def _kind(finding: Finding) -> tuple[object, ...]:
     return (
         finding.defense, finding.adversary, finding.victim, finding.asset, finding.attack,
-        finding.levels, finding.metric, finding.region,
+        finding.cuts, finding.metric, finding.region,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from leakaudit.record.part import Estimate, Number, Part
+from leakaudit.record.part import SERVER, Estimate, Number, Part
 
 
 class Utility(Part):
@@ -30,13 +30,17 @@ class Route(Part):
     sender: str
     receiver: str
     direction: Literal["activation", "gradient"]
-    cut: Literal["encoder", "head"]
-    level: int
+    cut: str = Field(description="its name; `head` for what a label holder exchanges")
     shape: tuple[int, ...] = Field(description="(channels, *space) of one sample")
     dtype: str
     bytes_per_patient: Number = Field(
         description="per epoch, mean over training patients, as defenses encode it for the wire"
     )
+
+    @property
+    def at_head(self) -> bool:
+        """Whether it crosses to a label holder's last layers or back, not from an encoder."""
+        return (self.direction == "activation") == (self.sender == SERVER)
 
 
 class Cost(Part):

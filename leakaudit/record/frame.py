@@ -28,7 +28,7 @@ def _columns() -> list[str]:
         for end in ("", "_lower", "_upper")
     ]
     return [
-        *_WHAT, "levels", "metric", "region", "direction", "question", *estimates,
+        *_WHAT, "cuts", "metric", "region", "direction", "question", *estimates,
         "chance", "ceiling", "converged", "patients",
     ]  # fmt: skip
 
@@ -36,7 +36,7 @@ def _columns() -> list[str]:
 def _row(finding: Finding) -> dict[str, Any]:
     return {
         **{name: getattr(finding, name) for name in _WHAT},
-        "levels": finding.levels,
+        "cuts": finding.cuts,
         "metric": finding.metric,
         "region": finding.region,
         "direction": str(finding.direction),

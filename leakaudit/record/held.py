@@ -23,7 +23,7 @@ class HeldRule:
         at_most: the other one.
         bound: what the policy allows.
         higher_is_worse: whether crossing the bound upwards breaks the rule.
-        reason: in one sentence, with actor, levels and figures.
+        reason: in one sentence, with actor, cuts and figures.
         remedy: what to do about it; empty for a pass.
         source: who set the rule.
         notes: what else a reader must know, such as a waiver.

@@ -38,7 +38,7 @@ class Finding(Part):
     victim: str = Field(description="party whose asset is attacked")
     asset: Asset = Field(description="what was recovered")
     attack: str = Field(description="label of the attack")
-    levels: tuple[int, ...] = Field(description="levels whose messages were used")
+    cuts: tuple[str, ...] = Field(description="cuts whose messages were used, shallow first")
     metric: str = Field(description="registered metric name")
     region: Region = Field(default="whole", description="where in the image it was measured")
     direction: Direction = Field(description="which way is leak")
@@ -111,7 +111,7 @@ class Control(Part):
     victim: str
     asset: Asset
     attack: str
-    levels: tuple[int, ...]
+    cuts: tuple[str, ...]
     metric: str
     advantage: Estimate | None = Field(description="what the control showed; null where it failed")
     passed: bool = Field(description="did it give the known answer")
@@ -143,7 +143,7 @@ class Verdict(Part):
         default=None, description="identity: what the adversary holds of the candidates"
     )
     attack: str | None = Field(description="strongest attack; null where none was mounted")
-    levels: tuple[int, ...] = Field(default=(), description="levels of the strongest attack")
+    cuts: tuple[str, ...] = Field(default=(), description="cuts that the strongest attack read")
     metric: str | None = Field(default=None, description="metric the verdict was read from")
     region: Region | None = Field(default=None, description="region it was measured in")
     verdict: VerdictValue
@@ -186,7 +186,7 @@ class Dependence(Part):
 
     defense: str
     party: str
-    level: int
+    cut: str
     metric: str
     unit: str
     value: Number
@@ -224,7 +224,7 @@ class Picture(Part):
     file: str = Field(description="path relative to the run folder")
     sha256: str
     row: Literal["worst", "p95", "median", "best"]
-    column: str = Field(description="`truth`, `level 0`, `all levels`, `blind`, `decoy`, ...")
+    column: str = Field(description="`truth`, `level 0`, `cut NAME`, `all cuts`, `blind`, `decoy`")
     defense: str
     adversary: str
     victim: str

@@ -7,9 +7,10 @@ patients appear by pseudonym, pictures lie beside the record and only where the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from leakaudit.record.answer import Answer, SearchSummary, TradeOff
 from leakaudit.record.claims import Bound, ClaimCheck
@@ -41,12 +42,14 @@ from leakaudit.record.subject import (
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "2.0"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
 `interferences`; `uncovered`. 1.4: `governance`; `doubts` and `single` of a verdict;
-`claim_checks`; `presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim."""
+`claim_checks`; `presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim.
+Major: something was renamed. 2.0: cuts by name in place of levels by number, in findings, controls,
+verdicts, dependence, presence, routes and pictures; `split.cuts` for every model."""
 
 
 class Record(Part):
@@ -103,10 +106,23 @@ class Record(Part):
     not_available: dict[str, str] = Field(default={}, description="metric name to how to get it")
     volatile: Volatile
 
+    _former: Mapping[str, Any] | None = PrivateAttr(default=None)
+
+    @property
+    def former(self) -> Mapping[str, Any] | None:
+        """Its content as an older major version wrote it; None where this one did."""
+        return self._former
+
+    def written_as(self, former: Mapping[str, Any]) -> Self:
+        """The same record, with the content of the file that it was read from."""
+        copy = self.model_copy()
+        copy._former = former
+        return copy
+
     def to_frame(self) -> pandas.DataFrame:
         """The findings as a table, one row each: who got what of whom, by which attack, how surely.
 
-        Columns: ``defense``, ``adversary``, ``victim``, ``asset``, ``attack``, ``levels``,
+        Columns: ``defense``, ``adversary``, ``victim``, ``asset``, ``attack``, ``cuts``,
         ``metric``, ``region``, ``direction``, ``question``; ``value``, ``blind`` and ``advantage``
         with the ends of their intervals (``value_lower``, ``value_upper``, ...); ``chance``,
         ``ceiling``, ``converged`` and ``patients``. What was not measured is NaN, never 0.

@@ -22,7 +22,7 @@ class Power(Part):
     adversaries: tuple[str, ...] = Field(description="whose attacks on it are of this size")
     patients: int = Field(ge=0, description="attacked, of the party with fewest")
     seeds: int = Field(ge=1, description="of the training")
-    series: int = Field(ge=1, description="attacks and levels that must all be silent")
+    series: int = Field(ge=1, description="attacks and cuts that must all be silent")
     threshold: Number = Field(description="the advantage that `none shown` excludes")
     smallest: Number | None = Field(
         description="advantage that four of five such audits exclude for the mean over patients; "

@@ -16,7 +16,7 @@ class PresenceControl(Part):
 
     setting: str = Field(description="label of the defense setting")
     victim: str = Field(description="party whose messages they are")
-    levels: tuple[int, ...] = Field(description="levels that cross, all of them looked at")
+    cuts: tuple[str, ...] = Field(description="what crosses, all of it looked at")
     epochs: tuple[int, ...] = Field(description="recorded epochs that were looked at")
     rate: Estimate | None = Field(
         description="how often a message is more like its own image than like another patient's, "

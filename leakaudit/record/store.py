@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from leakaudit.errors import RecordError
+from leakaudit.record.former import upgraded
 from leakaudit.record.model import SCHEMA_VERSION, Record
 
 RECORD_FILE = "audit.json"
+_FORMER = {"1.0", "1.1", "1.2", "1.3", "1.4"}
 _SCALARS = {float, int, str, bool, type(None)}
 
 
@@ -66,8 +68,11 @@ def _sha256(content: dict[str, Any]) -> str:
 def record_text(record: Record) -> str:
     """The record as its file holds it, byte for byte, also where an older version wrote it.
 
-    Fields that the older version did not know are left out again: its hash does not cover them.
+    Fields that the older version did not know are left out again: its hash does not cover them. Of
+    an older major version its content is kept as it was.
     """
+    if record.former is not None and record.former["content_sha256"] == record.content_sha256:
+        return canonical(record.former)
     newer = record.content_sha256 == content_sha256(record)
     return canonical(record.model_dump(mode="json", exclude_unset=not newer))
 
@@ -112,13 +117,15 @@ def read_record(path: Path) -> Record:
     version = str(raw.get("schema_version", "")) if isinstance(raw, dict) else ""
     if not _readable(version):
         raise RecordError(
-            f"this leakaudit reads records of schema {SCHEMA_VERSION.partition('.')[0]}.0 to "
-            f"{SCHEMA_VERSION}",
+            f"this leakaudit reads records of schema 1.0 to {SCHEMA_VERSION}",
             found=version[:40] or "no schema_version",
             remedy="update leakaudit, or run the audit again",
         )
     try:
-        record = Record.model_validate(raw)
+        if _former(version):
+            record = Record.model_validate(upgraded(raw)).written_as(raw)
+        else:
+            record = Record.model_validate(raw)
     except ValidationError as problem:
         first = problem.errors()[0]
         raise RecordError(
@@ -146,10 +153,15 @@ def read_record(path: Path) -> Record:
 
 
 def _readable(version: str) -> bool:
-    """Same major number, and no newer minor one: that may hold what this version cannot read."""
+    """Of no newer schema: that may hold what this version cannot read."""
     major, _, minor = version.partition(".")
     ours = SCHEMA_VERSION.partition(".")
-    return major == ours[0] and minor.isdecimal() and int(minor) <= int(ours[2])
+    known = major == ours[0] and minor.isdecimal() and int(minor) <= int(ours[2])
+    return known or _former(version)
+
+
+def _former(version: str) -> bool:
+    return version in _FORMER
 
 
 def _no_constant(name: str) -> None:

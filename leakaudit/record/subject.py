@@ -21,7 +21,7 @@ class PartySummary(Part):
 
 
 class CutSummary(Part):
-    """Where a network other than the reference is cut, as measured."""
+    """Where the network is cut, as measured."""
 
     name: str
     shapes: dict[str, tuple[int, ...]] = Field(
@@ -37,9 +37,7 @@ class SplitSummary(Part):
         default=None, description="import path of somebody's own network; null for ours"
     )
     cuts: tuple[CutSummary, ...] = Field(
-        default=(),
-        description="of other networks, in the order of their numbers, which findings call levels; "
-        "empty for split-u-net, whose levels they are",
+        description="what crosses when nothing is defended, shallow first"
     )
     orientation: Literal["vertical", "horizontal"]
     dimensions: Literal[2, 3]
@@ -48,9 +46,10 @@ class SplitSummary(Part):
         description="whether, in training, what is computed for a patient depends on others of the "
         "batch (batch norm, say): no formal claim holds then",
     )
-    channels: tuple[int, ...] = Field(description="per level")
-    party_levels: int
-    skips: tuple[int, ...] = Field(description="levels whose features cross")
+    channels: tuple[int, ...] = Field(
+        description="per level; of other networks, per cut, at the party that sends most"
+    )
+    party_levels: int = Field(description="of the encoder; of other networks, cuts")
     labels_at: str
     parties: tuple[PartySummary, ...]
     server_parameters: int | None = Field(description="null for somebody's own model")
@@ -60,9 +59,9 @@ class SplitSummary(Part):
     @property
     def cut_names(self) -> tuple[str, ...]:
         """By number: what may be named; of split-u-net also levels that do not cross."""
-        return tuple(cut.name for cut in self.cuts) or tuple(
-            f"level {number}" for number in range(len(self.channels))
-        )
+        if self.network is not None:
+            return tuple(cut.name for cut in self.cuts)
+        return tuple(f"level {number}" for number in range(len(self.channels)))
 
 
 class GroupSummary(Part):

@@ -169,7 +169,8 @@ class Attack(Plugin):
             if not all(bool(torch.isfinite(each.values).all()) for each in said):
                 raise AttackInvalidError(
                     "a guess must be finite everywhere",
-                    found=f"non-finite values for {target.victim}, levels {target.levels}",
+                    found=f"non-finite values for {target.victim}, "
+                    + ", ".join(map(view.split.cut_name, target.levels)),
                     remedy="lower the attack's learning rate",
                 )
         return {

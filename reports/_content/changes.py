@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leakaudit.record import Finding, Record, Utility
 from leakaudit.record.changes import Answer, Changes, Difference, Shift, changes
+from leakaudit.record.cuts import cuts_text
 
 from .blocks import (
     Block,
@@ -24,7 +25,7 @@ from .blocks import (
 )
 from .evidence_index import Index, actor, target
 from .repeat import flattened
-from .wording import bracket, count, cut, displayable, joined, levels_text, number, signed, span
+from .wording import bracket, count, cut, displayable, joined, number, signed, span
 
 SETTINGS_SHOWN = 60
 TOLD = 12
@@ -240,7 +241,7 @@ def _estimates(index: Index, found: Changes) -> Table:
                 Cell(say(now.adversary)),
                 Cell(say(target(now.asset, now.victim))),
                 Cell(say(now.attack)),
-                Cell(say(levels_text(now.levels))),
+                Cell(say(cuts_text(now.cuts))),
                 Cell(say(f"{index.metric_label(now.metric)}, {now.region}")),
                 Cell(say(number(was.estimate.mean)), order=was.estimate.mean),
                 Cell(say(number(now.estimate.mean)), order=now.estimate.mean),
@@ -256,7 +257,7 @@ def _estimates(index: Index, found: Changes) -> Table:
         (
             Column("Setting", facet=True), Column("Actor", facet=True),
             Column("Asset", facet=True), Column("Attack", facet=True),
-            Column("Levels", facet=True), Column("Metric, region", facet=True),
+            Column("Cuts", facet=True), Column("Metric, region", facet=True),
             Column("Before", numeric=True), Column("Now", numeric=True),
             Column("Change", numeric=True),
         ),

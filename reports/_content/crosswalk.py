@@ -99,19 +99,24 @@ GLOSSARY = (
     ),
     ("claim", "A formal guarantee, with everything needed to check it."),
     ("control", "A run whose answer is known beforehand."),
+    ("cut", "Where the network is divided between two owners: messages cross there."),
     ("defense", "Changes what crosses, or how the encoders are trained."),
     ("Dice", "Overlap of two masks: 0 none, 1 the same."),
     ("effort curve", "Quality of an attack by how long it tried."),
     ("HD95", "95th percentile of the distance between two mask borders; lower is better."),
     ("interval", "Where the mean would lie for other patients like these, 95 times of 100."),
-    ("level", "A resolution of the U-Net encoder; level 0 is full resolution."),
+    (
+        "level",
+        "A resolution of our U-Net's encoder, and what its cuts are called; level 0 is full "
+        "resolution.",
+    ),
     ("message", "One tensor that crosses between two parties: features, or a gradient."),
     ("party", "An institution that holds some images of the patients and runs its own encoder."),
     ("pseudonym", "A label such as P0003 that stands for a patient in this report only."),
     ("record", "audit.json: every number of this report, and the values behind it."),
     ("server", "Runs the rest of the network."),
     ("skip connection", "Features that go straight from encoder to decoder at one level."),
-    ("split", "Who holds what, which levels run at the parties, and which skips cross."),
+    ("split", "Who holds what, which part of the network runs where, and what crosses."),
     ("SSIM", "Structural similarity of two images: 1 is a perfect copy."),
 )
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leakaudit.record import SERVER, Cost, Route, SplitSummary
+from leakaudit.record.cuts import cuts_text
 
 from .._figures.dataflow import PartyBox, data_flow
 from .blocks import Block, Figure, Paragraph, Rich, Section, Terms, say
 from .evidence_index import Index
 from .governance import governance
 from .messages import messages, shape_text
-from .wording import count, joined, levels_text, size
+from .wording import count, joined, size
 
 
 def split_section(index: Index) -> Section:
-    """Parties, levels, messages with shapes and bytes, labels, epochs."""
+    """Parties, cuts, messages with shapes and bytes, labels, epochs."""
     record = index.record
     split = record.split
     labels = "the server" if split.labels_at == SERVER else f"party {split.labels_at}"
@@ -65,11 +66,9 @@ def _runs(split: SplitSummary) -> str:
 
 
 def _crossing(split: SplitSummary) -> Iterator[tuple[str, Rich]]:
-    """What crosses where: levels of a U-Net, or the cuts that findings call levels."""
-    if not split.cuts:
+    """What crosses where."""
+    if split.network is None:
         yield "Channels per level", say(", ".join(map(str, split.channels)))
-        yield "Skip connections that cross", say(levels_text(split.skips))
-        return
     if split.mixes:
         yield (
             "Patients of a batch",
@@ -78,9 +77,9 @@ def _crossing(split: SplitSummary) -> Iterator[tuple[str, Rich]]:
                 "formal claim about single patients holds"
             ),
         )
-    for number, cut in enumerate(split.cuts):
+    for cut in split.cuts:
         shapes = dict.fromkeys(shape_text(each) for each in cut.shapes.values())
-        yield f"Level {number}", say(f"{cut.name}: {', '.join(shapes)}")
+        yield f"Sent at {cuts_text([cut.name])}", say(", ".join(shapes))
 
 
 def _cost(index: Index) -> Cost | None:
@@ -105,8 +104,8 @@ def _diagram(index: Index, cost: Cost) -> Figure:
             PartyBox(
                 party.name,
                 tuple(notes),
-                _stream(outward, "sends features"),
-                _stream(inward, "is sent gradients", shapes=False),
+                _stream(index, outward, "sends features"),
+                _stream(index, inward, "is sent gradients", shapes=False),
             )
         )
     server = [f"{_weights(split.server_parameters)} weights"]
@@ -126,18 +125,19 @@ def _diagram(index: Index, cost: Cost) -> Figure:
         say(
             "What crosses, per patient and epoch, with ",
             index.title(cost.setting),
-            ". Shapes are channels by space of one sample; L0 is full resolution.",
+            ". Shapes are channels by space of one sample.",
         ),
         data_flow("Data flow of the split", boxes, server),
         text,
     )
 
 
-def _stream(routes: Sequence[Route], verb: str, *, shapes: bool = True) -> tuple[str, ...]:
+def _stream(
+    index: Index, routes: Sequence[Route], verb: str, *, shapes: bool = True
+) -> tuple[str, ...]:
     if not routes:
         return ()
     pieces = [f"{verb}: {size(sum(r.bytes_per_patient for r in routes))} per patient, epoch"]
-    for route in sorted(routes, key=lambda r: (r.cut, r.level)) if shapes else ():
-        cut = "" if route.cut == "encoder" else " (head)"
-        pieces.append(f"L{route.level}{cut} {shape_text(route.shape)}")
+    ordered = sorted(routes, key=lambda route: (route.at_head, index.depth(route.cut)))
+    pieces += [f"{route.cut}: {shape_text(route.shape)}" for route in ordered if shapes]
     return tuple(pieces)

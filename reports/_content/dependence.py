@@ -16,19 +16,19 @@ def dependence(index: Index) -> list[Block]:
     entries = index.record.dependence
     if not entries:
         return []
-    grouped: dict[tuple[str, str, int], dict[tuple[str, str], list[Dependence]]] = {}
+    grouped: dict[tuple[str, str, str], dict[tuple[str, str], list[Dependence]]] = {}
     for entry in entries:
-        message = grouped.setdefault((entry.defense, entry.party, entry.level), {})
+        message = grouped.setdefault((entry.defense, entry.party, entry.cut), {})
         message.setdefault((entry.metric, entry.unit), []).append(entry)
     estimators = sorted({(entry.metric, entry.unit) for entry in entries})
     rows = tuple(
         (
             Cell(say(index.title(defense))),
             Cell(say(party)),
-            Cell(say(str(level)), order=level),
+            Cell(say(cut), order=index.depth(cut)),
             *(_over_seeds([run.value for run in found.get(name, [])]) for name in estimators),
         )
-        for (defense, party, level), found in grouped.items()
+        for (defense, party, cut), found in grouped.items()
     )
     return [
         Subheading("Dependence between images and messages", "dependence"),
@@ -48,7 +48,7 @@ def dependence(index: Index) -> list[Block]:
             ),
             (
                 Column("Setting", weight=1.3), Column("Party", weight=0.8),
-                Column("Level", numeric=True, weight=0.5),
+                Column("Cut", weight=0.8),
                 *(Column(_label(index, name), numeric=True, weight=1.3) for name in estimators),
             ),
             rows,

@@ -20,7 +20,7 @@ def epochs_read(index: Index, question: Question) -> list[Block]:
     told = "; ".join(f"{label}: {_listed(epochs)}" for label, epochs in read.items())
     text = (
         f"Epochs {_listed(recorded)} were recorded, counted from 0. Attacks read those that tell "
-        f"most of auxiliary patients, or all together; over victims, levels and seeds: {told}."
+        f"most of auxiliary patients, or all together; over victims, cuts and seeds: {told}."
     )
     return [Paragraph(say(text))]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from leakaudit.record.cuts import cuts_text
+
 from .blocks import Cell, Column, Table, ranged, say
 from .evidence_index import Index, target
-from .wording import interval, levels_text, number, percent, places_of
+from .wording import interval, number, percent, places_of
 
 
 def every_estimate(index: Index) -> Table:
@@ -21,7 +23,7 @@ def every_estimate(index: Index) -> Table:
                 Cell(say(f.adversary)),
                 Cell(say(target(f.asset, f.victim))),
                 Cell(say(f.attack)),
-                Cell(say(levels_text(f.levels))),
+                Cell(say(cuts_text(f.cuts))),
                 Cell(say(f"{index.metric_label(f.metric)}, {f.region}")),
                 Cell(say(number(f.estimate.mean, places)), order=f.estimate.mean),
                 Cell(say(ranged(interval(f.estimate, places)))),
@@ -44,7 +46,7 @@ def every_estimate(index: Index) -> Table:
         (
             Column("Setting", facet=True), Column("Actor", facet=True),
             Column("Asset", facet=True), Column("Attack", facet=True),
-            Column("Levels", facet=True), Column("Metric, region", facet=True),
+            Column("Cuts", facet=True), Column("Metric, region", facet=True),
             Column("Value", numeric=True),
             Column("Interval"), Column("Blind", numeric=True), Column("Advantage", numeric=True),
         ),

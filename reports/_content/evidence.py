@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leakaudit.record import Finding, Verdict
 from leakaudit.record.bound import deciding_bound
+from leakaudit.record.cuts import cuts_text
 
 from .blocks import (
     Block,
@@ -33,7 +34,7 @@ from .matching import matching
 from .presence import presence
 from .reading import reading
 from .subgroups import subgroups
-from .wording import ASSET, interval, joined, levels_text, number, places_of
+from .wording import ASSET, interval, joined, number, places_of
 
 
 def evidence(index: Index, shots: dict[str, bytes]) -> Section:
@@ -154,7 +155,7 @@ def _decided(verdict: Verdict) -> Rich:
 def _attack(index: Index, verdict: Verdict, finding: Finding | None) -> str:
     if verdict.attack is None:
         return "none mounted"
-    text = f"{verdict.attack}, {levels_text(verdict.levels)}"
+    text = f"{verdict.attack}, {cuts_text(verdict.cuts)}"
     if finding is None:
         return text
     region = "" if finding.region == "whole" else f" in the {finding.region}"

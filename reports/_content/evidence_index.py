@@ -74,6 +74,11 @@ class Index:
         """A setting's name for readers: `none` is a word of the configuration."""
         return "no defense" if setting == self.undefended else setting
 
+    def depth(self, cut: str) -> int:
+        """Where a cut stands among those of the split, from 0; behind all of them if unknown."""
+        names = [each.name for each in self.record.split.cuts]
+        return names.index(cut) if cut in names else len(names)
+
     def verdicts(self, question: Question, setting: str | None = None) -> tuple[Verdict, ...]:
         """The verdicts on a question, for one setting or all."""
         return tuple(
@@ -114,7 +119,7 @@ class Index:
                 verdict is not None
                 and key not in found
                 and finding.attack == verdict.attack
-                and finding.levels == verdict.levels
+                and finding.cuts == verdict.cuts
                 and finding.metric == verdict.metric
                 and verdict.region in (None, finding.region)
             ):

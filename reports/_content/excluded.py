@@ -64,7 +64,7 @@ def excluded_table(index: Index) -> list[Block]:
         Paragraph(
             say(
                 "Audits of a defense that leaks nothing were simulated, of this audit's patients, "
-                "seeds, attacks and levels, and judged as it was. Smallest: the advantage that "
+                "seeds, attacks and cuts, and judged as it was. Smallest: the advantage that "
                 f"{SHARE} of 100 of them exclude. Say so: how many end in \u201cnot broken by "
                 "these attacks\u201d."
             )

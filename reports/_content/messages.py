@@ -13,9 +13,9 @@ from .wording import joined, size
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TIMES = "\u00d7"
-Kind = tuple[str, int, tuple[int, ...], str]
+Kind = tuple[bool, int, str, tuple[int, ...], str]
 Line = tuple[Kind, tuple[str, ...], float | None, float | None]
-"""Cut, level, shape and type; whose they are; bytes of the features, bytes of the gradients."""
+"""Whether at the head, depth, cut, shape, type; whose they are; bytes of features, of gradients."""
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -27,7 +27,7 @@ def messages(index: Index) -> Table:
     """One row per kind of message and set of settings that send it alike."""
     sent: dict[tuple[Line, ...], list[str]] = {}
     for cost in index.record.costs:
-        sent.setdefault(_lines(cost), []).append(index.title(cost.setting))
+        sent.setdefault(_lines(index, cost), []).append(index.title(cost.setting))
     groups = {
         tuple(settings): f"group {LETTERS[place % len(LETTERS)]}, {len(settings)} settings"
         for place, settings in enumerate(s for s in sent.values() if len(s) > MANY)
@@ -35,24 +35,24 @@ def messages(index: Index) -> Table:
     rows = tuple(
         (
             Cell(say(groups.get(tuple(settings), joined(settings)))),
-            Cell(say(f"{level}" if cut == "encoder" else f"{level}, {cut}"), order=level),
+            Cell(say(cut), order=depth),
             Cell(say(joined(parties))),
             Cell(say(f"{shape_text(shape)} {dtype}")),
             _bytes(features),
             _bytes(gradients),
         )
         for lines, settings in sent.items()
-        for (cut, level, shape, dtype), parties, features, gradients in lines
+        for (_, depth, cut, shape, dtype), parties, features, gradients in lines
     )
     return Table(
         "messages",
         say(
-            "Messages by setting and level; level 0 is full resolution. Shapes are channels by "
+            "Messages by setting and cut. Shapes are channels by "
             "space of one sample, bytes are per patient, party and epoch."
         ),
         (
             Column("Setting", weight=1.6),
-            Column("Level", numeric=True, weight=0.6),
+            Column("Cut", weight=0.8),
             Column("Parties", weight=1.4),
             Column("Shape of one sample", weight=1.5),
             Column("Features", numeric=True, weight=0.8),
@@ -71,12 +71,14 @@ def messages(index: Index) -> Table:
     )
 
 
-def _lines(cost: Cost) -> tuple[Line, ...]:
+def _lines(index: Index, cost: Cost) -> tuple[Line, ...]:
     """Parties whose messages agree in kind and size share a line."""
     sizes: dict[tuple[Kind, str], dict[str, float]] = {}
     for route in cost.routes:
         party = route.receiver if route.sender == SERVER else route.sender
-        kind: Kind = (route.cut, route.level, route.shape, route.dtype)
+        kind: Kind = (
+            route.at_head, index.depth(route.cut), route.cut, route.shape, route.dtype
+        )  # fmt: skip
         sizes.setdefault((kind, party), {})[route.direction] = route.bytes_per_patient
     grouped: dict[tuple[Kind, float | None, float | None], list[str]] = {}
     for (kind, party), sent in sizes.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from leakaudit.record import Asset, Control, MetricSummary
+from leakaudit.record.cuts import cuts_text
 
 from .blocks import Block, Cell, Column, Items, Paragraph, Section, Subheading, Table, say, strong
 from .claims import tested_claims
 from .evidence_index import Index, actor, owner
 from .reading import ceiling_text, range_text
-from .wording import ASSET, count, levels_text, number
+from .wording import ASSET, count, number
 
 FAMILY: dict[Asset, str] = {
     "images": "data reconstruction",
@@ -228,7 +229,7 @@ def _controls(index: Index) -> Table:
 
 
 def _told(failed: list[Control]) -> str:
-    places = [f"{owner(run.victim)} {levels_text(run.levels)}" for run in failed]
+    places = [f"{owner(run.victim)} {cuts_text(run.cuts)}" for run in failed]
     more = f" and {len(places) - FAILED_SHOWN} more" if len(places) > FAILED_SHOWN else ""
     return f"NOT as expected for {', '.join(places[:FAILED_SHOWN])}{more}: {failed[0].reason}"
 

@@ -24,7 +24,7 @@ NAMES = frozenset(
         "label", "name", "party", "victim", "adversary", "attack", "defense", "setting", "sender",
         "receiver", "labels_at", "region", "regions", "modalities", "members", "mounted", "column",
         "patient", "victims", "validation_patients", "metric", "where", "least", "nearest",
-        "rivals", "useless", "dominated_by", "strengths", "tried", "found",
+        "rivals", "useless", "dominated_by", "strengths", "tried", "found", "cut", "cuts",
     }
 )  # fmt: skip
 """Fields that hold a name: cut shorter than a sentence. The same name is cut the same way."""
@@ -173,15 +173,3 @@ def joined(names: Sequence[str], last: str = "and") -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} {last} {names[-1]}"
-
-
-def levels_text(levels: Sequence[int]) -> str:
-    """`level 0`, `levels 0 to 2`, `levels 0, 2`."""
-    ordered = sorted(levels)
-    if not ordered:
-        return "no level"
-    if len(ordered) == 1:
-        return f"level {ordered[0]}"
-    if ordered == list(range(ordered[0], ordered[-1] + 1)):
-        return f"levels {ordered[0]} to {ordered[-1]}"
-    return f"levels {', '.join(map(str, ordered))}"

@@ -51,8 +51,8 @@ def test_the_table_holds_what_the_findings_hold() -> None:
     frame = record.to_frame()
     assert len(frame) == len(record.findings)
     for finding, (_, row) in zip(record.findings, frame.iterrows(), strict=True):
-        assert (row.attack, row.levels, row.metric) == (
-            finding.attack, finding.levels, finding.metric,
+        assert (row.attack, row.cuts, row.metric) == (
+            finding.attack, finding.cuts, finding.metric,
         )  # fmt: skip
         assert row.value == finding.estimate.mean
         assert row.patients == finding.estimate.patients

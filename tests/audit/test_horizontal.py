@@ -129,12 +129,12 @@ def test_the_gallery_shows_each_partys_patients_beside_what_was_guessed(
     )
     for party in ("a", "b"):
         mine = [each for each in pictures if each.victim == party]
-        assert {each.column for each in mine} == {"truth", "all levels", "blind", "decoy"}
+        assert {each.column for each in mine} == {"truth", "all cuts", "blind", "decoy"}
         assert {each.patient for each in mine if each.column == "truth"} <= held(folder, party)
-        guessed = {each.sha256 for each in mine if each.column == "all levels"}
+        guessed = {each.sha256 for each in mine if each.column == "all cuts"}
         assert guessed.isdisjoint({each.sha256 for each in mine if each.column == "blind"})
         for each in mine:
-            if each.column == "all levels":
+            if each.column == "all cuts":
                 assert np.asarray(Image.open(tmp_path / each.file)).any()
 
 

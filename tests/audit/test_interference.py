@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,17 @@ def test_dice_and_loss_under_attack_stand_beside_the_honest_ones(plan: Plan, cel
 def test_an_attack_that_cannot_take_part_is_named_and_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = {**HIJACKING, "levels": [3]}
-    plan = planned(configured(attacks=[wrong]))
-    cell, attack = plan.interfered[OWN], plan.attacks[AttackId(NONE, OWN.adversary, OWN.attack)]
+    withheld = {"use": "skip-withholding", "cuts": ["level 0"]}
+    configuration = configured(
+        attacks=[{**HIJACKING, "cuts": ["level 0"]}],
+        split={**configured().split.model_dump(), "party_levels": 2},
+        defenses=[{"label": "none"}, {"label": "withheld", "stack": [withheld]}],
+    )
+    plan, own = planned(configuration), replace(OWN, training=TrainingId("withheld", 0))
+    cell, attack = (
+        plan.interfered[own],
+        plan.attacks[AttackId(own.training, own.adversary, own.attack)],
+    )
     monkeypatch.setattr(work, "_limit", lambda threads: None)
     monkeypatch.setattr(work, "_reporter", lambda name: silent)
     folder = tmp_path / cell.key()
@@ -171,4 +180,4 @@ def test_an_attack_that_cannot_take_part_is_named_and_leaves_no_trace(
     assert finished_interfered(folder) is None
     result = run_attack(attack, folder / TRACE_FOLDER, tmp_path, silent)
     assert result.status == "not mountable"
-    assert "only levels that cross" in result.reason
+    assert "only cuts that cross" in result.reason

@@ -93,7 +93,7 @@ def test_more_noise_leaks_less_and_costs_dice(points: dict[str, TradeOffPoint]) 
 
 def test_a_deeper_cut_leaks_less(record: Record) -> None:
     leaks = {
-        (each.victim, each.levels): each.advantage.mean
+        (each.victim, each.cuts): each.advantage.mean
         for each in record.findings
         if (each.defense, each.metric, each.region) == ("none", "ssim", "foreground")
         and each.advantage is not None

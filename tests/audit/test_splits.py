@@ -79,7 +79,7 @@ def audited(
 def recovered(record: Record) -> dict[tuple[str, tuple[int, ...]], object]:
     """The attack's SSIM per patient, by victim and levels."""
     return {
-        (f.victim, f.levels): f.values
+        (f.victim, f.cuts): f.values
         for f in record.findings
         if (f.metric, f.region) == ("ssim", "foreground")
     }

@@ -48,8 +48,8 @@ def identity(record: Record, mean: float, lower: float | None, **more: object) -
 def information(*values: float, party: str = "north", level: int = 0) -> list[Dependence]:
     return [
         Dependence(
-            defense="noise", party=party, level=level, metric="infonce", unit="bits per image",
-            value=value, saturation=5.0, pairs=40, seed=seed,
+            defense="noise", party=party, cut=f"level {level}", metric="infonce",
+            unit="bits per image", value=value, saturation=5.0, pairs=40, seed=seed,
         )
         for seed, value in enumerate(values)
     ]  # fmt: skip

@@ -38,11 +38,13 @@ def share_of_none_shown(
 ) -> float:
     """Whole audits of attacks that find nothing, with other luck than power's own."""
     base = controls_of(design)
-    named = [replace(finding_id(design, SETTING), levels=(level,)) for level in range(series)]
+    named = [
+        replace(finding_id(design, SETTING), cuts=(f"level {level}",)) for level in range(series)
+    ]
     known = {
-        (replace(key, levels=levels), kind): control
+        (replace(key, cuts=cuts), kind): control
         for (key, kind), control in controls(base, UNDEFENDED).items()
-        for levels in [name.levels for name in named]
+        for cuts in [name.cuts for name in named]
     }
     question = (SETTING, ADVERSARY, VICTIM, design.asset, "")
     said = []

@@ -96,7 +96,7 @@ def unlike(*seeds: Presence) -> tuple[str, ...]:
         TrainingId("none", seed): trained(found)[TrainingId("none", 3)]
         for seed, found in enumerate(seeds)
     }
-    (entry,) = presences(results)
+    (entry,) = presences(results, CONFIGURATION.split)
     return entry.unlike
 
 
@@ -112,7 +112,9 @@ def test_a_patient_stands_out_under_half_of_the_seeds_or_by_far() -> None:
 
 
 def test_what_was_not_run_is_said_and_no_number() -> None:
-    (entry,) = presences(trained(looked_at(None, reason="nobody can be asked")))
+    (entry,) = presences(
+        trained(looked_at(None, reason="nobody can be asked")), CONFIGURATION.split
+    )
     assert (entry.rate, entry.p, entry.fired) == (None, None, False)
     assert entry.reason == "not run: nobody can be asked"
 
@@ -144,8 +146,8 @@ def test_a_claim_that_was_not_tested_keeps_silence_from_counting() -> None:
 
 
 def test_too_few_patients_are_told_from_silence() -> None:
-    (entry,) = presences(trained(looked_at(0.5, smallest_p=1 / 24)))
+    (entry,) = presences(trained(looked_at(0.5, smallest_p=1 / 24)), CONFIGURATION.split)
     assert not entry.fired
     assert "cannot be sure with 2 patients" in entry.reason
-    (entry,) = presences(trained(looked_at(0.5)))
+    (entry,) = presences(trained(looked_at(0.5)), CONFIGURATION.split)
     assert entry.reason == "does not surely tell which image was sent"

@@ -106,7 +106,7 @@ def series(mean: float, seed: int = 0) -> Series:
 
 def findings(leaks: dict[str, float], passed: bool = True) -> Findings:
     gathered = {
-        FindingId(setting, "server", "inversion", False, "a", "images", (0,), "ssim",
+        FindingId(setting, "server", "inversion", False, "a", "images", ("level 0",), "ssim",
                   "foreground"): series(mean, seed)
         for seed, (setting, mean) in enumerate(leaks.items())
     }  # fmt: skip
@@ -116,7 +116,7 @@ def findings(leaks: dict[str, float], passed: bool = True) -> Findings:
             for kind in ("open", "shuffled"):
                 known[key, kind] = Control(
                     kind="open" if kind == "open" else "shuffled", adversary="server", victim="a",
-                    asset="images", attack="inversion", levels=(0,), metric="ssim",
+                    asset="images", attack="inversion", cuts=("level 0",), metric="ssim",
                     advantage=Estimate(mean=0.8, lower=0.7, upper=0.9, patients=16, samples=16,
                                        seeds=3, method=""),
                     passed=passed or kind == "open", reason="",

@@ -19,7 +19,9 @@ from leakaudit.judgement.unfinished import Planned, Shortfall
 from leakaudit.judgement.verdicts import controls, verdicts
 
 PATIENTS = tuple(f"P{n:02d}" for n in range(44))
-IMAGES = FindingId("none", "server", "inversion", False, "a", "images", (0,), "ssim", "foreground")
+IMAGES = FindingId(
+    "none", "server", "inversion", False, "a", "images", ("level 0",), "ssim", "foreground"
+)
 THREE = Planned(3)
 CURVE = {10: 0.0, 20: 0.0}
 
@@ -225,7 +227,7 @@ def test_every_attacks_effort_counts_not_that_of_the_strongest_alone(
 ) -> None:
     rising = series_of(0.39, flat=False)
     lower = rising if curve is None else replace(rising, curve=curve)
-    for other in (replace(DEFENDED, attack="gan"), replace(DEFENDED, levels=(1,))):
+    for other in (replace(DEFENDED, attack="gan"), replace(DEFENDED, cuts=("level 1",))):
         found, reason = answer(WITH_GAN | {DEFENDED: SILENT, other: lower}, "defended")
         assert found == "inconclusive"
         assert ("effort still helped" if curve is None else "was not measured") in reason
@@ -243,17 +245,17 @@ def test_one_patient_never_yields_none_shown() -> None:
 
 
 def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None:
-    other = replace(DEFENDED, levels=(1,))
+    other = replace(DEFENDED, cuts=("level 1",))
     gathered = OPEN | {
         DEFENDED: series_of(0.398), other: series_of(0.8),
         replace(other, setting="none"): series_of(0.85),
-        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+        replace(SHUFFLED, cuts=("level 1",)): series_of(0.3, seeds=1),
     }  # fmt: skip
     (verdict,) = verdicts(
         gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
         undefended="none", threshold=0.1,
     )  # fmt: skip
-    assert verdict.levels == (1,)
+    assert verdict.cuts == ("level 1",)
     assert verdict.verdict == "leak shown"
     assert verdict.advantage is not None
     plain = advantage_figure(other, gathered[other])
@@ -265,13 +267,13 @@ def test_the_strongest_of_many_decides_and_pays_for_having_been_picked() -> None
 
 def test_the_interval_beside_a_sure_leak_does_not_deny_it() -> None:
     """The strongest attack by its mean may be unsure while another surely leaks."""
-    other = replace(DEFENDED, levels=(1,))
+    other = replace(DEFENDED, cuts=("level 1",))
     steady = series_of(0.6)
     torn = replace(steady, values=steady.values + np.array([[-0.6], [0.1], [0.8]]))
     gathered = OPEN | {
         DEFENDED: torn, other: steady,
         replace(other, setting="none"): series_of(0.85),
-        replace(SHUFFLED, levels=(1,)): series_of(0.3, seeds=1),
+        replace(SHUFFLED, cuts=("level 1",)): series_of(0.3, seeds=1),
     }  # fmt: skip
     (verdict,) = verdicts(
         gathered, controls(gathered, "none"), [("defended", "server", "a", "images", "")], THREE,
@@ -281,7 +283,7 @@ def test_the_interval_beside_a_sure_leak_does_not_deny_it() -> None:
     assert alone is not None
     assert alone.lower is not None
     assert alone.lower < 0
-    assert (verdict.verdict, verdict.levels) == ("leak shown", (0,))
+    assert (verdict.verdict, verdict.cuts) == ("leak shown", ("level 0",))
     assert verdict.advantage is not None
     assert verdict.advantage.lower is not None
     assert 0 < verdict.advantage.lower < verdict.advantage.mean
@@ -381,11 +383,11 @@ def test_missing_values_stay_missing_in_the_record() -> None:
 
 
 def test_fewer_crossing_levels_are_held_against_the_controls_of_all_levels_together() -> None:
-    everything = replace(IMAGES, levels=(0, 1, 2))
+    everything = replace(IMAGES, cuts=("level 0", "level 1", "level 2"))
     gathered = {
         everything: series_of(0.9),
         replace(everything, shuffled=True): series_of(0.3, seeds=1),
-        replace(DEFENDED, levels=(1, 2)): series_of(0.398),
+        replace(DEFENDED, cuts=("level 1", "level 2")): series_of(0.398),
     }
     assert answer(gathered, "defended")[0] == "none shown"
 

@@ -14,7 +14,10 @@ from leakaudit.judgement.gathering import gather
 from leakaudit.plan.cells import CohortChoice
 from leakaudit.plan.materials import load_cohort, materials
 from leakaudit.plan.plan import AttackId, Plan, TrainingId, attack_seeds, make_plan
+from leakaudit.split import SplitSpec
 from tests.small_audit import small_audit
+
+SPLIT = SplitSpec.model_validate({"parties": [{"name": "a", "modalities": ["T1"]}]})
 
 
 def planned(folder: Path, **changes: Any) -> Plan:
@@ -71,7 +74,7 @@ def test_a_row_is_a_training_and_its_value_the_mean_of_its_repeats() -> None:
         of(0, 1): scored(0.4, 0.8, curve={10: 0.3, 20: 0.5, 40: 0.9}),
         of(1, 1): scored(0.6, 0.6, curve={10: 0.5, 20: 0.7}),
     }
-    (found,) = gather(results.items()).values()
+    (found,) = gather(results.items(), SPLIT).values()
     np.testing.assert_allclose(found.values, [[0.3, 0.6], [0.7, 0.7]])
     np.testing.assert_allclose(found.blind, 0.2)
     # An amount of effort counts where every repeat of every training measured it.
@@ -85,5 +88,5 @@ def test_what_one_repeat_lacks_is_missing_and_not_averaged_away(lacking: int) ->
     values = [[0.5, 0.5], [0.5, 0.5]]
     values[lacking][1] = None  # type: ignore[call-overload]
     results = {of(0, repeat): scored(*row, curve={}) for repeat, row in enumerate(values)}
-    (found,) = gather(results.items()).values()
+    (found,) = gather(results.items(), SPLIT).values()
     assert np.isnan(found.values).tolist() == [[False, True]]

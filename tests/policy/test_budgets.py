@@ -396,7 +396,7 @@ def test_a_weaker_attack_that_was_still_learning_is_inconclusive_too(
     weaker = next(
         index
         for index, f in enumerate(record.findings)
-        if (f.defense, f.victim, f.metric, f.levels) == (NONE, "T1", "ssim", (1,))
+        if (f.defense, f.victim, f.metric, f.cuts) == (NONE, "T1", "ssim", ("level 1",))
     )
     result = only(tmp_path, with_finding(record, weaker, converged=False), asked)
     assert result.status is Status.INCONCLUSIVE

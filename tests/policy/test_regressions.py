@@ -56,7 +56,7 @@ def grown(record: Record, by: float, setting: str = WITHHELD, noise: float = 0.0
             (len(f.values), len(f.values[0]))
         )
         more = by if f.defense == setting else 0.0
-        findings += findings_of(f.defense, f.victim, f.levels, advantage + more)
+        findings += findings_of(f.defense, f.victim, f.cuts, advantage + more)
     return changed(record, findings=tuple(findings))
 
 
@@ -64,10 +64,10 @@ def changed(record: Record, **fields: Any) -> Record:
     return sealed(record.model_copy(update=fields))
 
 
-def sending(record: Record, *levels: int) -> Record:
-    """The same, with only these levels crossing."""
+def sending(record: Record, *cuts: str) -> Record:
+    """The same, with only these cuts."""
     costs = (
-        c.model_copy(update={"routes": tuple(r for r in c.routes if r.level in levels)})
+        c.model_copy(update={"routes": tuple(r for r in c.routes if r.cut in cuts)})
         for c in record.costs
     )
     return changed(record, costs=tuple(costs))
@@ -115,14 +115,14 @@ def test_all_that_crosses_is_compared_with_all_that_crossed(tmp_path: Path, reco
     findings = [f for f in record.findings if f.defense == NONE]
     before = sending(
         changed(
-            record, findings=tuple(f for f in findings if f.levels == (1,)),
+            record, findings=tuple(f for f in findings if f.cuts == ("level 1",)),
             controls=tuple(controls_of(findings)),
         ),
-        1,
+        "level 1",
     )  # fmt: skip
     result = compared(tmp_path, before, record, rule(NONE))
     assert result.status is Status.FAIL
-    assert "levels 0, 1 (level 1 then)" in result.reason
+    assert "levels 0 to 1 (level 1 then)" in result.reason
     assert any("level 0 has no counterpart" in note for note in result.notes)
     back = compared(tmp_path, record, before, rule(NONE))
     assert back.status is Status.PASS, "and one that no longer crosses is no growth"
@@ -168,16 +168,20 @@ def test_what_levels_gave_together_is_owed_for_those_still_sent(
     tmp_path: Path, record: Record
 ) -> None:
     """Level 0 is withheld, and with it the attack on what is left went away."""
-    today = [f for f in record.findings if f.defense == NONE and f.levels == (1,)]
+    today = [f for f in record.findings if f.defense == NONE and f.cuts == ("level 1",)]
     then = [
         *(f for f in record.findings if f.defense == NONE),
-        *(f.model_copy(update={"attack": "g"}) for f in record.findings if f.levels == (0, 1)),
+        *(
+            f.model_copy(update={"attack": "g"})
+            for f in record.findings
+            if f.cuts == ("level 0", "level 1")
+        ),
     ]
     before = changed(record, findings=tuple(then))
-    after = sending(changed(record, findings=tuple(today)), 1)
+    after = sending(changed(record, findings=tuple(today)), "level 1")
     result = compared(tmp_path, before, after, rule(NONE))
     assert result.status is Status.INVALID
-    assert "by g, levels 0, 1" in result.reason
+    assert "by g, levels 0 to 1" in result.reason
     assert "by decoder-inversion" not in result.reason
 
 
@@ -185,8 +189,8 @@ def test_growth_of_a_level_shows_though_all_levels_together_gave_more(tmp_path: 
     """Then 0, 1 and both; today level 1 alone, from which twice as much is read."""
     alone, both = {(NONE, (1,)): 0.3}, {(NONE, (1,)): 0.6}
     then, now = gate_record(leaks=alone), gate_record(leaks=both, seed=2)
-    today = changed(now, findings=tuple(f for f in now.findings if f.levels == (1,)))
-    result = compared(tmp_path, then, sending(today, 1), rule(NONE))
+    today = changed(now, findings=tuple(f for f in now.findings if f.cuts == ("level 1",)))
+    result = compared(tmp_path, then, sending(today, "level 1"), rule(NONE))
     assert result.status is Status.FAIL
     assert "level 1, the most of" in result.reason
     assert "then)" not in result.reason
@@ -195,10 +199,12 @@ def test_growth_of_a_level_shows_though_all_levels_together_gave_more(tmp_path: 
 def test_one_level_never_stands_for_another(tmp_path: Path) -> None:
     """Levels attacked one by one, never together: there is no whole to compare."""
     then, now = gate_record(), gate_record(leaks={(NONE, (1,)): 0.6}, seed=2)
-    single = [changed(r, findings=tuple(f for f in r.findings if len(f.levels) == 1))
+    single = [changed(r, findings=tuple(f for f in r.findings if len(f.cuts) == 1))
               for r in (then, now)]  # fmt: skip
-    today = changed(single[1], findings=tuple(f for f in single[1].findings if f.levels == (1,)))
-    result = compared(tmp_path, single[0], sending(today, 1), rule(NONE))
+    today = changed(
+        single[1], findings=tuple(f for f in single[1].findings if f.cuts == ("level 1",))
+    )
+    result = compared(tmp_path, single[0], sending(today, "level 1"), rule(NONE))
     assert result.status is Status.FAIL
     assert "(level 0 then)" not in result.reason
 
@@ -281,9 +287,9 @@ def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path, record: Record
     for text, said in (
         (whole[:500], "whole JSON"),
         (canonical(raw), "content_sha256"),
-        (canonical({**raw, "schema_version": "2.0"}), "schema_version"),
+        (canonical({**raw, "schema_version": "3.0"}), "schema_version"),
         (whole.replace('"title": "', '"title": "\\ud800', 1), "that can be written"),
-        (whole.replace('"channels": 32', '"channels": 1e999', 1), "content_sha256"),
+        (whole.replace('"channels": 32', '"channels": 1e999', 1), "can be written"),
         ("[]", "no baseline"),
         (record.model_dump_json(), "no baseline"),
     ):

@@ -31,11 +31,11 @@ def moved(record: Record, by: float, *, noise: float = 0.01, **where: Any) -> Re
             blind = np.array(f.blind_values, dtype=float)
             gained = estimate((values - blind) / (1 - blind.mean()))
             f = f.model_copy(update={"values": rows(values), "advantage": gained})  # noqa: PLW2901
-            advantages[f.defense, f.victim, f.asset, f.levels, f.metric, f.region] = gained
+            advantages[f.defense, f.victim, f.asset, f.cuts, f.metric, f.region] = gained
         findings.append(f)
     verdicts = tuple(
         v.model_copy(update={"advantage": advantages[key]})
-        if (key := (v.defense, v.victim, v.asset, v.levels, v.metric, v.region)) in advantages
+        if (key := (v.defense, v.victim, v.asset, v.cuts, v.metric, v.region)) in advantages
         else v
         for v in record.verdicts
     )
@@ -70,7 +70,7 @@ def test_what_leaks_more_is_found_and_nothing_else(before: Record) -> None:
     assert first.shift is Shift.MORE
     finding = next(f for f in before.findings if f.defense == WITHHELD and f.victim == "T2"
                    and f.asset == "images" and f.metric == "ssim" and f.region == "whole"
-                   and f.levels == first.verdict.levels)  # fmt: skip
+                   and f.cuts == first.verdict.cuts)  # fmt: skip
     span = 1 - np.mean([v for seed in finding.blind_values or () for v in seed])
     assert first.difference is not None
     assert first.difference.mean == pytest.approx(0.08 / span, abs=0.01)

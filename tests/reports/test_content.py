@@ -134,7 +134,7 @@ def test_verdicts_are_read_from_their_finding(record: Record) -> None:
             continue
         assert finding is not None
         assert finding.advantage == verdict.advantage
-        assert (finding.levels, finding.region) == (verdict.levels, verdict.region)
+        assert (finding.cuts, finding.region) == (verdict.cuts, verdict.region)
 
 
 def test_natural_frequencies(record: Record) -> None:

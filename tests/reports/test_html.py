@@ -91,7 +91,7 @@ def test_one_value_of_a_column_can_be_chosen(page: Page, page_file: Path) -> Non
     page.open(page_file.as_uri())
     lists = "[...document.querySelectorAll('#all-findings .filter label')].map(l => l.firstChild.textContent.trim())"  # noqa: E501
     assert page.evaluate(lists) == [
-        "Setting", "Actor", "Asset", "Attack", "Levels", "Metric, region", "Filter"
+        "Setting", "Actor", "Asset", "Attack", "Cuts", "Metric, region", "Filter"
     ]  # fmt: skip
     page.evaluate(
         "(() => { const lists = document.querySelectorAll('#all-findings select');"

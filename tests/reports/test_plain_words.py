@@ -26,7 +26,7 @@ def asked(asset: m.Asset, verdict: m.VerdictValue, mean: float) -> m.Record:
     )  # fmt: skip
     values = tuple(tuple(np.full(10, mean).tolist()) for _ in base.seeds)
     who = {"defense": NONE, "adversary": SERVER, "victim": "T1", "asset": asset}
-    what = {"attack": "telling", "levels": (0,), "metric": "auc", "region": "whole"}
+    what = {"attack": "telling", "cuts": ("level 0",), "metric": "auc", "region": "whole"}
     finding = m.Finding(
         **who, **what, direction="higher", ceiling=1.0, chance=0.5, estimate=estimate,
         values=values, blind_values=values,

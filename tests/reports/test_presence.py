@@ -22,7 +22,7 @@ def controlled() -> Record:
     rate = m.Estimate(
         mean=0.9731, lower=0.81, upper=1.0, patients=8, samples=24, seeds=3, method="invented"
     )
-    about = {"victim": "hospital", "levels": (0, 1), "epochs": (4, 9), "level": 0.01}
+    about = {"victim": "hospital", "cuts": ("level 0", "level 1"), "epochs": (4, 9), "level": 0.01}
     entries = (
         m.PresenceControl(
             **about, setting=NONE, rate=rate, p=0.000618, fired=True, reason="carries",

@@ -40,8 +40,8 @@ def test_the_decision_is_left_to_people(record: Record) -> None:
 def test_settings_that_send_the_same_share_rows(record: Record) -> None:
     rows = table(document(record, NOWHERE), "messages")
     assert [row[:2] for row in rows] == [
-        *(["no defense and gaussian-noise 0.5", str(level)] for level in (0, 1, 2)),
-        *([WITHHELD, str(level)] for level in (1, 2)),
+        *(["no defense and gaussian-noise 0.5", f"level {level}"] for level in (0, 1, 2)),
+        *([WITHHELD, f"level {level}"] for level in (1, 2)),
     ]
     assert rows[0][3:] == ["16\u00d764\u00d764 float32", "1.0 MB", "1.0 MB"]
     assert rows[0][2] == "T1, T1Gd, T2 and FLAIR"
@@ -53,7 +53,7 @@ def test_parties_that_send_other_amounts_have_rows_of_their_own(record: Record) 
     routes[0] = routes[0].model_copy(update={"bytes_per_patient": 1.0})
     costs[0] = costs[0].model_copy(update={"routes": tuple(routes)})
     rows = table(document(record.model_copy(update={"costs": tuple(costs)}), NOWHERE), "messages")
-    first = [row for row in rows if row[:2] == ["no defense", "0"]]
+    first = [row for row in rows if row[:2] == ["no defense", "level 0"]]
     assert [row[2] for row in first] == ["T1", "T1Gd, T2 and FLAIR"]
 
 
@@ -166,7 +166,7 @@ def test_ranges_in_words(low: float | None, high: float | None, unit: str, text:
 def test_a_pivot_of_proxies_keeps_every_value() -> None:
     proxies = tuple(
         m.Dependence(
-            defense=NONE, party=party, level=level, metric=metric, unit=unit,
+            defense=NONE, party=party, cut=f"level {level}", metric=metric, unit=unit,
             value=value + seed / 10, saturation=1.0, pairs=20, seed=seed,
         )
         for party in ("T1", "T2")

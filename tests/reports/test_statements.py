@@ -77,11 +77,11 @@ def released(*, decides: bool) -> m.Record:
     values = tuple(tuple(np.full(10, 0.61).tolist()) for _ in base.seeds)
     who = {"defense": NONE, "adversary": SERVER, "victim": "T1", "asset": "membership"}
     finding = m.Finding(
-        **who, attack="asking", levels=(0,), metric="auc", region="whole", direction="higher",
+        **who, attack="asking", cuts=("level 0",), metric="auc", region="whole", direction="higher",
         ceiling=1.0, chance=0.5, estimate=estimate, values=values, blind_values=values,
     )  # type: ignore[arg-type]  # fmt: skip
     verdict = m.Verdict(
-        **who, attack="asking" if decides else "another", levels=(0,), metric="auc",
+        **who, attack="asking" if decides else "another", cuts=("level 0",), metric="auc",
         region="whole", verdict="inconclusive", threshold=0.05, reason="for tests",
     )  # type: ignore[arg-type]  # fmt: skip
     attack = base.attacks[0].model_copy(
