@@ -96,6 +96,7 @@ class DecoderInversion(DecoderAttack):
                 target: replace(
                     read_in_clear(view, victim, target.levels, guess, rng),
                     epochs=known.epochs_of(target.levels),
+                    undone=sender.in_words(target.levels),
                 )
                 for target, guess in zip(targets, found, strict=True)
             }

@@ -15,6 +15,7 @@ from .linear_decoder import LinearDecoder, summary_of
 
 _MOST_COLUMNS = 1500  # beyond this the normal equations cost more than they recover
 _ROWS_PER_COLUMN = 40
+_RAISED = 12  # times that a penalty is raised tenfold before equations count as unsolvable
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,16 @@ class Sums:
         """(columns, outputs) of a ridge regression from some columns, the constant the last."""
         ridge = torch.full((len(part),), penalty * self.rows, dtype=torch.float64)
         ridge[-1] = 1e-9 * self.rows  # the constant is not shrunk
-        root = torch.linalg.cholesky(self.gram[part][:, part] + torch.diag(ridge))
+        gram = self.gram[part][:, part]
+        root, failed = torch.linalg.cholesky_ex(gram + torch.diag(ridge))
+        for _ in range(_RAISED):
+            if not failed:
+                break
+            # Values far apart leave more rounding than the penalty covers.
+            ridge = 10 * ridge
+            root, failed = torch.linalg.cholesky_ex(gram + torch.diag(ridge))
+        if failed:
+            root = torch.linalg.cholesky(gram + torch.diag(ridge))
         weights = torch.zeros_like(self.moment)
         weights[part] = torch.cholesky_solve(self.moment[part], root)
         return weights

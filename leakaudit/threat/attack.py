@@ -55,6 +55,7 @@ class Guess:
         learnt_from: auxiliary patients behind ``values``; None where not measured.
         rows: (n,) which of the view's samples the guess speaks of; None for all of them.
         epochs: recorded epochs whose messages it was made from; None: all that the attack read.
+        undone: what was undone of messages before they were read, in words; empty for nothing.
     """
 
     values: Tensor
@@ -64,6 +65,7 @@ class Guess:
     fewer: tuple[Checkpoint, ...] = ()
     learnt_from: int | None = None
     epochs: tuple[int, ...] | None = None
+    undone: str = ""
 
 
 Guesses = Mapping[Target, Guess]

@@ -98,3 +98,10 @@ def test_ranks_undo_a_monotone_change() -> None:
     plain, undone = Ranking.fit(messages)(messages), Ranking.fit(changed)(changed)
     assert (plain - undone).abs().mean() < 0.01
     assert plain.std() == pytest.approx(1, abs=0.1)
+
+
+def test_values_far_apart_leave_an_equation_with_a_solution() -> None:
+    images, messages = drawn()
+    messages[0] *= 1e7
+    fit = fit_linear(messages, images, torch.zeros(1, 1, *SPACE), 1, FOLDS, torch.Generator())
+    assert bool(torch.isfinite(fit.unseen).all())

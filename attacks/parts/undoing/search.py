@@ -16,9 +16,11 @@ from ..whole import share_told_by_whole
 from .alignment import ALIGNMENTS
 from .crossing import Ask, Crossing, NotApplicableError, Undo, Undoing
 from .invariants import INVARIANTS
+from .places import PLACES
 from .together import TOGETHER
 
 UNDOINGS: tuple[Undoing, ...] = (*TOGETHER, *ALIGNMENTS, *INVARIANTS)
+SLOW: tuple[Undoing, ...] = PLACES
 
 _WORTH = 0.05  # of the images' variance, which undoing must tell more
 _STEP = 0.02  # which a further step must tell more
@@ -116,9 +118,11 @@ def search(
         further: ways of undoing beside :data:`UNDOINGS`.
         shortlist: chains that undid other levels or victims.
     """
-    every = (*further, *UNDOINGS)
     looking = _Looking(images, folds, ask)
     plain = looking.at((), _Made(Chain(()), sent))
+    # Where whole messages tell what no neighbourhood does, something was moved about in space.
+    scattered = plain.tried.told > _told_nearby(sent.values.float(), images, folds) + _WORTH
+    every = (*further, *UNDOINGS, *(SLOW if scattered else ()))
     for steps in shortlist:
         looking.along(steps, plain)
     known = any(each.told > plain.tried.told + _WORTH for each in looking.tried)
@@ -126,7 +130,7 @@ def search(
     for depth in range(0 if known else _DEEP):
         grown = []
         for start in frontier:
-            for step in every:
+            for step in every if depth == 0 else (*further, *UNDOINGS):
                 longer = looking.further(start, step)
                 if longer is None:
                     continue
