@@ -6,11 +6,11 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from leakaudit.cohorts._labels import Counts, LabelPlan
 from leakaudit.cohorts._persons import Owner, owners_of
@@ -22,6 +22,10 @@ from leakaudit.cohorts.conventions import canonical_modality
 from leakaudit.errors import ConfigurationError, DataError, UnknownNameError
 
 
+def _text(path: object) -> object:
+    return str(path) if isinstance(path, Path) else path
+
+
 class DiskSource(CohortSource):
     """Settings of every source that reads files."""
 
@@ -29,7 +33,9 @@ class DiskSource(CohortSource):
         {"path", "pseudonym_key", "pseudonym_key_file", "person_pattern", "exclude"}
     )
 
-    path: str = Field(description="file or folder; ~ and $VARIABLES are filled in when it is read")
+    path: Annotated[str, BeforeValidator(_text)] = Field(
+        description="file or folder; ~ and $VARIABLES are filled in when it is read"
+    )
     modalities: tuple[str, ...] | None = Field(
         default=None, description="which modalities, in channel order; all that are found if unset"
     )

@@ -1,19 +1,56 @@
-"""Routes as a trace's description lists them."""
+"""Routes as a trace's description lists them, and messages as a route has them."""
 
 from __future__ import annotations
 
-from leakaudit.exchange.message import Route
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from leakaudit.errors import TraceError
+from leakaudit.exchange.message import Message, Route
 from leakaudit.trace.description import RecordedRoute
+from leakaudit.trace.shard import storable
 
 
-def recorded_route(route: Route, shape: tuple[int, ...], dtype: str) -> RecordedRoute:
-    """A route and what crosses on it: shape of one sample, and name of its type."""
+def recorded_route(route: Route, tensor: Tensor) -> RecordedRoute:
+    """A route and what crosses on it.
+
+    Args:
+        route: who sends what to whom.
+        tensor: its first message.
+
+    Raises:
+        TraceError: it is of a type that no file holds.
+    """
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if not storable(tensor.dtype):
+        raise TraceError("messages must be of a type that safetensors can hold", found=dtype)
     return RecordedRoute(
         sender=route.sender,
         receiver=route.receiver,
         direction=route.direction.value,
         cut=route.cut.value,
         level=route.level,
-        shape=shape,
+        shape=tuple(tensor.shape[1:]),
         dtype=dtype,
     )
+
+
+def as_before(message: Message, known: RecordedRoute) -> Message:
+    """A message in the type of its route's first; a narrower one, of mixed precision, is widened.
+
+    Raises:
+        TraceError: it has another shape, or a type that does not fit into the first.
+    """
+    tensor, first = message.tensor, getattr(torch, known.dtype)
+    fits = torch.promote_types(tensor.dtype, first) == first
+    if tuple(tensor.shape[1:]) != known.shape or not fits:
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        raise TraceError(
+            f"messages of one route must keep shape {known.shape} and type {known.dtype}",
+            found=f"{tuple(tensor.shape[1:])}, {dtype} from {known.sender} to {known.receiver}",
+            remedy="bring images or patches to one size before training; where precision is mixed, "
+            "send the first message of a route in the wider type",
+        )
+    return message if tensor.dtype == first else replace(message, tensor=tensor.to(first))

@@ -15,8 +15,8 @@ from leakaudit.trace.background import Background
 from leakaudit.trace.description import TraceDescription, write_description
 from leakaudit.trace.folder import prepare, unwritable
 from leakaudit.trace.refusals import check_epoch, check_message
-from leakaudit.trace.routes import recorded_route
-from leakaudit.trace.shard import SHARD_BYTES, Shard, storable, widest_first
+from leakaudit.trace.routes import as_before, recorded_route
+from leakaudit.trace.shard import SHARD_BYTES, Shard, widest_first
 
 
 class TraceWriter:
@@ -214,6 +214,7 @@ class TraceWriter:
         self._check_open(message.epoch)
         check_message(message, self._description, self._known, asked=kind == "queries")
         route = self._route(message)
+        message = as_before(message, self._description.routes[route])
         self._see(kind, message)
         shard = self._room(kind, message.epoch, (message.tensor,))
         name = f"{self._next(kind, message.epoch):08d}/{message.step:06d}/{route:03d}"
@@ -228,26 +229,14 @@ class TraceWriter:
             steps[message.step] = tuple(message.samples.tolist())
 
     def _route(self, message: Message) -> int:
-        route, tensor = message.route, message.tensor
-        shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch.")
-        number = self._routes.get(route)
-        if number is not None:
-            known = self._description.routes[number]
-            if (known.shape, known.dtype) != (shape, dtype):
-                raise TraceError(
-                    f"messages of one route must keep shape {known.shape} and type {known.dtype}",
-                    found=f"{shape}, {dtype} from {route.sender} to {route.receiver}",
-                    remedy="bring images or patches to one size before training",
-                )
-            return number
-        if not storable(tensor.dtype):
-            raise TraceError("messages must be of a type that safetensors can hold", found=dtype)
-        seen = recorded_route(route, shape, dtype)
-        self._routes[route] = len(self._routes)
-        self._description = self._description.model_copy(
-            update={"routes": (*self._description.routes, seen)}
-        )
-        self._described = False
+        route = message.route
+        if route not in self._routes:
+            seen = recorded_route(route, message.tensor)
+            self._routes[route] = len(self._routes)
+            self._description = self._description.model_copy(
+                update={"routes": (*self._description.routes, seen)}
+            )
+            self._described = False
         return self._routes[route]
 
     def _room(self, kind: str, epoch: int, tensors: Collection[Tensor]) -> Shard:
