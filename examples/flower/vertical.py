@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
@@ -20,6 +21,7 @@ EPOCHS, BATCH = 3, 5
 client_app, server_app = ClientApp(), ServerApp()
 
 
+@cache
 def cohort():
     """The images; a site would read its own modality from its own disk."""
     return Phantom(patients=20, slices_per_patient=2, size=48).load()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from nvflare.collab import collab
 from torch import nn
@@ -14,6 +16,7 @@ MODALITY = {"north": "T1", "south": "FLAIR"}
 BATCH = 5
 
 
+@cache
 def cohort():
     """The images; a site would read its own modality from its own disk."""
     return Phantom(patients=20, slices_per_patient=2, size=48).load()

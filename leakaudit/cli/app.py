@@ -192,6 +192,10 @@ def init_command(
     skip_incomplete: Annotated[
         bool, typer.Option("--skip-incomplete", help="Leave out what lacks a modality or labels.")
     ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="TRACE", help="Of a job that trained on this data: audit it."),
+    ] = None,
 ) -> None:
     """Start an audit of your own data.
 
@@ -200,7 +204,10 @@ def init_command(
     """
     from leakaudit.cli.starting import init
 
-    init(data, out, force=force, exclude=tuple(exclude or ()), skip_incomplete=skip_incomplete)
+    init(
+        data, out, force=force, exclude=tuple(exclude or ()), skip_incomplete=skip_incomplete,
+        trace=trace,
+    )  # fmt: skip
 
 
 def execute(arguments: list[str]) -> int:

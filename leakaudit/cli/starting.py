@@ -40,6 +40,7 @@ def init(
     force: bool,
     exclude: tuple[str, ...] = (),
     skip_incomplete: bool = False,
+    trace: Path | None = None,
 ) -> None:
     """Write the configuration of an audit of this data, and a policy to fill in.
 
@@ -49,9 +50,11 @@ def init(
         force: overwrite.
         exclude: names below the folder to leave out.
         skip_incomplete: leave out what lacks a modality or labels.
+        trace: of a job that trained on this data; None to train here.
 
     Raises:
         DataError: no layout that leakaudit can read, or more than one.
+        TraceError: there is no trace, or it is damaged.
         ConfigurationError: a file is there already.
     """
     for target in (out / AUDIT_FILE, out / POLICY_FILE):
@@ -63,8 +66,15 @@ def init(
             )
     with reading() as told, followed(told):
         found, survey = looked_at(data, exclude, skip_incomplete=skip_incomplete, out=out)
+    text, reader = audit_file(found), None
+    if trace is not None:
+        from leakaudit.cli.starting_trace import compare, fitted_to
+        from leakaudit.trace.reader import TraceReader
+
+        reader = TraceReader(trace)
+        text = fitted_to(text, reader, survey.cohort.patient_ids)
     targets = {
-        out / AUDIT_FILE: audit_file(found),
+        out / AUDIT_FILE: text,
         out / POLICY_FILE: _template(POLICY_FILE).safe_substitute(parties=_list(found.modalities)),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -86,6 +96,9 @@ def init(
         say("Note: one patient can be recorded, but no verdict can be given from one.")
     for target in targets:
         say(f"Wrote {printable(target)}")
+    if reader is not None:
+        compare(out / AUDIT_FILE, reader)
+        return
     say(f"Next: edit it, then `leakaudit run {printable(out / AUDIT_FILE)} --out runs/first`")
 
 

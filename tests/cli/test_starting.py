@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import Typed, write_npz
 
 from leakaudit.cli import starting
@@ -16,6 +17,8 @@ from leakaudit.errors import EXIT_USAGE
 from leakaudit.plan.configuration import AuditConfiguration, read_configuration
 from leakaudit.plugins import Kind, build
 from leakaudit.record import Governance
+from leakaudit.recording import Crossing, Job, Recorder
+from leakaudit.recording.sheets import sample_sheet
 
 
 def _configured(text: str, folder: Path) -> AuditConfiguration:
@@ -180,3 +183,30 @@ def test_data_that_cannot_be_written_get_their_key_beside_the_configuration(
     assert key.parent == tmp_path / "new"
     assert key.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in data.iterdir()] == ["slices.npz"]
+
+
+def test_an_audit_of_a_jobs_trace(typed: Typed, tmp_path: Path) -> None:
+    data = write_npz(tmp_path / "slices.npz", patients=12)
+    assert typed("init", data, "--out", tmp_path).code == 0
+    configuration, _ = read_configuration(
+        tmp_path / "audit.toml", {"cohort.size": 32, "groups.training": 0.5}
+    )
+    sheet = sample_sheet(configuration)
+    ours = Job(parties={"north": ("T1",), "south": ("FLAIR",)}, epochs=3, labels_at="south")
+    rows = [each.sample for each in sheet.traced()]
+    with Recorder(tmp_path / "trace", sheet, ours, strict=True) as recorder:
+        recorder.at(rows, epoch=2)
+        for name in ours.parties:
+            recorder.activation(Crossing(name), torch.rand(len(rows), 2, 4, 4))
+        recorder.finish_epoch(2)
+    said = typed("init", data, "--trace", tmp_path / "trace", "--out", tmp_path / "new")
+    assert said.code == 0, said.err
+    assert "are those that the trace was recorded on" in said.out
+    written, _ = read_configuration(tmp_path / "new" / "audit.toml")
+    assert written.split.party_names == ("north", "south")
+    assert written.split.labels_at == "south"
+    assert written.groups.training == tuple(sorted({each.patient for each in sheet.traced()}))
+    other = write_npz(tmp_path / "others.npz", patients=2)
+    wrong = typed("init", other, "--trace", tmp_path / "trace", "--out", tmp_path / "wrong")
+    assert wrong.code == EXIT_USAGE
+    assert "patients must be in the data" in wrong.err

@@ -41,6 +41,11 @@ def saved(folder: Path, **changes: Any) -> str:
     return str(folder / "slices.npz")
 
 
+def test_a_path_may_be_a_path(tmp_path: Path) -> None:
+    cohort = NpzSlices.model_validate({"path": Path(saved(tmp_path))}).load()
+    assert len(cohort.images) == 9
+
+
 def test_npz_loads_every_slice_in_order(tmp_path: Path) -> None:
     cohort = NpzSlices(path=saved(tmp_path)).load()
     check_cohort(cohort)

@@ -109,6 +109,20 @@ def test_flattened_half_precision_is_unfolded(plain: PlainJob, tmp_path: Path) -
     assert torch.equal(read, sent.float())
 
 
+def test_precision_that_switches_within_a_route(plain: PlainJob, tmp_path: Path) -> None:
+    names = list(plain.names)
+    alone = job(recorded_at=("north",))
+    with Recorder(tmp_path / "trace", plain.sheet, alone, strict=True) as recorder:
+        for step, sent in enumerate((features(), features().half())):
+            recorder.at(names[2 * step : 2 * step + 2], epoch=1)
+            recorder.activation(NORTH, sent)
+        recorder.finish_epoch(1)
+    reader = TraceReader(tmp_path / "trace")
+    rows = [plain.names[name] for name in names[2:4]]
+    assert torch.equal(reader.messages(reader.routes[0], 1, rows), sent.float())
+    assert reader.description.routes[0].dtype == "float32"
+
+
 def test_keys_are_of_their_group(plain: PlainJob, tmp_path: Path) -> None:
     sheet = plain.sheet.with_keys({f"row {n}": s.sample for n, s in enumerate(plain.sheet.samples)})
     training, validation = (
