@@ -52,7 +52,8 @@ def measured(
         last = _last_features(model, split, sent, regions, space)
         if split.label_holder is not None:
             split = split.model_copy(update={"head_shape": tuple(last.shape[1:])})
-    with torch.random.fork_rng(devices=[]):
+    # Whoever asks may have gradients switched off; a training step needs them.
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         _check_fresh(model, split, space)
         model.check(split, regions, space)
