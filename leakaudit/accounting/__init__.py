@@ -6,6 +6,7 @@ from leakaudit.accounting.bounds import (
     picked_at_most,
     picked_at_most_pure,
 )
+from leakaudit.accounting.deployed import FILTERS
 from leakaudit.accounting.gaussian import gaussian_epsilon, gaussian_mu
 from leakaudit.accounting.laplace import laplace_epsilon, laplace_multiplier
 from leakaudit.accounting.mechanism import Mechanism, Neighbouring, read_mechanism
@@ -16,6 +17,7 @@ from leakaudit.accounting.subsampled import subsampled_epsilon
 from leakaudit.accounting.worth import Truth, Worth, judged, worth
 
 __all__ = [
+    "FILTERS",
     "Mechanism",
     "Neighbouring",
     "Shown",

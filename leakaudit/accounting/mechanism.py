@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from leakaudit.accounting.deployed import as_mechanism
 from leakaudit.errors import ConfigurationError
 from leakaudit.plugins import validated
 
@@ -66,6 +67,10 @@ class Mechanism(BaseModel):
         default=None, ge=0, lt=1, description="failure probability; laplace may leave it out (0)"
     )
     epsilon: float | None = Field(default=None, gt=0, description="the epsilon that is stated")
+    deployed: str | None = Field(
+        default=None,
+        description="a framework's filter that it is; written as `filter`, with its own settings",
+    )
     neighbouring: Neighbouring | None = Field(
         default=None,
         description="replace: any other data in place of a patient's (sensitivity 2 clip); "
@@ -120,6 +125,8 @@ def read_mechanism(file: Path | None, given: Mapping[str, Any]) -> Mechanism:
     """
     settings = {} if file is None else _read(file)
     settings |= given
+    if "filter" in settings:
+        settings = as_mechanism(settings)
     missing = [name for name in ("kind", "clip") if name not in settings]
     if not {"sigma", "multiplier", "noise_for"} & set(settings):
         missing.append("sigma, multiplier or noise_for")

@@ -26,7 +26,11 @@ class Neighbours(StrEnum):
 def claim_command(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="TOML file with the settings below as keys."),
+        typer.Argument(
+            metavar="FILE",
+            help="TOML file with the settings below as keys; or with `filter` and the settings of "
+            "flower-local-dp or flower-central-dp as deployed.",
+        ),
     ] = None,
     kind: Annotated[NoiseKind | None, typer.Option(help="Distribution of the noise.")] = None,
     clip: Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leakaudit.accounting import Mechanism, Truth, Worth, judged, read_mechanism, worth
+from leakaudit.accounting import FILTERS, Mechanism, Truth, Worth, judged, read_mechanism, worth
 from leakaudit.cli.terminal import say, table
 from leakaudit.errors import EXIT_NO_VALID_VERDICT, EXIT_OK, EXIT_POLICY_VIOLATED
 
@@ -49,6 +49,8 @@ def claim(file: Path | None, given: Mapping[str, Any]) -> int:
             for answer in answers
         ],
     )
+    if mechanism.deployed is not None:
+        say(FILTERS[mechanism.deployed].unit)
     if mechanism.stated is None:
         return EXIT_OK
     return _judge(mechanism.stated, answers)

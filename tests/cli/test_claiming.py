@@ -133,3 +133,39 @@ def test_the_settings_are_explained(typed: Typed) -> None:
     said = typed("explain", "claim")
     assert said.code == 0
     assert "noise_for" in said.out
+
+
+def test_a_deployed_filter_is_taken_by_its_own_settings(typed: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "filter.toml"
+    file.write_text(
+        'filter = "flower-local-dp"\nclipping_norm = 1.0\nsensitivity = 1.0\nepsilon = 0.5\n'
+        "delta = 1e-5\n",
+        encoding="utf-8",
+    )
+    said = typed("claim", file)
+    # 1 * sqrt(2 ln(1.25 / 1e-5)) / 0.5; two clipped updates can be 2 apart, not 1.
+    assert "standard deviation 9.69 per value" in said.out
+    assert "Sensitivity: declared 1" in said.out
+    assert "whole client, not of a patient" in said.out
+    assert said.code == 2
+    one = typed("claim", file, "--neighbouring", "replace")
+    assert one.code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('filter = "nvflare-percentile-privacy"', "no differential privacy at any epsilon"),
+        ('filter = "nvflare-svt-privacy"\nepsilon = 0.1', "nothing about a patient"),
+        ('filter = "flower-local"', "did you mean 'flower-local-dp'"),
+        ('filter = "flower-central-dp"\nclipping_norm = 1.0\ndelta = 1e-5', "noise_multiplier"),
+        ('filter = "flower-local-dp"\nclipping_norm = 1\nsensitivity = 1\nepsilon = 0\n'
+         "delta = 1e-5", "epsilon = 0"),
+    ],
+)  # fmt: skip
+def test_what_a_filter_is_not_worth(typed: Typed, tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "filter.toml"
+    file.write_text(text, encoding="utf-8")
+    said = typed("claim", file)
+    assert said.code == 4
+    assert words in said.err
