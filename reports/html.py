@@ -15,13 +15,13 @@ from markupsafe import Markup
 from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
 from leakaudit.record.report import Report
+from leakaudit.whole import write_whole
 
 from ._content import Document, comparison, document
 from ._content.blocks import words
 from ._content.wording import WORD
 from ._figures.palette import DARK, LIGHT, VERDICT_ROLE, screen_css, variables
 from ._figures.symbols import verdict_icon
-from ._file import write_whole
 
 
 class HtmlReport(Report):
@@ -39,11 +39,11 @@ class HtmlReport(Report):
     ) -> Path:
         """Write `report.html`."""
         page = _page(document(record, folder, before, policy))
-        return write_whole(folder / self.file_name, page.encode())
+        return write_whole(folder / self.file_name, page)
 
     def compare(self, before: Record, now: Record, target: Path) -> Path:
         """Write what changed between two audits."""
-        return write_whole(target, _page(comparison(before, now)).encode())
+        return write_whole(target, _page(comparison(before, now)))
 
 
 def _page(content: Document) -> str:

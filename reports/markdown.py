@@ -9,11 +9,11 @@ from leakaudit.escaping import markdown as escaped
 from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
 from leakaudit.record.report import Report
+from leakaudit.whole import write_whole
 
 from ._content import comparison, document
 from ._content.blocks import Block, Callout, Card, Document, Group, Items, Paragraph, Rich, Table
 from ._content.wording import WORD
-from ._file import write_whole
 
 SECTIONS = ("1", "10", "11")
 TABLES = ("answers", "effects", "utility", "changes", "policy-rules")
@@ -47,7 +47,7 @@ class MarkdownReport(Report):
     ) -> Path:
         """Write `summary.md`."""
         text = summary(document(record, folder, before, policy))
-        return write_whole(folder / self.file_name, text.encode())
+        return write_whole(folder / self.file_name, text)
 
     def compare(self, before: Record, now: Record, target: Path) -> Path:
         """Write what changed between two audits, without the table of all estimates."""
@@ -61,7 +61,7 @@ class MarkdownReport(Report):
             f"Audits `{_plain(content.audit_id)}`, records SHA-256 "
             f"`{_plain(before.content_sha256)}` and `{_plain(now.content_sha256)}`."
         )
-        return write_whole(target, _limited(parts).encode())
+        return write_whole(target, _limited(parts))
 
 
 def summary(content: Document) -> str:

@@ -16,9 +16,9 @@ from leakaudit.record import Record
 from leakaudit.record.held import HeldPolicy
 from leakaudit.record.report import Report
 from leakaudit.record.store import RECORD_FILE, record_text
+from leakaudit.whole import write_whole
 
 from ._content import Document, comparison, document
-from ._file import write_whole
 from ._paper import Paper, font_folder
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from leakaudit.errors import LeakauditError
+from leakaudit.whole import FULL, unwritable
+
 RESULT_FILE = "result.json"
+_NO_ROOM = 1 << 14  # bytes: not even a result fits
 
 
 def finished(folder: Path) -> bool:
@@ -22,6 +29,28 @@ def partial_folder(target: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+@contextmanager
+def room_for(partial: Path) -> Iterator[None]:
+    """Say of whatever fails for want of room that the disk is full.
+
+    Libraries that write say it each in their own way, some without the system's number.
+
+    Raises:
+        EnvironmentProblemError: the disk is full.
+    """
+    try:
+        yield
+    except LeakauditError:
+        raise
+    except Exception as problem:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        said = isinstance(problem, OSError) and problem.errno in FULL
+        if not said and shutil.disk_usage(partial.parent).free >= _NO_ROOM:
+            raise
+        written = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+        raise unwritable(partial, full, written, more=True) from problem
 
 
 def put_in_place(partial: Path, target: Path, result: str) -> None:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import leakaudit
-from leakaudit.cells.folder import clear_partial, finished, partial_folder, put_in_place
+from leakaudit.cells.folder import (
+    clear_partial,
+    finished,
+    partial_folder,
+    put_in_place,
+    room_for,
+)
 from leakaudit.errors import (
     AttackInvalidError,
     EnvironmentProblemError,
@@ -41,14 +47,17 @@ def work_training(cell_json: str, folder: str, threads: int, version: str, store
         return
     _limit(threads)
     partial = partial_folder(target)
-    try:
-        result = run_training(cell, partial, _reporter(target.name), Path(store)).model_dump_json()
-    except (NotMountableError, AttackInvalidError) as problem:
-        # Of an active attack, which took part in it. What it recorded until then is no training.
-        clear_partial(target.parent, target.name)
-        partial.mkdir()
-        result = Stopped.by(problem).model_dump_json()
-    put_in_place(partial, target, result)
+    report = _reporter(target.name)
+    with room_for(partial):
+        try:
+            result = run_training(cell, partial, report, Path(store)).model_dump_json()
+        except (NotMountableError, AttackInvalidError) as problem:
+            # Of an active attack, which took part in it. What it recorded until then is no
+            # training.
+            clear_partial(target.parent, target.name)
+            partial.mkdir()
+            result = Stopped.by(problem).model_dump_json()
+        put_in_place(partial, target, result)
 
 
 def work_attack(
@@ -78,8 +87,9 @@ def work_attack(
         return
     _limit(threads)
     partial = partial_folder(target)
-    result = run_attack(cell, Path(trace), partial, _reporter(target.name), Path(store))
-    put_in_place(partial, target, result.model_dump_json())
+    with room_for(partial):
+        result = run_attack(cell, Path(trace), partial, _reporter(target.name), Path(store))
+        put_in_place(partial, target, result.model_dump_json())
 
 
 def other_version(ours: str, theirs: object, where: str) -> EnvironmentProblemError:

@@ -28,6 +28,7 @@ from leakaudit.policy.gate import gate, record_file
 from leakaudit.policy.looking import NO_FLOORS
 from leakaudit.policy.selftest import ALLOWED
 from leakaudit.record import read_record
+from leakaudit.whole import write_whole
 
 _LONGEST = 1200
 _MARKS = {
@@ -74,7 +75,7 @@ class Outputs:
         for path, render in ((self.junit, junit), (self.sarif, sarif)):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(render(evaluation), encoding="utf-8")
+                _written(path, render(evaluation))
         if self.summary is not None:
             self.summary.parent.mkdir(parents=True, exist_ok=True)
             with self.summary.open("a", encoding="utf-8") as file:
@@ -146,6 +147,14 @@ def self_test(
         f"{100 * ALLOWED:.0f} % is promised."
     )
     return EXIT_OK if all(rate.sound for rate in rates) else EXIT_NO_VALID_VERDICT
+
+
+def _written(path: Path, text: str) -> None:
+    """Whole or not at all; a device or a link is written to as it stands."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_whole(path, text)
 
 
 def _keep_apart(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]) -> None:

@@ -23,6 +23,7 @@ from leakaudit.errors import (
     EXIT_NO_VALID_VERDICT,
     EXIT_NOTHING_TO_EVALUATE,
     EXIT_OK,
+    EXIT_USAGE,
     ConfigurationError,
 )
 from leakaudit.record.store import RECORD_FILE
@@ -190,12 +191,21 @@ def _tell(outcome: Outcome, rendered: Rendered | None) -> None:
         say(printable(path))
     if outcome.refusal is not None:
         warn(printable(outcome.refusal))
-    for failure in outcome.failures:
-        warn(f"did not finish: {printable(_named(failure.cell))}: {printable(failure.reason)}")
+    for reason, cells in _by_reason(outcome).items():
+        more = f" and {_cells(len(cells) - 1)} more" if len(cells) > 1 else ""
+        warn(f"did not finish: {printable(cells[0])}{more}: {printable(reason)}")
     if outcome.failures:
         warn("finished cells are kept: the same command tries the others again")
     if rendered is not None:
         rendered.tell_failures()
+
+
+def _by_reason(outcome: Outcome) -> dict[str, list[str]]:
+    """One cause is told once: what failed of it, by what is said of it."""
+    found: dict[str, list[str]] = {}
+    for failure in outcome.failures:
+        found.setdefault(failure.reason, []).append(_named(failure.cell))
+    return found
 
 
 def _named(cell: CellId) -> str:
@@ -228,7 +238,8 @@ def _exit_code(outcome: Outcome, rendered: Rendered | None) -> int:
         return EXIT_NO_VALID_VERDICT
     if outcome.failures:
         codes = {failure.exit_code for failure in outcome.failures}
-        return codes.pop() if len(codes) == 1 else EXIT_INTERNAL
+        # Of several known causes: what the user can mend.
+        return next((code for code in (EXIT_INTERNAL, EXIT_USAGE) if code in codes), max(codes))
     if not verdicts or verdicts == {"not tested"}:
         return EXIT_NOTHING_TO_EVALUATE
     if verdicts <= {"attack invalid", "not tested"}:

@@ -23,6 +23,7 @@ from leakaudit.cohorts.faults import followed
 from leakaudit.errors import ConfigurationError, DataError
 from leakaudit.plugins import Kind, build
 from leakaudit.split import SERVER
+from leakaudit.whole import write_whole
 
 AUDIT_FILE = "audit.toml"
 POLICY_FILE = "leakage-policy.toml"
@@ -79,9 +80,7 @@ def init(
     }
     out.mkdir(parents=True, exist_ok=True)
     for target, text in targets.items():
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
+        write_whole(target, text)
     patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
     remarks = (*found.remarks, *survey.cohort.warnings)
     say(

@@ -11,7 +11,7 @@ from typing import Any
 
 from leakaudit.cells.finished import Finished
 from leakaudit.cohorts.cohort import Group
-from leakaudit.errors import NothingToEvaluateError
+from leakaudit.errors import EXIT_USAGE, EnvironmentProblemError, NothingToEvaluateError
 from leakaudit.judgement.answer import answer
 from leakaudit.judgement.bounds import bounds
 from leakaudit.judgement.claims import claim_checks
@@ -111,9 +111,15 @@ def measured(
     }
     trained = representative.get(found.undefended) or next(iter(representative.values()), None)
     if trained is None:
-        reason = done.failures[0].reason if done.failures else "no cell"
-        raise NothingToEvaluateError(
-            "at least one training must finish", found=reason, remedy="mend it, then run again"
+        broken = done.failures
+        reason = broken[0].reason if broken else "no cell"
+        others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        mendable = bool(broken) and all(each.exit_code == EXIT_USAGE for each in broken)
+        kind = EnvironmentProblemError if mendable else NothingToEvaluateError
+        raise kind(
+            "at least one training must finish",
+            found=f"{reason}{others}",
+            remedy="mend it, then run the same command again",
         )
     given = frame.given
     resolved = recorded(frame.asked.model_dump(mode="json")) | dict(frame.elsewhere)

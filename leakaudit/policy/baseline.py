@@ -24,6 +24,7 @@ from leakaudit.record import (
     canonical,
 )
 from leakaudit.record.former import upgraded_baseline
+from leakaudit.whole import write_whole
 
 BASELINE_FILE = "privacy-baseline.json"
 _LONGEST = 80
@@ -173,10 +174,7 @@ def _sha256(content: Mapping[str, Any]) -> str:
 def write_baseline(record: Record, path: Path) -> Path:
     """Write a record's baseline, whole or not at all."""
     text = canonical(baseline_of(record).model_dump(mode="json"))
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_whole(path, text)
 
 
 def read_baseline(path: Path) -> Baseline:

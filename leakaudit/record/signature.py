@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from leakaudit.errors import ConfigurationError, EnvironmentProblemError, NoValidVerdictError
+from leakaudit.whole import write_whole
 
 NAMESPACE = "leakaudit"
 """What the signature is for: one made for mail or for git does not vouch for an audit."""
@@ -53,11 +54,7 @@ def sign(file: Path, key: Path) -> Path:
             found=_said(done),
             remedy="try it alone: ssh-keygen -Y sign -n file -f KEY FILE",
         )
-    target = signature_of(file)
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_bytes(done.stdout)
-    partial.replace(target)
-    return target
+    return write_whole(signature_of(file), done.stdout)
 
 
 def verify(file: Path, allowed_signers: Path, wanted: tuple[str, ...] = ()) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from leakaudit.errors import RecordError
 from leakaudit.record.former import upgraded
 from leakaudit.record.model import SCHEMA_VERSION, Record
+from leakaudit.whole import write_whole
 
 RECORD_FILE = "audit.json"
 _FORMER = {"1.0", "1.1", "1.2", "1.3", "1.4"}
@@ -89,10 +90,7 @@ def write_record(record: Record, folder: Path) -> Path:
     if target.is_file() and target.read_bytes() == text.encode():
         # Its age tells whether the reports beside it are newer.
         return target
-    partial = folder / f".{RECORD_FILE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(target)
-    return target
+    return write_whole(target, text)
 
 
 def read_record(path: Path) -> Record:
