@@ -1,7 +1,7 @@
 # `make audit` and `make test` each work alone on a fresh clone: they need Python 3.11+ and make.
 # Another interpreter: `make audit PYTHON=python3.12`.
 
-.PHONY: audit test lint bench docs example clean
+.PHONY: audit test lint bench campaign docs example clean
 .DEFAULT_GOAL := audit
 SHELL := /bin/sh
 
@@ -40,6 +40,12 @@ bench: $(VENV)/.installed-dev
 	@for file in $$(grep -l 'recording import' benchmarks/*.py benchmarks/attacks/*.py); do \
 		echo "$$file" && $(BIN)/python "$$file" || exit $$?; \
 	done
+
+# Kills and mutations by chance; every find is repeated by its printed seed.
+CAMPAIGN_MINUTES ?= 10
+
+campaign: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/campaign/run.py --minutes $(CAMPAIGN_MINUTES)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m leakaudit.cli.reference docs/cli.md

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def _png(path: Path, plain: dict[str, str]) -> npt.NDArray[Any]:
 def _tiff(path: Path) -> npt.NDArray[Any]:
     import tifffile
 
+    # What is wrong is said once, by whoever reads the file.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with tifffile.TiffFile(path) as file:
         if len(file.series) != 1:
             raise _several(path, (len(file.series), *file.series[0].shape))
