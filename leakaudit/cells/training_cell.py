@@ -252,7 +252,7 @@ def _routes(
             sender=route.sender,
             receiver=route.receiver,
             direction=route.direction,
-            cut="head" if route.cut == "head" else reader.split.cut_name(route.level),
+            cut=route.cut if route.at_head else reader.split.cut_name(route.number),
             shape=route.shape,
             dtype=route.dtype,
             bytes_per_patient=samples_per_patient

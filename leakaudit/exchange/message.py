@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,7 +33,8 @@ class Route:
         receiver: party name or ``server``.
         direction: activation or gradient.
         cut: encoder (party to server and back) or head (server to label holder and back).
-        level: encoder level; 0 at the head.
+        level: number of the encoder's cut; 0 at the head.
+        name: of the cut, where nobody but the sender knows it: in a job that trains elsewhere.
     """
 
     sender: str
@@ -41,6 +42,7 @@ class Route:
     direction: Direction
     cut: Cut
     level: int
+    name: str = field(default="", compare=False)
 
     @property
     def party(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -29,17 +29,19 @@ class Crossing:
         party: who computes the submodule.
         level: number of the exchanged features at that party, from 0.
         shape: (channels, *grid) that a flattened message is unfolded to; None: as it is.
+        name: what reports call the cut; empty: as the tapped submodule, or by its number.
     """
 
     party: str
     level: int = 0
     shape: tuple[int, ...] | None = None
+    name: str = ""
 
     def route(self, direction: Direction) -> Route:
         """Forward to the server, backward from it."""
         if direction is Direction.ACTIVATION:
-            return Route(self.party, SERVER, direction, Cut.ENCODER, self.level)
-        return Route(SERVER, self.party, direction, Cut.ENCODER, self.level)
+            return Route(self.party, SERVER, direction, Cut.ENCODER, self.level, self.name)
+        return Route(SERVER, self.party, direction, Cut.ENCODER, self.level, self.name)
 
     def unfolded(self, tensor: Tensor) -> Tensor:
         """The message in its stated shape, as a plain tensor of its own.
@@ -56,7 +58,7 @@ class Crossing:
         except RuntimeError:
             raise ConfigurationError(
                 "a message must hold as many values as the shape stated for it",
-                found=f"{tuple(plain.shape)} from {self.party}, level {self.level}, to be "
+                found=f"{tuple(plain.shape)} from {self.party}, {self.name or self.level}, to be "
                 f"(n, {', '.join(map(str, self.shape))})",
                 remedy="state (channels, *grid) of one sample",
             ) from None
@@ -121,7 +123,7 @@ def tapped(
     """
     modules = {_unwrapped(name): module for name, module in model.named_modules()}
     listed = {
-        name: (each,) if isinstance(each, Crossing) else tuple(each)
+        name: _named(name, (each,) if isinstance(each, Crossing) else tuple(each))
         for name, each in crossings.items()
     }
     for name in listed:
@@ -146,6 +148,15 @@ def tapped(
         for hook in hooks:
             hook.remove()
         _forget_compiled(model)
+
+
+def _named(submodule: str, crossings: Sequence[Crossing]) -> tuple[Crossing, ...]:
+    """Called by what is tapped, where nothing else is said."""
+    several = len(crossings) > 1
+    return tuple(
+        replace(each, name=each.name or (f"{submodule}[{place}]" if several else submodule))
+        for place, each in enumerate(crossings)
+    )
 
 
 def _unwrapped(name: str) -> str:

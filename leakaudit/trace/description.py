@@ -20,11 +20,14 @@ from pydantic import (
 )
 
 from leakaudit.errors import TraceError
-from leakaudit.split.spec import SplitSpec
+from leakaudit.split.spec import SERVER, SplitSpec
+from leakaudit.trace.former import upgraded
 from leakaudit.trace.modes import private_file
 from leakaudit.trace.regular import read_bytes
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
+"""2.0: a route's `cut` is the name of the cut, and `number` its place; they were `level`, and
+whether it is an encoder's cut or a head's. Traces of 1.0 are read."""
 DESCRIPTION_FILE = "trace.json"
 LOG_FILE = "shards.jsonl"
 
@@ -61,10 +64,13 @@ class RecordedRoute(_Part):
     sender: str = Field(description="party name or `server`")
     receiver: str = Field(description="party name or `server`")
     direction: Literal["activation", "gradient"] = Field(description="forward or backward")
-    cut: Literal["encoder", "head"] = Field(
-        description="after the parties' encoders, or before a label holder's last layers"
+    cut: str = Field(
+        min_length=1, description="its name; `head` before a label holder's last layers"
     )
-    level: NonNegativeInt = Field(description="encoder level; 0 at the head")
+    number: NonNegativeInt = Field(
+        description="of the cut: of split-u-net the level, of other networks its place among them, "
+        "shallow first; 0 at the head"
+    )
     shape: tuple[PositiveInt, ...] = Field(
         max_length=_MOST_AXES, description="(channels, *space) of one sample"
     )
@@ -72,6 +78,11 @@ class RecordedRoute(_Part):
         "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
         "bool",
     ] = Field(description="as it crossed, such as float32")  # fmt: skip
+
+    @property
+    def at_head(self) -> bool:
+        """Whether it crosses to a label holder's last layers or back, not from an encoder."""
+        return (self.direction == "activation") == (self.sender == SERVER)
 
 
 class TraceDescription(_Part):
@@ -198,14 +209,14 @@ def read_description(folder: Path) -> TraceDescription:
             remedy="the file was damaged; record the trace again",
         ) from None
     found = str(raw.get("schema_version", "")) if isinstance(raw, dict) else ""
-    if found.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+    if found.partition(".")[0] not in ("1", SCHEMA_VERSION.partition(".")[0]):
         raise TraceError(
-            f"this version reads traces of schema {SCHEMA_VERSION}",
+            f"this version reads traces of schema 1.0 to {SCHEMA_VERSION}",
             found=f"{found or 'no schema_version'} in {file}",
             remedy="use the leakaudit that wrote it, or record the trace again",
         )
     try:
-        return TraceDescription.model_validate(raw)
+        return TraceDescription.model_validate(upgraded(raw))
     except ValidationError as problem:
         first = problem.errors()[0]
         raise TraceError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from leakaudit.errors import TraceError
 from leakaudit.split.spec import OWN, MeasuredCut, SplitSpec
 from leakaudit.trace.description import TraceDescription
@@ -11,18 +14,20 @@ def recorded_split(description: TraceDescription) -> SplitSpec:
     """The split as it was recorded.
 
     Of a job with a network of its own it holds the parties whose messages are there, and a cut for
-    every level that crossed; of all others it is the split that was given.
+    everything that crossed; of all others it is the split that was given.
 
     Raises:
-        TraceError: no party's features were recorded, or parties sent different levels.
+        TraceError: no party's features were recorded, or parties sent other cuts than others.
     """
     split = description.split
     if split.model.use != OWN or split.cuts is not None:
         return split
     shapes: dict[str, dict[int, tuple[int, ...]]] = {}
+    names: dict[int, set[str]] = {}
     for route in description.routes:
-        if route.direction == "activation" and route.cut == "encoder":
-            shapes.setdefault(route.sender, {})[route.level] = in_space(
+        if route.direction == "activation" and not route.at_head:
+            names.setdefault(route.number, set()).add(route.cut)
+            shapes.setdefault(route.sender, {})[route.number] = in_space(
                 route.shape, len(description.space)
             )
     parties = tuple(party for party in split.parties if party.name in shapes)
@@ -36,8 +41,8 @@ def recorded_split(description: TraceDescription) -> SplitSpec:
     for party in parties:
         if sorted(shapes[party.name]) != list(range(len(levels))):
             raise TraceError(
-                "every party must send the same levels, numbered from 0",
-                found=f"levels {sorted(shapes[party.name])} of {party.name}, "
+                "every party must send the same cuts, numbered from 0",
+                found=f"cuts {sorted(shapes[party.name])} of {party.name}, "
                 f"{levels} of {parties[0].name}",
                 remedy="give the crossings of each party the levels 0, 1, 2, ...",
             )
@@ -47,13 +52,26 @@ def recorded_split(description: TraceDescription) -> SplitSpec:
             found=f"none of {split.labels_at}",
             remedy="merge the part that this site recorded into the trace",
         )
+    called = _called(names)
     cuts = tuple(
         MeasuredCut(
-            name=f"level {level}", shapes=tuple(shapes[party.name][level] for party in parties)
+            name=called[level], shapes=tuple(shapes[party.name][level] for party in parties)
         )
         for level in levels
     )
     return split.model_copy(update={"parties": parties, "cuts": cuts})
+
+
+def _called(names: Mapping[int, set[str]]) -> dict[int, str]:
+    """One name for each cut; where parties call one differently, or two alike, its number."""
+    single = {number: next(iter(given)) for number, given in names.items() if len(given) == 1}
+    counts = Counter(single.values())
+    return {
+        number: single[number]
+        if number in single and counts[single[number]] == 1
+        else f"cut {number}"
+        for number in names
+    }
 
 
 def in_space(shape: tuple[int, ...], dimensions: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from leakaudit.errors import TraceError
 from leakaudit.exchange.message import Route
 from leakaudit.trace.alignment import misplaced
-from leakaudit.trace.description import TraceDescription
+from leakaudit.trace.description import SCHEMA_VERSION, TraceDescription
 from leakaudit.trace.places import widened
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.writer import TraceWriter
@@ -211,6 +211,7 @@ def _described(readers: Sequence[TraceReader], epochs: Sequence[int]) -> TraceDe
     names = tuple(name for name in first.split.party_names if name in seen)
     return first.model_copy(
         update={
+            "schema_version": SCHEMA_VERSION,
             "routes": (),
             "recorded_at": None if names == first.split.party_names else names,
             "epochs_recorded": tuple(epochs),
@@ -226,7 +227,7 @@ def _described(readers: Sequence[TraceReader], epochs: Sequence[int]) -> TraceDe
 
 
 def _named(route: Route) -> str:
-    return f"{route.direction} from {route.sender} to {route.receiver}, level {route.level}"
+    return f"{route.direction} from {route.sender} to {route.receiver}, {route.name or route.level}"
 
 
 def _short(value: object) -> str:

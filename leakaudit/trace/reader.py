@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from leakaudit.errors import TraceError
-from leakaudit.exchange.message import Cut, Direction, Message, Route
+from leakaudit.exchange.message import Message, Route
 from leakaudit.split.spec import SERVER, SplitSpec
 from leakaudit.threat.sources import WeightUpdate
 from leakaudit.trace.description import (
@@ -25,6 +25,7 @@ from leakaudit.trace.held import HeldMessages
 from leakaudit.trace.places import under, updates_in, widened
 from leakaudit.trace.rebuilt import RebuiltNetworks
 from leakaudit.trace.recorded import RecordedExchange
+from leakaudit.trace.routes import route_of
 
 
 class TraceReader:
@@ -54,8 +55,7 @@ class TraceReader:
         self.patients = tuple(entry.patient for entry in traced)
         self.epochs = tuple(sorted({e.epoch for e in self._log if e.kind == "epoch"}))
         self._routes = {
-            Route(r.sender, r.receiver, Direction(r.direction), Cut(r.cut), r.level): number
-            for number, r in enumerate(self.description.routes)
+            route_of(each): number for number, each in enumerate(self.description.routes)
         }
         self._files = CheckedFiles(folder)
         self._held = HeldMessages(self._files, self._log, len(self.description.routes))
@@ -287,7 +287,7 @@ class TraceReader:
             raise TraceError(
                 "only routes that messages crossed can be read",
                 found=f"{route.direction} from {route.sender} to {route.receiver}, "
-                f"{route.cut} cut, level {route.level}",
+                f"{route.cut} cut, {route.name or route.level}",
                 remedy="see `routes` in trace.json",
             )
         return self._routes[route]

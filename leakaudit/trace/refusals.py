@@ -60,9 +60,9 @@ def check_message(
     crossing = split.crossing if split.is_reference and description.network != "own" else None
     if crossing is not None and route.cut is Cut.ENCODER and route.level not in crossing:
         raise TraceError(
-            "only the levels that the split sends can cross",
-            found=f"level {route.level} {where}",
-            remedy=f"levels of this split: {', '.join(map(str, crossing))}",
+            "only what the split sends can cross",
+            found=f"{split.cut_name(route.level)} {where}",
+            remedy=f"cuts of this split: {', '.join(split.cut_names)}",
         )
     if description.network == "own":
         measured = split.model.use == OWN  # nobody said what its messages look like

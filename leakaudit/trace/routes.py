@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 
 from leakaudit.errors import TraceError
-from leakaudit.exchange.message import Message, Route
+from leakaudit.exchange.message import Cut, Direction, Message, Route
+from leakaudit.split.spec import OWN, SplitSpec
 from leakaudit.trace.description import RecordedRoute
 from leakaudit.trace.shard import storable
 
 
-def recorded_route(route: Route, tensor: Tensor) -> RecordedRoute:
+def recorded_route(route: Route, split: SplitSpec, tensor: Tensor) -> RecordedRoute:
     """A route and what crosses on it.
 
     Args:
         route: who sends what to whom.
+        split: says what the cut is called, where the route does not.
         tensor: its first message.
 
     Raises:
@@ -26,12 +28,18 @@ def recorded_route(route: Route, tensor: Tensor) -> RecordedRoute:
     dtype = str(tensor.dtype).removeprefix("torch.")
     if not storable(tensor.dtype):
         raise TraceError("messages must be of a type that safetensors can hold", found=dtype)
+    if route.cut is Cut.HEAD:
+        name = "head"
+    elif split.model.use == OWN:
+        name = route.name or f"cut {route.level}"
+    else:
+        name = split.cut_name(route.level)
     return RecordedRoute(
         sender=route.sender,
         receiver=route.receiver,
         direction=route.direction.value,
-        cut=route.cut.value,
-        level=route.level,
+        cut=name,
+        number=route.level,
         shape=tuple(tensor.shape[1:]),
         dtype=dtype,
     )
@@ -54,3 +62,10 @@ def as_before(message: Message, known: RecordedRoute) -> Message:
             "send the first message of a route in the wider type",
         )
     return message if tensor.dtype == first else replace(message, tensor=tensor.to(first))
+
+
+def route_of(recorded: RecordedRoute) -> Route:
+    """The route that a description lists."""
+    cut = Cut.HEAD if recorded.at_head else Cut.ENCODER
+    direction = Direction(recorded.direction)
+    return Route(recorded.sender, recorded.receiver, direction, cut, recorded.number, recorded.cut)

@@ -231,7 +231,7 @@ class TraceWriter:
     def _route(self, message: Message) -> int:
         route = message.route
         if route not in self._routes:
-            seen = recorded_route(route, message.tensor)
+            seen = recorded_route(route, self._description.split, message.tensor)
             self._routes[route] = len(self._routes)
             self._description = self._description.model_copy(
                 update={"routes": (*self._description.routes, seen)}

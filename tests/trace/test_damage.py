@@ -121,10 +121,10 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
 
 def test_another_schema_version_is_refused(folder: Path) -> None:
     text = (folder / "trace.json").read_text(encoding="utf-8")
-    for version in ('"2.0"', '""'):
+    for version in ('"3.0"', '""'):
         changed = re.sub(r'"schema_version": "[^"]*"', f'"schema_version": {version}', text)
         (folder / "trace.json").write_text(changed, encoding="utf-8")
-        with pytest.raises(TraceError, match=r"reads traces of schema 1\.0"):
+        with pytest.raises(TraceError, match=r"reads traces of schema 1\.0 to 2\.0"):
             TraceReader(folder)
 
 

@@ -204,8 +204,8 @@ def test_routes_are_described_as_seen(folder: Path) -> None:
         "sender": "t1",
         "receiver": "server",
         "direction": "activation",
-        "cut": "encoder",
-        "level": 0,
+        "cut": "level 0",
+        "number": 0,
         "shape": [4, 17, 16],
         "dtype": "float32",
     }
