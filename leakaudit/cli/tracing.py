@@ -103,7 +103,7 @@ def described(reader: TraceReader) -> Iterator[str]:
     yield f"Epochs recorded whole: {', '.join(map(str, reader.epochs))}"
     for route, recorded in zip(reader.routes, given.routes, strict=True):
         yield (
-            f"  {route.direction} from {route.sender} to {route.receiver}, level {route.level}: "
+            f"  {route.direction} from {route.sender} to {route.receiver}, {recorded.cut}: "
             f"{' x '.join(map(str, recorded.shape))}, {recorded.dtype}"
         )
     stated = ", ".join(f"{key} = {value}" for key, value in sorted(given.training.items()))

@@ -79,24 +79,23 @@ def results(folder: Path) -> dict[str, TrainingResult]:
 
 def test_bytes_are_those_of_the_encoded_message(results: dict[str, TrainingResult]) -> None:
     shares = {
-        (route.sender, route.receiver, route.cut, route.level): route.bytes_per_patient
-        / plain.bytes_per_patient
+        (route.sender, route.receiver, route.cut): route.bytes_per_patient / plain.bytes_per_patient
         for route, plain in zip(
             results["few bits of few channels"].routes, results["none"].routes, strict=True
         )
     }
     # 1 of 4 and 2 of 8 channels; 4 of 32 bits; neither touches what the label holder exchanges.
     assert shares == {
-        ("a", "server", "encoder", 0): 1 / 4,
-        ("a", "server", "encoder", 1): 1 / 4 * 4 / 32,
-        ("b", "server", "encoder", 0): 1,
-        ("b", "server", "encoder", 1): 4 / 32,
-        ("server", "a", "encoder", 0): 1,
-        ("server", "a", "encoder", 1): 4 / 32,
-        ("server", "b", "encoder", 0): 1,
-        ("server", "b", "encoder", 1): 4 / 32,
-        ("server", "b", "head", 0): 1,
-        ("b", "server", "head", 0): 1,
+        ("a", "server", "level 0"): 1 / 4,
+        ("a", "server", "level 1"): 1 / 4 * 4 / 32,
+        ("b", "server", "level 0"): 1,
+        ("b", "server", "level 1"): 4 / 32,
+        ("server", "a", "level 0"): 1,
+        ("server", "a", "level 1"): 4 / 32,
+        ("server", "b", "level 0"): 1,
+        ("server", "b", "level 1"): 4 / 32,
+        ("server", "b", "head"): 1,
+        ("b", "server", "head"): 1,
     }
     assert results["none"].routes[0].bytes_per_patient == 4 * 16 * 16 * 4
 

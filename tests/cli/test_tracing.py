@@ -65,7 +65,7 @@ def test_a_trace_is_described_and_parts_are_merged(
     said = capsys.readouterr().out
     assert plain.sheet.cohort_fingerprint in said
     assert "Party south: FLAIR" in said
-    assert "activation from north to server, level 0: 6 x 16 x 16, float32" in said
+    assert "activation from north to server, north: 6 x 16 x 16, float32" in said
     assert "attacks that ask can be mounted" in said
     typed = ["merge", str(tmp_path / "first"), str(tmp_path / "second"), "--out"]
     assert execute([*typed, str(tmp_path / "whole")]) == 4
