@@ -96,12 +96,13 @@ def _unlike(cohort: Cohort, victims: Sequence[str], others: Sequence[str]) -> It
 def _looks(cohort: Cohort) -> dict[str, dict[str, float]]:
     """By what is compared: patient to a number."""
     axes = tuple(range(1, cohort.labels.ndim))
-    images = cohort.images.reshape(*cohort.images.shape[:2], -1)
-    inside = (images > 0).sum(2)
     columns = {"share of lesion": (cohort.labels > 0).mean(axis=axes)}
     for at, modality in enumerate(cohort.modalities):
-        columns[f"brightness of {modality}"] = images[:, at].sum(1) / np.maximum(inside[:, at], 1)
-        columns[f"foreground of {modality}"] = inside[:, at] / images.shape[2]
+        # One modality lies together: all of them at once would be a copy of the cohort.
+        images = cohort.images[:, at]
+        inside = (images > 0).sum(axis=axes)
+        columns[f"brightness of {modality}"] = images.sum(axis=axes) / np.maximum(inside, 1)
+        columns[f"foreground of {modality}"] = inside / images[0].size
     patients = np.unique(cohort.patients)
     return {
         name: {str(p): float(column[cohort.patients == p].mean()) for p in patients}
