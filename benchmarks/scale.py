@@ -3,7 +3,8 @@
 One training, recorded at its last epoch, and one decoder inversion, of generated volumes. One thing
 is changed at a time (side of the cubes, patients, parties, levels), each in a process of its own.
 Processor time and peak memory are that process's; the trace is what lies on the disk.
-``--page docs/scale.md`` writes the latest result as a table, with what larger audits come to.
+``--page docs/scale.md`` writes the latest result as a table, with what larger audits come to, and
+the latest of ``preparation.py``.
 """
 
 from __future__ import annotations
@@ -62,6 +63,22 @@ to, each along the straight line through its two largest measured values (of vox
   Epochs and steps multiply their part. `keep_traces = false` under `[engine]` keeps the traces of
   the cells under way alone.
 - `training.device = "cuda"` trains and attacks on a GPU; no figures of one are here.
+
+## Patients
+
+Reading and preparing 50, 500 and 2,000 patients of four modalities, eight slices of 128 x 128 each
+(from small made-up volumes: reading a real one takes as much longer as it has voxels more):
+
+```bash
+python benchmarks/preparation.py
+python benchmarks/scale.py --page docs/scale.md
+```
+
+{patients}
+
+Time is linear. A worker, which maps the prepared samples, holds the same whatever the number of
+patients. The process that reads the cohort does not: labels and masks of everybody are in its
+memory.
 """
 
 Setting = dict[str, int]
@@ -176,8 +193,31 @@ def page(result: dict[str, Any]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return PAGE.format(
-        table=table, date=result["date"], epochs=result["epochs"], steps=result["attack_steps"]
+        patients=_patients(),
+        table=table,
+        date=result["date"],
+        epochs=result["epochs"],
+        steps=result["attack_steps"],
     )
+
+
+def _patients() -> str:
+    """The latest result of ``preparation.py``, as a table."""
+    latest = json.loads(max(FOLDER.glob("preparation-*.json")).read_text("utf-8"))
+    stages = {
+        "init": "init",
+        "load": "reading for a run",
+        "store": "preparing",
+        "epoch": "a worker",
+    }
+    heads = ["patients", *(f"{each}, s" for each in stages.values())]
+    heads += [f"{each}, MiB" for each in stages.values()]
+    rows = [
+        [f"{row['patients']:,}", *(f"{row[name]['processor_seconds']:,}" for name in stages)]
+        + [f"{row[name]['peak_mib']:,.0f}" for name in stages]
+        for row in latest["measured"]
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *rows])
 
 
 def main() -> int:
