@@ -75,14 +75,14 @@ def _strongest(record: Record) -> Iterator[str]:
     yield "## What each attack got"
     yield ""
     yield (
-        "Of every attack the victim and levels that leaked most under each setting, by likeness "
+        "Of every attack the victim and cuts that leaked most under each setting, by likeness "
         "and by whose image it is where both were measured; the best guess "
         "without any message in square brackets. *Advantage*: 0 is that guess, 1 a perfect attack. "
-        "The choice of victim and levels is not corrected for here: the verdicts of the report "
+        "The choice of victim and cuts is not corrected for here: the verdicts of the report "
         "are. *Flat* says that more effort did not help; empty where that was not measured."
     )
     yield ""
-    yield "| attack | by | setting | victim, levels | measured | value | advantage | worst patient | flat |"  # noqa: E501
+    yield "| attack | by | setting | victim, cuts | measured | value | advantage | worst patient | flat |"  # noqa: E501
     yield "|---" * 9 + "|"
     groups: dict[Series, list[Finding]] = {}
     for finding in _leading(record):
@@ -96,7 +96,7 @@ def _strongest(record: Record) -> Iterator[str]:
 def _row(attack: str, adversary: str, setting: str, best: Finding) -> str:
     worst, flat = best.estimate.worst, {True: "yes", False: "no", None: ""}[best.converged]
     blind = "undefined" if best.blind is None else f"{best.blind.mean:.2f}"
-    where = f"{best.victim}, {_levels(best)}"
+    where = f"{best.victim}, {_cuts(best)}"
     return (
         f"| {attack} | {adversary} | {setting} | {where} | {LABELS[best.metric]} "
         f"| {interval(best.estimate)} [{blind}] | {interval(best.advantage)} "
@@ -162,7 +162,7 @@ def curves(
 ) -> list[tuple[str, str, list[tuple[Finding, tuple[CurvePoint, ...]]]]]:
     """Panels: attack and actor, what its effort counts, and one curve per setting.
 
-    Of each attack the victim and levels that leaked most undefended.
+    Of each attack the victim and cuts that leaked most undefended.
     """
     kinds = (("optimiser steps", "curve"), ("auxiliary patients", "curve_auxiliary"))
     settings = [defense.label for defense in record.defenses]
@@ -181,15 +181,15 @@ def curves(
             for unit, kind in kinds:
                 drawn = [(f, getattr(f, kind)) for f in same if f and len(getattr(f, kind)) > 1]
                 if drawn:
-                    title = f"{attack.label} by {adversary.name}, {best.victim}, {_levels(best)}"
+                    title = f"{attack.label} by {adversary.name}, {best.victim}, {_cuts(best)}"
                     panels.append((title, unit, drawn))
     return panels
 
 
 def _alike(best: Finding, setting: str, mine: Sequence[Finding]) -> Finding | None:
-    """The same victim and levels under a setting; where those do not cross, the next best."""
+    """The same victim and cuts under a setting; where those do not cross, the next best."""
     found = [f for f in mine if f.defense == setting and f.victim == best.victim]
-    same = [f for f in found if f.levels == best.levels]
+    same = [f for f in found if f.cuts == best.cuts]
     return max(same or found, key=_advantage, default=None)
 
 
@@ -238,9 +238,8 @@ def _listed(record: Record) -> Callable[[tuple[Series, object]], tuple[int, str,
     )  # fmt: skip
 
 
-def _levels(finding: Finding) -> str:
-    levels: Sequence[int] = finding.levels
-    return f"level{'' if len(levels) == 1 else 's'} {', '.join(map(str, levels))}"
+def _cuts(finding: Finding) -> str:
+    return ", ".join(finding.cuts)
 
 
 def _band(estimate: Estimate) -> tuple[float, float]:

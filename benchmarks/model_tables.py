@@ -76,16 +76,16 @@ def cuts(records: Sequence[Record]) -> Iterator[str]:
     for record in records:
         for defense in record.defenses:
             found = images(record, defense.label)
-            for levels in sorted(
-                {each.levels for each in found}, key=lambda each: (len(each), each)
+            for together in sorted(
+                {each.cuts for each in found}, key=lambda each: (len(each), each)
             ):
-                row = {each.victim: each for each in found if each.levels == levels}
+                row = {each.victim: each for each in found if each.cuts == together}
                 said = [
                     bounded(row[party].advantage) if party in row else "not measured"
                     for party in parties
                 ]
                 yield (
-                    f"| {network(record)} | {defense.label} | {' and '.join(map(str, levels))} "
+                    f"| {network(record)} | {defense.label} | {' and '.join(together)} "
                     f"| {' | '.join(said)} |"
                 )
 

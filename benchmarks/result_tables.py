@@ -35,7 +35,7 @@ def utility(record: Record) -> Iterator[str]:
 
 def leakage(record: Record) -> Iterator[str]:
     yield (
-        "| setting | victim | levels | metric | region | attack | blind | advantage "
+        "| setting | victim | cuts | metric | region | attack | blind | advantage "
         "| worst patient | flat |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
@@ -50,7 +50,7 @@ def leak_row(finding: Finding) -> str:
     worst = finding.estimate.worst
     flat = {True: "yes", False: "no", None: ""}[finding.converged]
     return (
-        f"| {finding.defense} | {finding.victim} | {', '.join(map(str, finding.levels))} "
+        f"| {finding.defense} | {finding.victim} | {', '.join(finding.cuts)} "
         f"| {finding.metric} | {finding.region} | {interval(finding.estimate)} "
         f"| {interval(finding.blind)} | {interval(finding.advantage)} "
         f"| {'' if worst is None else f'{worst.value:.2f}'} | {flat} |"
@@ -58,25 +58,25 @@ def leak_row(finding: Finding) -> str:
 
 
 def by_level(record: Record, victim: str) -> Iterator[str]:
-    """One row per setting and levels: each metric's attack, blind in brackets."""
+    """One row per setting and cuts: each metric's attack, blind in brackets."""
     columns = {
         ("ssim", "whole"): "SSIM",
         ("ssim", "foreground"): "SSIM, head only",
         ("lpips", "whole"): "LPIPS",
         ("re-identification", "whole"): "picked out",
     }
-    rows: dict[tuple[str, tuple[int, ...]], dict[tuple[str, str], Finding]] = {}
+    rows: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str], Finding]] = {}
     for finding in record.findings:
         if finding.victim == victim and (finding.metric, finding.region) in columns:
-            row = rows.setdefault((finding.defense, finding.levels), {})
+            row = rows.setdefault((finding.defense, finding.cuts), {})
             row[finding.metric, finding.region] = finding
-    yield f"| setting | levels | {' | '.join(columns.values())} | advantage |"
+    yield f"| setting | cuts | {' | '.join(columns.values())} | advantage |"
     yield "|---" * (len(columns) + 3) + "|"
-    for (setting, levels), row in rows.items():
+    for (setting, cuts), row in rows.items():
         cells = [compared(row.get(column)) for column in columns]
         primary = row.get(("ssim", "foreground"))
         gained = interval(None if primary is None else primary.advantage)
-        yield f"| {setting} | {', '.join(map(str, levels))} | {' | '.join(cells)} | {gained} |"
+        yield f"| {setting} | {', '.join(cuts)} | {' | '.join(cells)} | {gained} |"
 
 
 def compared(finding: Finding | None) -> str:

@@ -68,10 +68,11 @@ def judged(name: str, given: argparse.Namespace) -> dict[str, float]:
     busy = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         record = Trial(fitted(configuration, cohort), Path(folder)).record()
+    shallowest = record.split.cut_names[:1]
     (found,) = (
         each
         for each in record.findings
-        if (each.metric, each.region) == PRIMARY["images"] and each.levels == (0,)
+        if (each.metric, each.region) == PRIMARY["images"] and each.cuts == shallowest
     )
     assert found.advantage is not None, "its ceiling lies above its blind"
     return {

@@ -79,11 +79,11 @@ def test_a_training_it_took_no_part_in_cannot_be_read(world: Callable[..., World
         ATTACK(world().view(behaviour="active"), 0)
 
 
-def test_only_levels_that_cross_are_hijacked(world: Callable[..., World]) -> None:
+def test_only_cuts_that_cross_are_hijacked(world: Callable[..., World]) -> None:
     view = world().view(behaviour="active")
-    with pytest.raises(NotMountableError, match="only levels that cross"):
-        ATTACK.model_copy(update={"levels": (1, 2)}).begin(view, 10, 0)
-    one = ATTACK.model_copy(update={"levels": (1,), "pilot_steps": 1}).begin(view, 10, 0)
+    with pytest.raises(NotMountableError, match="only cuts that cross"):
+        ATTACK.model_copy(update={"cuts": (1, 2)}).begin(view, 10, 0)
+    one = ATTACK.model_copy(update={"cuts": (1,), "pilot_steps": 1}).begin(view, 10, 0)
     received = {0: torch.rand(3, 8, 24, 24), 1: torch.rand(3, 12, 12, 12)}
     owed = {level: torch.rand_like(each) for level, each in received.items()}
     back = one.sent_back("south", received, owed)

@@ -24,12 +24,15 @@ ALIGNED = {
     "channels of a message whitened and turned to the typical",
     "signs of channels turned to the typical",
 }  # fmt: skip
+PLACED = {
+    "positions of all channels turned to images", "positions of each channel turned to images",
+}  # fmt: skip
 RANKED = {"ranks within channels", "ranks within samples"}
 # A code, and the ways of undoing that read through it; without them nothing else does.
 READERS: Mapping[str, set[str]] = {
     "cosine_transform": {
         "inverse cosine transform", "inverse cosine transform, orthonormal",
-        "inverse sine transform", "inverse Hartley transform",
+        "inverse sine transform", "inverse Hartley transform", *PLACED,
     },
     "sign_and_scale": ALIGNED,
     "rotation_of_a_message": ALIGNED,
@@ -39,9 +42,7 @@ READERS: Mapping[str, set[str]] = {
     },
     "decoy_beside": {"channels whitened", "samples of a message unmixed", *ALIGNED},
     "pad_beside": {"channels whitened", *ALIGNED},
-    "permutation_of_pixels": {
-        "positions of all channels turned to images", "positions of each channel turned to images",
-    },
+    "permutation_of_pixels": PLACED,
     "mixing_of_a_batch": {"samples of a message unmixed"},
     "decoy_in_the_message": {"samples of a message unmixed"},
     "pad_of_a_message": {"differences of samples in a message"},

@@ -98,7 +98,7 @@ def test_a_deeper_cut_leaks_less(record: Record) -> None:
         if (each.defense, each.metric, each.region) == ("none", "ssim", "foreground")
         and each.advantage is not None
     }
-    assert leaks["only", (1,)] < leaks["only", (0,)]
+    assert leaks["only", ("level 1",)] < leaks["only", ("level 0",)]
 
 
 def test_dropout_alone_does_not_stop_an_adaptive_attacker(

@@ -176,6 +176,6 @@ def test_a_trace_of_another_cohort_or_version(tmp_path: Path, trace: Path) -> No
     with pytest.raises(TraceError, match=r"cohort it was recorded on.*name that cohort"):
         planned(tmp_path, {"cohort.seed": 8}, trace)
     text = (trace / "trace.json").read_text(encoding="utf-8")
-    (trace / "trace.json").write_text(text.replace('"1.0"', '"2.0"'), encoding="utf-8")
-    with pytest.raises(TraceError, match=r"reads traces of schema 1\.0; found: 2\.0"):
+    (trace / "trace.json").write_text(text.replace('"2.0"', '"3.0"'), encoding="utf-8")
+    with pytest.raises(TraceError, match=r"reads traces of schema 1\.0 to 2\.0; found: 3\.0"):
         planned(tmp_path, {}, trace)

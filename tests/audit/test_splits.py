@@ -76,8 +76,8 @@ def audited(
     return attack_trace(trace, configuration, given, folder / "run", **rest)
 
 
-def recovered(record: Record) -> dict[tuple[str, tuple[int, ...]], object]:
-    """The attack's SSIM per patient, by victim and levels."""
+def recovered(record: Record) -> dict[tuple[str, tuple[str, ...]], object]:
+    """The attack's SSIM per patient, by victim and cuts."""
     return {
         (f.victim, f.cuts): f.values
         for f in record.findings
@@ -91,17 +91,20 @@ def no_backbone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
 
 
+APART = {("level 0",), ("level 1",)}
+
+
 @pytest.mark.parametrize(
-    ("changes", "levels"),
+    ("changes", "cuts"),
     [
-        (U_SHAPED, {(0,), (1,), (0, 1)}),
-        (VOLUMES | WITHHELD, {(1,)}),
-        (U_SHAPED | VOLUMES | REFERENCES, {(0,), (1,), (0, 1)}),
+        (U_SHAPED, {*APART, ("level 0", "level 1")}),
+        (VOLUMES | WITHHELD, {("level 1",)}),
+        (U_SHAPED | VOLUMES | REFERENCES, {*APART, ("level 0", "level 1")}),
     ],
     ids=["u-shaped", "volumes, skips withheld", "u-shaped volumes, references"],
 )
 def test_from_images_to_record(
-    tmp_path: Path, scheduler: str, changes: dict[str, Any], levels: set[tuple[int, ...]]
+    tmp_path: Path, scheduler: str, changes: dict[str, Any], cuts: set[tuple[str, ...]]
 ) -> None:
     outcome = audited(tmp_path / "first", changes, scheduler)
     record = outcome.record
@@ -112,7 +115,7 @@ def test_from_images_to_record(
     assert at_head == (
         {("server", "b"), ("b", "server")} if "split.labels_at" in changes else set()
     )
-    assert set(recovered(record)) == {(victim, each) for victim in "ab" for each in levels}
+    assert set(recovered(record)) == {(victim, each) for victim in "ab" for each in cuts}
     settings = {entry.setting for entry in record.utility}
     assert settings == {"none"} | (
         {"pooled", "alone: a", "alone: b"} if "training.references" in changes else set()

@@ -251,7 +251,7 @@ def _verdicts(*values: str) -> Change:
         (_failed, errors.EXIT_INTERNAL, "training none, seed 0: worker died"),
         (_failed, errors.EXIT_INTERNAL, "inversion by curious-server on shuffled pairs on"),
         (_failed, errors.EXIT_INTERNAL, "the same command tries the others again"),
-        (_damaged, errors.EXIT_USAGE, "training none, seed 0: shard x"),
+        (_damaged, errors.EXIT_USAGE, "training none, seed 0 and 1 cell more: shard x"),
         (_verdicts(), errors.EXIT_NOTHING_TO_EVALUATE, ""),
         (_verdicts("not tested"), errors.EXIT_NOTHING_TO_EVALUATE, ""),
         (_verdicts("attack invalid", "not tested"), errors.EXIT_NO_VALID_VERDICT, ""),

@@ -72,7 +72,7 @@ def test_what_arrived_stands_where_both_ends_were_recorded(plain: PlainJob, tmp_
     server = part(plain, tmp_path / "server", "north", "south", server=True, ask=False, noise=0.5)
     joined = merge([north, server], tmp_path / "whole")
     assert joined.both_ends == 1
-    assert joined.changed == ("activation from north to server, level 0",)
+    assert joined.changed == ("activation from north to server, cut 0",)
     reader, arrived = TraceReader(tmp_path / "whole"), TraceReader(server)
     assert torch.equal(reader.messages(reader.routes[0], 1), arrived.messages(arrived.routes[0], 1))
     assert list(reader.answers("north", 1))
