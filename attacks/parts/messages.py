@@ -103,6 +103,7 @@ def gather(
     usual: Source = _Combined(sender, levels, own, rng) if combined else _One(sender)
     earlier = {epoch: _One(sender, epoch) for epoch in view.epochs[:-1]}
     read = strongest_epochs(usual, earlier, levels, own, view.auxiliary_patients, rng)
+    view.weighed(view.epochs)
     times = range(draws if random else 1)
     raw = [read.queried(images, levels, rng) for _ in times]
     further = [] if others is None else [read.queried(others, levels, rng) for _ in times]

@@ -84,6 +84,9 @@ class TargetScores(Section):
     epochs: tuple[int, ...] = Field(
         default=(), description="whose messages the guess was made from; empty: not said"
     )
+    looked_at: tuple[int, ...] = Field(
+        default=(), description="epochs that the attack read, or weighed against those it read"
+    )
     curve: tuple[CurveValues, ...] = ()
     match_curve: tuple[float, ...] = ()
     curve_auxiliary: tuple[CurveValues, ...] = Field(
@@ -149,6 +152,7 @@ class CellJudge:
                 else None,
                 match_curve=score.match_curve,
                 epochs=guess.epochs or (),
+                looked_at=guess.looked_at,
                 curve=self._curve(target, truth, rows, guess.trail, (guess.effort, score))
                 if leads
                 else (),

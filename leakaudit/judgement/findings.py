@@ -61,6 +61,7 @@ class Series:
             where the metric knows its ceiling.
         seeds: of the trainings, in the order of ``values``.
         epochs: whose messages the guesses were made from, over all seeds; empty: not said.
+        looked_at: epochs that the attack read, or weighed against those it read.
     """
 
     values: Doubles
@@ -74,6 +75,7 @@ class Series:
     question: IdentityQuestion | None = None
     ceiling: Doubles | None = None
     epochs: tuple[int, ...] = ()
+    looked_at: tuple[int, ...] = ()
     curve_auxiliary: Mapping[int, Doubles] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
 

@@ -56,6 +56,7 @@ def _series(by_seed: dict[int, list[_Scored]]) -> Series:
         question=example.question,
         ceiling=None if ceiling is None else as_array((ceiling,)),
         epochs=tuple(sorted({epoch for score in every for epoch in score.epochs})),
+        looked_at=tuple(sorted({epoch for score in every for epoch in score.looked_at})),
         curve_auxiliary=_curve(
             [[score.curve_auxiliary for _, score in repeats] for repeats in seeds]
         ),

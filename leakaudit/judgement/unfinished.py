@@ -163,7 +163,7 @@ class Planned:
 
     def _passed_over(self, setting: str, candidates: Collection[Series]) -> Iterator[str]:
         """A leak in one epoch is a leak; attacks on the network itself read no messages."""
-        read = {epoch for series in candidates for epoch in series.epochs}
+        read = {epoch for series in candidates for epoch in series.looked_at}
         if not read:
             return
         if left := sorted(self.recorded.get(setting, frozenset()) - read):

@@ -55,6 +55,8 @@ class Guess:
         learnt_from: auxiliary patients behind ``values``; None where not measured.
         rows: (n,) which of the view's samples the guess speaks of; None for all of them.
         epochs: recorded epochs whose messages it was made from; None: all that the attack read.
+        looked_at: recorded epochs that the attack read, or weighed against those it read; filled in
+            when it was run.
         undone: what was undone of messages before they were read, in words; empty for nothing.
     """
 
@@ -65,6 +67,7 @@ class Guess:
     fewer: tuple[Checkpoint, ...] = ()
     learnt_from: int | None = None
     epochs: tuple[int, ...] | None = None
+    looked_at: tuple[int, ...] = ()
     undone: str = ""
 
 
@@ -175,8 +178,11 @@ class Attack(Plugin):
                     + ", ".join(map(view.split.cut_name, target.levels)),
                     remedy="lower the attack's learning rate",
                 )
+        seen = view.epochs_read
         return {
-            target: guess if guess.epochs is not None else replace(guess, epochs=view.epochs_read)
+            target: replace(
+                guess, looked_at=seen, epochs=seen if guess.epochs is None else guess.epochs
+            )
             for target, guess in guesses.items()
         }
 

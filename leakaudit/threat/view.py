@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -91,8 +91,15 @@ class View(Belongings):
 
     @property
     def epochs_read(self) -> tuple[int, ...]:
-        """Recorded epochs of which anything was read through this view, rising."""
+        """Recorded epochs of which anything was read through this view, or weighed, rising."""
         return tuple(sorted(self._read))
+
+    def weighed(self, epochs: Iterable[int]) -> None:
+        """Note epochs that were held against each other on auxiliary patients.
+
+        Whoever reads the one that tells most has not passed over the others.
+        """
+        self._read.update(epochs)
 
     def afresh(self) -> View:
         """The same view, of which nothing was read yet."""

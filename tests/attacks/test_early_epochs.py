@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from leakaudit.attacks.attribute_inference import AttributeInference
 from leakaudit.attacks.decoder_inversion import DecoderInversion
 from leakaudit.attacks.mask_inference import MaskInference
 from leakaudit.defenses.gaussian_noise import GaussianNoise
@@ -94,4 +95,14 @@ def test_of_an_attack_that_does_not_say_it_is_known_what_it_read(
         Position.PARTY, asset="masks", levels=[(0, 1)], members=("north",)
     )
     for attack, read in ((MaskInference(), (0, 1, 2)), (MaskInference(releases=1), (2,))):
-        assert {guess.epochs for guess in attack(seen, 0).values()} == {read}
+        (guess,) = attack(seen, 0).values()
+        assert (guess.epochs, guess.looked_at) == (read, read)
+
+
+def test_epochs_that_told_less_were_looked_at_all_the_same(world: Callable[..., World]) -> None:
+    made = world(epochs=3, seed=11, planted=True)
+    for attack, asset in ((QUICK, "images"), (AttributeInference(), "attribute")):
+        (guess,) = attack(made.view(levels=[(0,)], asset=asset), 0).values()
+        assert guess.epochs is not None
+        assert len(guess.epochs) == 1
+        assert guess.looked_at == (0, 1, 2)

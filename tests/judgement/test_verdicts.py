@@ -165,7 +165,7 @@ EARLY_TOO = Planned(3, recorded={"defended": frozenset({0, 9}), "none": frozense
 
 
 def test_a_recorded_epoch_that_no_attack_read_keeps_silence_from_counting() -> None:
-    late, both = replace(SILENT, epochs=(9,)), replace(SILENT, epochs=(0, 9))
+    late, both = replace(SILENT, looked_at=(9,)), replace(SILENT, looked_at=(0, 9))
     said, reason = answer(OPEN | {DEFENDED: late}, "defended", EARLY_TOO)
     assert said == "inconclusive"
     assert "epoch 0" in reason
