@@ -1,4 +1,7 @@
-"""Run the job in Flower's simulation: python job.py TRACE samples.json."""
+"""Run the job in Flower's simulation: python job.py TRACE samples.json [FOLDER].
+
+With a folder, the clients keep what they send as well: leakaudit merge FOLDER --out TRACE.
+"""
 
 import os
 import sys
@@ -8,8 +11,10 @@ os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
-def main(trace: str, sheet: str) -> None:
+def main(trace: str, sheet: str, at_clients: str | None = None) -> None:
     """Two clients, whose messages run in Ray's processes."""
+    if at_clients:
+        os.environ["AT_CLIENTS"] = str(Path(at_clients).resolve())
     os.environ["TRACE"], os.environ["SAMPLE_SHEET"] = (
         str(Path(each).resolve()) for each in (trace, sheet)
     )
@@ -20,4 +25,4 @@ def main(trace: str, sheet: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

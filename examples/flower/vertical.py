@@ -11,14 +11,30 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from torch import nn
 
-from leakaudit.adapters.flower import RecordingGrid
+from leakaudit.adapters.flower import RecordingGrid, RecordingMod
 from leakaudit.cohorts.phantom import Phantom
 from leakaudit.recording import Job, Recorder, read_sheet
 
 SITES = {"north": "T1", "south": "FLAIR"}
 EPOCHS, BATCH = 3, 5
 
-client_app, server_app = ClientApp(), ServerApp()
+JOB = Job(
+    parties={site: (modality,) for site, modality in SITES.items()},
+    epochs=EPOCHS, batch_size=BATCH, learning_rate=0.5, run="monday",
+)  # fmt: skip
+
+
+def site_of(context: Context) -> str:
+    """Which hospital a client is: node ids do not say it."""
+    return list(SITES)[int(context.node_config["partition-id"])]
+
+
+# One of the two suffices: a mod at the clients, or a Grid at the server. As the first mod it sees
+# what leaves the site; as the last what the app itself gave.
+mods = []
+if "AT_CLIENTS" in os.environ:
+    mods += [RecordingMod(os.environ["AT_CLIENTS"], os.environ["SAMPLE_SHEET"], JOB, site=site_of)]
+client_app, server_app = ClientApp(mods=mods), ServerApp()
 
 
 @cache
@@ -30,7 +46,7 @@ def cohort():
 @client_app.train()
 def train(message: Message, context: Context) -> Message:
     """Send features, or learn from the gradient of those that were sent."""
-    site = list(SITES)[int(context.node_config["partition-id"])]
+    site = site_of(context)
     told = message.content.config_records["told"]
     data, rows = cohort(), torch.tensor(told["keys"])
     images = torch.from_numpy(data.images[:, [data.modalities.index(SITES[site])]])
@@ -62,11 +78,7 @@ def main(grid: Grid, context: Context) -> None:
     """Train, with a recorder around the grid: one line."""
     del context
     sheet = read_sheet(os.environ["SAMPLE_SHEET"])
-    job = Job(
-        parties={site: (modality,) for site, modality in SITES.items()},
-        epochs=EPOCHS, batch_size=BATCH, learning_rate=0.01,
-    )  # fmt: skip
-    with Recorder(os.environ["TRACE"], sheet, job) as recorder:
+    with Recorder(os.environ["TRACE"], sheet, JOB) as recorder:
         exchange(RecordingGrid(grid, recorder), sheet, recorder)
 
 

@@ -1,22 +1,25 @@
-"""Flower: record at the server, around the Grid that carries every message.
+"""Flower: record at the server, around the Grid that carries every message, or at each client.
 
-A client's message runs in a process of its own that is gone afterwards and rebuilds its network:
-nothing at a client can keep a recording open. The Grid in the ServerApp sees what all sites send,
-after whatever mods they have, and what goes back to them. Flower 1.42 is known to work.
+The Grid in the ServerApp sees what all sites send, after whatever mods they have, and what goes
+back to them. A client's message runs in a process of its own that is gone afterwards, so a client's
+mod keeps each message as a file, which `leakaudit merge` gathers. Flower 1.42 is known to work.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from leakaudit.errors import ConfigurationError
+from leakaudit.errors import ConfigurationError, LeakauditError
 from leakaudit.exchange.taps import Crossing
-from leakaudit.recording import Recorder
+from leakaudit.recording import Job, Recorder, read_sheet
+from leakaudit.recording.spool import Spool
 
 Names = Mapping[str, int]
 
@@ -105,14 +108,8 @@ class RecordingGrid:
 
     def _look(self, message: Any, node: int, *, gradient: bool) -> None:
         layout = self._layout
-        wanted = layout.gradients if gradient else layout.activations
-        arrays = {
-            name: array
-            for record in message.content.array_records.values()
-            for name, array in record.items()
-            if name in wanted
-        }
-        if not arrays or self._recorder.failure is not None:
+        tensors = _tensors(message, layout.gradients if gradient else layout.activations)
+        if not tensors or self._recorder.failure is not None:
             return
         told = self._told.get(node, {}) | _entries(message)
         if self._sites is not None:
@@ -121,30 +118,96 @@ class RecordingGrid:
             self._named[node] = str(told[layout.party])
         elif node in self._named:  # as its last reply said
             told[layout.party] = self._named[node]
-        lacking = [n for n in (layout.party, layout.keys, layout.epoch, layout.step)
-                   if n not in told]  # fmt: skip
-        if lacking:
-            self._recorder.fail(
-                ConfigurationError(
-                    "a message must say whose features it holds",
-                    found=f"no entry {lacking[0]!r} in its ConfigRecords",
-                    remedy="put it there, or name the job's own entry in Layout(...)",
-                )
+        _keep(self._recorder, layout, tensors, told, gradient=gradient)
+
+
+class RecordingMod:
+    """A client's mod that keeps what its site sends and gets, and changes nothing.
+
+    `ClientApp(mods=[RecordingMod(...), ...])`: the first mod is the outermost, and sees what leaves
+    the site after all others; as the last it sees what the app itself gave, before them. Gradients
+    it sees as they came.
+
+    Args:
+        folder: where this site's messages are kept, until `leakaudit merge` gathers them.
+        sheet: path of the sample sheet.
+        job: says who takes part.
+        layout: of the job's messages.
+        site: names the site of a client's context, where messages do not.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        sheet: Path | str,
+        job: Job,
+        layout: Layout | None = None,
+        site: Callable[[Any], str] | None = None,
+    ) -> None:
+        self._folder, self._sheet, self._job = Path(folder), Path(sheet), job
+        self._layout, self._site = layout or Layout(), site
+        self._failed = False
+
+    def __call__(self, message: Any, context: Any, call_next: Callable[[Any, Any], Any]) -> Any:
+        """Pass a message on, and look at it and its reply."""
+        # Before the app may change them in place.
+        came, told = _tensors(message, self._layout.gradients), _entries(message)
+        reply = call_next(message, context)
+        left = _tensors(reply, self._layout.activations)
+        if (came or left) and not self._failed:
+            told |= _entries(reply)
+            if self._site is not None:
+                told[self._layout.party] = self._site(context)
+            self._show(came, left, told)
+        return reply
+
+    def _show(
+        self, came: Mapping[str, Tensor], left: Mapping[str, Tensor], told: Mapping[str, Any]
+    ) -> None:
+        # Made where the client runs: the app that holds this mod travels there.
+        try:
+            spool = Spool(self._folder, read_sheet(self._sheet), self._job)
+            for tensors, gradient in ((left, False), (came, True)):
+                if tensors and spool.failure is None:
+                    _keep(spool, self._layout, tensors, told, gradient=gradient)
+        except (LeakauditError, OSError, ValueError, TypeError) as problem:
+            self._failed = True
+            warnings.warn(f"recording stopped, the job goes on: {problem}", stacklevel=3)
+        else:
+            self._failed = spool.failure is not None
+
+
+def _keep(
+    keeper: Recorder | Spool, layout: Layout, tensors: Mapping[str, Tensor],
+    told: Mapping[str, Any], *, gradient: bool,
+) -> None:  # fmt: skip
+    lacking = [n for n in (layout.party, layout.keys, layout.epoch, layout.step) if n not in told]
+    if lacking:
+        keeper.fail(
+            ConfigurationError(
+                "a message must say whose features it holds",
+                found=f"no entry {lacking[0]!r} in its ConfigRecords",
+                remedy="put it there, or name the job's own entry in Layout(...)",
             )
-            return
-        party = str(told[layout.party])
-        draw = told.get(layout.draw)
-        self._recorder.keep(
-            {
-                Crossing(party, wanted[name], layout.shapes.get(wanted[name])): _tensor(array)
-                for name, array in arrays.items()
-            },
-            told[layout.keys],
-            epoch=int(told[layout.epoch]),
-            step=int(told[layout.step]),
-            draw=None if draw is None or int(draw) < 0 else int(draw),
-            gradient=gradient,
         )
+        return
+    wanted = layout.gradients if gradient else layout.activations
+    party, draw = str(told[layout.party]), told.get(layout.draw)
+    # A cut is called as the array that a site sends of it, in both directions.
+    called = {level: name for name, level in layout.activations.items()}
+    keeper.keep(
+        {
+            Crossing(
+                party, wanted[name], layout.shapes.get(wanted[name]), called.get(wanted[name], "")
+            ): tensor
+            for name, tensor in tensors.items()
+        },
+        told[layout.keys],
+        epoch=int(told[layout.epoch]),
+        step=int(told[layout.step]),
+        draw=None if draw is None or int(draw) < 0 else int(draw),
+        gradient=gradient,
+    )
 
 
 def _entries(message: Any) -> dict[str, Any]:
@@ -157,8 +220,16 @@ def _entries(message: Any) -> dict[str, Any]:
     }
 
 
-def _tensor(array: Any) -> Tensor:
-    return torch.from_numpy(array.numpy().copy())
+def _tensors(message: Any, wanted: Names) -> dict[str, Tensor]:
+    """Copies of the arrays of these names."""
+    if not message.has_content():
+        return {}
+    return {
+        name: torch.from_numpy(array.numpy().copy())
+        for record in message.content.array_records.values()
+        for name, array in record.items()
+        if name in wanted
+    }
 
 
-__all__ = ["Layout", "RecordingGrid"]
+__all__ = ["Layout", "RecordingGrid", "RecordingMod"]

@@ -49,7 +49,8 @@ def merge_command(
     """Join what several processes recorded of one run.
 
     Parts must be of the same run, and no two recorders at the same end of a route. Where both ends
-    of a message were recorded, rows are compared, and what arrived is kept.
+    of a message were recorded, rows are compared, and what arrived is kept. What a Flower client's
+    mod kept is gathered first; a single such folder is made a trace.
     """
     from leakaudit.cli.tracing import merged
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from leakaudit.cli.terminal import printable, say
@@ -117,14 +118,30 @@ def described(reader: TraceReader) -> Iterator[str]:
 
 
 def merged(parts: tuple[Path, ...], out: Path) -> int:
-    """Join parts of one run.
+    """Join parts of one run; what short-lived processes kept is gathered first.
 
     Raises:
         TraceError: they do not belong together.
     """
+    from leakaudit.recording.spool import gathered, is_spool
+    from leakaudit.trace.modes import owner_only
     from leakaudit.trace.parts import merge
 
-    joined = merge(parts, out)
+    if len(parts) == 1 and is_spool(parts[0]):
+        reader = gathered(parts[0], out)
+        say(f"Wrote {printable(out)}: epoch {', '.join(map(str, reader.epochs))} of one part.")
+        return EXIT_OK
+    # As sensitive as what it is made of, and on the same disk as it is to be.
+    with owner_only():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = TemporaryDirectory(dir=out.parent, prefix=".gathered-")
+    with aside as folder:
+        traces = list(parts)
+        for number, part in enumerate(parts):
+            if is_spool(part):
+                traces[number] = Path(folder) / str(number)
+                gathered(part, traces[number])
+        joined = merge(traces, out)
     say(
         f"Wrote {printable(out)}: epoch {', '.join(map(str, joined.epochs))} of {len(parts)} parts."
     )
