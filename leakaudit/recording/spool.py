@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -155,14 +156,13 @@ class Spool:
             for place, (crossing, tensor) in enumerate(sent.items())
         }
         said = about.model_dump_json()
-        # Questions about other samples have the same epoch, step and draw.
         known = hashlib.sha256(said.encode() + json.dumps(samples.tolist()).encode()).hexdigest()
-        # Sorted by name they are in the order they crossed: answers last, gradients behind.
-        order = f"{'t' if about.draw is None else 'q'}-{about.step:08d}-{int(about.gradient)}"
-        self._write(
-            f"{about.epoch:05d}-{order}-{known[:16]}{_SUFFIX}",
-            save(tensors | {"samples": samples}, {"about": said}),
-        )
+        # Sorted by name they are in the order they crossed: gradients behind, answers last. A
+        # training message that is delivered again replaces the first; the same may be asked again.
+        kind, moment = ("t", 0) if about.draw is None else ("q", time.time_ns())
+        name = f"{about.epoch:05d}-{kind}-{about.step:08d}-{int(about.gradient)}-{moment:020d}"
+        content = save(tensors | {"samples": samples}, {"about": said})
+        self._write(f"{name}-{known[:16]}{_SUFFIX}", content)
 
     def _write(self, name: str, content: bytes) -> None:
         """Whole or not at all, whoever else writes the same."""

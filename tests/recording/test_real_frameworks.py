@@ -71,6 +71,7 @@ def check(reader: TraceReader) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # another audit may hold Dask's port
 @needs("nvflare")
 def test_collab_calls_of_two_sites_are_recorded_and_merged(tmp_path: Path) -> None:
     traces = run("nvflare", tmp_path)
@@ -80,6 +81,7 @@ def test_collab_calls_of_two_sites_are_recorded_and_merged(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # another audit may hold Dask's port
 @needs("flwr")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="Ray is not let out")
 def test_a_grid_is_recorded_around_its_messages_and_clients_keep_the_same(tmp_path: Path) -> None:
