@@ -12,7 +12,7 @@ from leakaudit.audit.preflight import check_same_model, fitted, lpips_backbone
 from leakaudit.audit.room import COHORT, check_room, run_folder
 from leakaudit.audit.runner import Runner, Watch
 from leakaudit.audit.searching import search
-from leakaudit.audit.traced import as_recorded, stated, training_of_trace
+from leakaudit.audit.traced import as_recorded, stated, training_of_trace, with_filters
 from leakaudit.cells.finished import CellFailure, Finished, collect
 from leakaudit.cells.folder import finished
 from leakaudit.cells.training_cell import result_of_trace
@@ -158,7 +158,8 @@ def attack_trace(
     stack = DefenseStack(label="as recorded" if uses else UNDEFENDED, stack=uses)
     configuration = configuration.model_copy(
         update={"split": reader.split, "seeds": (description.seed,), "defenses": (stack,),
-                "sweep": (), "training": training_of_trace(description, configuration.training)}
+                "sweep": (), "training": training_of_trace(description, configuration.training),
+                "governance": with_filters(configuration.governance, description)}
     )  # fmt: skip
     check_targets(configuration.targets)
     recorded = Recorded(TrainingId(stack.label, description.seed), trace.resolve(), reader)

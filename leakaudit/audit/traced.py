@@ -6,12 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from leakaudit.plan.materials import Materials
+from leakaudit.record.governance import Governance
 from leakaudit.trace.alignment import check_rows
 from leakaudit.trace.description import TraceDescription
 from leakaudit.trace.reader import TraceReader
 from leakaudit.trace.remarks import remarks
 from leakaudit.training.settings import TrainingSettings
 
+_STOOD = {
+    "behind it": "which the messages had passed",
+    "before it": "which the messages had still to pass: less may have left the site",
+    "past it": "which these messages never pass",
+}
 NOT_STATED = "not stated"
 # Of this machine, and of trainings for comparison: no property of the one that was recorded.
 _OURS = frozenset({"device", "references"})
@@ -40,3 +46,21 @@ def stated(description: TraceDescription) -> dict[str, Any]:
 def training_of_trace(description: TraceDescription, ours: TrainingSettings) -> TrainingSettings:
     """The settings that the report counts by: epochs are those of the recorded training."""
     return ours.model_copy(update={"epochs": description.epochs_trained})
+
+
+def with_filters(said: Governance, description: TraceDescription) -> Governance:
+    """What people stated, and where they were silent on filters, what the trace says of them."""
+    if said.site_filters or description.filters is None:
+        return said
+    told = [
+        f"{each.site}: {each.name}"
+        + (
+            f" ({', '.join(f'{k} = {v}' for k, v in each.settings.items())})"
+            if each.settings
+            else ""
+        )
+        + f", {_STOOD[each.recorded]}"
+        for each in description.filters
+    ]
+    text = "; ".join(told) or "none was configured"
+    return said.model_copy(update={"site_filters": f"as the trace says: {text}"[:20_000]})

@@ -109,6 +109,8 @@ def described(reader: TraceReader) -> Iterator[str]:
         )
     stated = ", ".join(f"{key} = {value}" for key, value in sorted(given.training.items()))
     yield f"Stated of the training: {stated or 'nothing'}"
+    for each in given.filters or ():
+        yield f"Filter of {each.site}: {each.name}; recorded {each.recorded}"
     if reader.can_be_rebuilt:
         yield "Its networks can be run again: every attack can be mounted."
     elif reader.asked:

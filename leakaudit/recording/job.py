@@ -10,7 +10,7 @@ from leakaudit.errors import ConfigurationError
 from leakaudit.plugins import Use, validated
 from leakaudit.recording.sheet import SampleSheet
 from leakaudit.split.spec import OWN, SERVER, PartySpec, SplitSpec
-from leakaudit.trace.description import TraceDescription
+from leakaudit.trace.description import ConfiguredFilter, TraceDescription
 from leakaudit.trace.recording import RecordingSettings
 
 
@@ -35,6 +35,11 @@ class Job(BaseModel):
     learning_rate: PositiveFloat | None = None
     stated: dict[str, Any] = Field(
         default_factory=dict, description="more about its training, printed as it is given"
+    )
+    filters: tuple[ConfiguredFilter, ...] | None = Field(
+        default=None,
+        description="filters or mods that the framework is configured with, and where the recorder "
+        "stands among them; unset: not said, empty: none",
     )
     recorded_at: tuple[str, ...] | None = Field(
         default=None, description="sites whose messages this recorder sees; unset: all"
@@ -79,6 +84,7 @@ class Job(BaseModel):
             epochs_trained=self.epochs,
             epochs_recorded=self.record.chosen(self.epochs),
             samples=sheet.traced(),
+            filters=self.filters,
             run=self.run,
             recorded_at=self.recorded_at,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from leakaudit.recording.job import Job
 from leakaudit.recording.questions import Question, questions
 from leakaudit.recording.sheet import Key, SampleSheet
 from leakaudit.split.spec import SERVER
+from leakaudit.trace.description import ConfiguredFilter
 from leakaudit.trace.refusals import in_words
 from leakaudit.trace.writer import TraceWriter
 
@@ -201,6 +202,11 @@ class Recorder:
             self.at(keys, epoch=epoch, step=step)
             for crossing, tensor in sent.items():
                 (self.gradient if gradient else self.activation)(crossing, tensor)
+
+    @_harmless
+    def note_filters(self, filters: Sequence[ConfiguredFilter]) -> None:
+        """Write into the trace what the framework was found to be configured with."""
+        self._writer.note(filters=tuple(filters))
 
     @_harmless
     def finish_epoch(self, epoch: int) -> None:

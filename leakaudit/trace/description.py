@@ -27,7 +27,7 @@ from leakaudit.trace.regular import read_bytes
 
 SCHEMA_VERSION = "2.0"
 """2.0: a route's `cut` is the name of the cut, and `number` its place; they were `level`, and
-whether it is an encoder's cut or a head's. Traces of 1.0 are read."""
+whether it is an encoder's cut or a head's; `filters`. Traces of 1.0 are read."""
 DESCRIPTION_FILE = "trace.json"
 LOG_FILE = "shards.jsonl"
 
@@ -35,6 +35,7 @@ LOG_FILE = "shards.jsonl"
 # A number of an epoch or a sample: a whole one (JSON's -0.0 is none), and one that fits an index.
 _Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
 _MOST_AXES = 4  # channels and three axes of space
+Stood = Literal["behind it", "before it", "past it"]
 
 
 class _Part(BaseModel):
@@ -46,6 +47,20 @@ class AppliedDefense(_Part):
 
     name: str = Field(description="registered name")
     settings: dict[str, Any] = Field(default_factory=dict, description="settings as given")
+
+
+class ConfiguredFilter(_Part):
+    """One filter or mod that a site's framework was configured with."""
+
+    site: str = Field(max_length=200, description="whose")
+    name: str = Field(max_length=500, description="as the framework calls it")
+    settings: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="as configured, in the framework's own names"
+    )
+    recorded: Stood = Field(
+        description="what the trace holds: `behind it`, what it let through; `before it`, what it "
+        "was still to change; `past it`, what never comes to it"
+    )
 
 
 class TracedSample(_Part):
@@ -102,6 +117,10 @@ class TraceDescription(_Part):
     space: tuple[PositiveInt, ...] = Field(description="size of the images in voxels")
     defenses: tuple[AppliedDefense, ...] = Field(
         default=(), description="what was on, in stacking order"
+    )
+    filters: tuple[ConfiguredFilter, ...] | None = Field(
+        default=None,
+        description="what the framework was configured with; null: nobody said, empty: none",
     )
     seed: int = Field(description="seed of initial weights and secret keys")
     cohort_fingerprint: str = Field(description="SHA-256 of the cohort the samples index into")

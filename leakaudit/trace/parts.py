@@ -201,6 +201,7 @@ def _described(readers: Sequence[TraceReader], epochs: Sequence[int]) -> TraceDe
     seen: list[str] = []
     counts: dict[str, int] = defaultdict(int)
     training: dict[str, object] = {}
+    said = [r.description.filters for r in readers if r.description.filters is not None]
     for reader in readers:
         at = reader.description.recorded_at
         seen += first.split.party_names if at is None else at
@@ -218,6 +219,7 @@ def _described(readers: Sequence[TraceReader], epochs: Sequence[int]) -> TraceDe
             "complete": False,
             "counts": dict(counts),
             "training": training,
+            "filters": tuple(each for some in said for each in some) if said else None,
             "stopped": "; ".join(
                 dict.fromkeys(r.description.stopped for r in readers if r.description.stopped)
             )
