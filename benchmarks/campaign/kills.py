@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "leakaudit"]
+from copies import begun
+
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+LONGEST_SECONDS = 600.0
 
 
 @dataclass
@@ -24,7 +26,8 @@ class Killed:
         lost: cells that stood finished and were computed anew, or are gone.
         differing: whether the record, once it was there, says something else than an undisturbed
             one.
-        unexpected: what was said where the last, undisturbed start did not end as it must.
+        unexpected: what was said where a start that was let alone did not end as it must, or one
+            that was stopped did not end.
     """
 
     kills: int = 0
@@ -33,12 +36,14 @@ class Killed:
     unexpected: str = ""
 
 
-def audited(configuration: Path, run: Path) -> subprocess.Popen[str]:
+def audited(configuration: Path, run: Path) -> ForkProcess:
+    """An audit under way; what it says on standard error stands beside its folder."""
     arguments = ["run", str(configuration), "--out", str(run), "--quiet", "--no-report"]
-    return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+    return begun(arguments, said_of(run))
+
+
+def said_of(run: Path) -> Path:
+    return run.parent / f"{run.name}.said"
 
 
 def standing(run: Path) -> dict[str, int]:
@@ -47,42 +52,70 @@ def standing(run: Path) -> dict[str, int]:
 
 
 def killed(
-    configuration: Path, run: Path, undisturbed: str, rng: random.Random, until: float
+    configuration: Path,
+    run: Path,
+    undisturbed: str,
+    longest: float,
+    rng: random.Random,
+    until: float,
 ) -> Killed:
     """Stop an audit until it is done or the time is up, then let it end.
 
     Args:
         configuration: of the audit.
         run: its folder, empty.
-        undisturbed: hash of the record of the same audit left alone.
+        undisturbed: what the record of the same audit says that was left alone.
+        longest: seconds after which it is stopped at the latest.
         rng: when and how it is stopped.
         until: on the monotonic clock.
     """
-    found, longest = Killed(), 30.0
+    found = Killed()
     while time.monotonic() < until and not (run / "audit.json").exists():
         before = standing(run)
         process = audited(configuration, run)
-        try:
-            process.wait(rng.uniform(0.5, longest))
-        except subprocess.TimeoutExpired:
-            process.send_signal(rng.choice(SIGNALS))
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        process.join(longest * rng.random() * rng.random() * rng.random())
+        if process.exitcode is None:
             found.kills += 1
+            found.unexpected = found.unexpected or _stopped(process, rng)
+        elif process.exitcode != 0:
+            found.unexpected = found.unexpected or _ending(process, run)
         found.lost += lost(before, standing(run))
     before = standing(run)
     process = audited(configuration, run)
-    said = process.communicate()[1]
+    process.join(LONGEST_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
     found.lost += lost(before, standing(run))
-    if process.returncode != 0:
-        found.unexpected = f"exit code {process.returncode}: {said.strip()[-300:]}"
+    if process.exitcode != 0:
+        found.unexpected = found.unexpected or _ending(process, run)
     else:
         record = json.loads((run / "audit.json").read_text())
         found.differing = content(record) != undisturbed
     return found
+
+
+def _stopped(process: ForkProcess, rng: random.Random) -> str:
+    """Stop it alone, or with its workers as a terminal does; what is wrong with how it ended."""
+    sent, identifier = rng.choice(SIGNALS), process.pid
+    assert identifier is not None
+    together = rng.random() < 0.5
+    try:
+        (os.killpg if together else os.kill)(identifier, sent)
+    except ProcessLookupError:
+        # It has no session of its own yet, and no worker.
+        os.kill(identifier, sent)
+    process.join(60)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        return f"no end within 60 s of {sent.name}"
+    return ""
+
+
+def _ending(process: ForkProcess, run: Path) -> str:
+    said = said_of(run).read_text(errors="replace").strip()[-300:]
+    return f"exit code {process.exitcode}: {said}"
 
 
 def lost(before: dict[str, int], after: dict[str, int]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
+import pickle
 import random
-from collections.abc import Iterator
 from typing import Any
 
 # What nobody expects where a number, a word, a list or a table should stand.
@@ -17,17 +16,17 @@ ODD: tuple[Any, ...] = (
 Path = tuple[Any, ...]
 
 
-def places(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Every place in nested tables and lists, the whole left out."""
-    if isinstance(value, dict):
-        steps: list[Any] = list(value)
-    elif isinstance(value, list):
-        steps = list(range(len(value)))
-    else:
-        return
-    for step in steps:
-        yield (*path, step)
-        yield from places(value[step], (*path, step))
+def place(value: Any, rng: random.Random) -> Path | None:
+    """A place in nested tables and lists, from the top down; None where there is none.
+
+    Shallow places are few among many numbers: every step goes on with three chances of four.
+    """
+    path: Path = ()
+    while isinstance(value, dict | list) and value and (not path or rng.random() < 0.75):
+        steps: Any = list(value) if isinstance(value, dict) else range(len(value))
+        path = (*path, rng.choice(steps))
+        value = value[path[-1]]
+    return path or None
 
 
 def at(value: Any, path: Path) -> Any:
@@ -36,27 +35,28 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
+def copied(value: Any) -> Any:
+    """A copy of all that is in it: several times as fast as `copy.deepcopy`."""
+    return pickle.loads(pickle.dumps(value))
+
+
 def restructured(value: Any, rng: random.Random, times: int) -> Any:
     """A copy with some places changed."""
-    changed = copy.deepcopy(value)
+    changed = copied(value)
     for _ in range(times):
-        found = list(places(changed))
-        if not found:
+        found = place(changed, rng)
+        if found is None:
             break
-        # Shallow places are few among many numbers: half of the time the depth is drawn first.
-        if rng.random() < 0.5:
-            depth = rng.choice(sorted({len(path) for path in found}))
-            found = [path for path in found if len(path) == depth]
-        _change(changed, rng.choice(found), rng)
+        _change(changed, found, rng)
     return changed
 
 
 def without(value: Any, rng: random.Random) -> tuple[Any, Path]:
     """A copy that lacks one place, and which."""
-    changed = copy.deepcopy(value)
-    found = list(places(changed))
-    depth = rng.choice(sorted({len(path) for path in found}))
-    path = rng.choice([path for path in found if len(path) == depth])
+    changed = copied(value)
+    path = place(changed, rng)
+    if path is None:
+        return changed, ()
     del at(changed, path[:-1])[path[-1]]
     return changed, path
 
@@ -66,11 +66,11 @@ def _change(whole: Any, path: Path, rng: random.Random) -> None:
     held = parent[step]
     kind = rng.randrange(9)
     if kind <= 2:
-        parent[step] = copy.deepcopy(rng.choice(ODD))
+        parent[step] = copied(rng.choice(ODD))
     elif kind == 3:
         del parent[step]
     elif kind == 4:
-        parent[step] = copy.deepcopy(at(whole, rng.choice(list(places(whole)))))
+        parent[step] = copied(at(whole, place(whole, rng) or ()))
     elif kind == 5 and isinstance(held, list) and held:
         held[:] = rng.choice([held + held, held[:-1], held[1:], held[::-1], held * 50])
     elif kind == 6 and isinstance(held, int | float) and not isinstance(held, bool):
@@ -87,21 +87,21 @@ def scrambled(content: bytes, rng: random.Random, times: int) -> bytes:
     """A copy with some bytes changed, put in or taken out."""
     held = bytearray(content)
     for _ in range(times):
-        place = rng.randrange(len(held) + 1)
-        end = min(len(held), place + rng.choice([1, 2, 8, 200]))
+        start = rng.randrange(len(held) + 1)
+        end = min(len(held), start + rng.choice([1, 2, 8, 200]))
         kind = rng.randrange(6)
-        if kind == 0 and place < len(held):
-            held[place] ^= 1 << rng.randrange(8)
+        if kind == 0 and start < len(held):
+            held[start] ^= 1 << rng.randrange(8)
         elif kind == 1:
-            held[place:place] = rng.choice([b"\0", b"\xff\xfe", b'"', b"[[", b"}", b"\n", b"1e999"])
+            held[start:start] = rng.choice([b"\0", b"\xff\xfe", b'"', b"[[", b"}", b"\n", b"1e999"])
         elif kind == 2:
-            del held[place:end]
+            del held[start:end]
         elif kind == 3:
-            held[place:place] = held[place:end]
+            held[start:start] = held[start:end]
         elif kind == 4:
-            held[place:end] = rng.randbytes(end - place)
+            held[start:end] = rng.randbytes(end - start)
         elif rng.random() < 0.2:
-            del held[place:]
+            del held[start:]
     return bytes(held)
 
 

@@ -10,25 +10,42 @@ repeats it. Nothing outside a temporary folder is touched.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
+import os
 import random
 import resource
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Copies of this process must find no threads in it, and Dask makes its workers from copies.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD"] = "forkserver"
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import odd_inputs as odd
-from kills import audited, content, killed
+from combinations import combination
+from kills import audited, content, killed, said_of
+from once import once
 from subjects import Base, Trial, cohorts, configurations, policies, records, traces
+
+# What a command imports when it needs it: once here, and in no copy.
+import leakaudit.audit.run
+import leakaudit.cells.attack_cell
+import leakaudit.cells.training_cell  # noqa: F401
+from leakaudit.cli.app import execute
 
 HERE = Path(__file__).parent
 # A share of the time each; the rest is for kills.
-SHARES = {"configurations": 0.15, "policies": 0.1, "records": 0.2, "traces": 0.1, "cohorts": 0.15}
+SHARES = {"configurations": 0.15, "policies": 0.1, "records": 0.2, "traces": 0.1, "cohorts": 0.1,
+          "combinations": 0.1}  # fmt: skip
 LAYOUTS = {
     "brats": odd.of_patients(), "nifti": odd.of_patients(ending=".nii"), "msd": odd.described(),
     "npz": odd.archive(), "png": odd.pictures(), "bids": odd.bids, "nnunet": odd.nnunet,
@@ -71,34 +88,43 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(f"seed {chosen.seed}, {chosen.minutes:g} minutes")
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as made:
-        base = base_in(Path(made))
-        kinds: dict[str, Trial] = {
-            "configurations": configurations(base), "policies": policies(base),
-            "records": records(base), "traces": traces(base),
-            "cohorts": cohorts(LAYOUTS, Path(made) / "data"),
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made, once():
+        # Whoever is killed leaves what was temporary behind.
+        tempfile.tempdir = made
+        base = Base(HERE / "audit.toml", Path(made) / "run", HERE / "leakage-policy.toml")
+        if chosen.only not in ("kills", "cohorts", "combinations"):
+            finished(base.configuration, base.run)
+        kinds: dict[str, Callable[[], Trial]] = {
+            "configurations": lambda: configurations(base), "policies": lambda: policies(base),
+            "records": lambda: records(base), "traces": lambda: traces(base),
+            "cohorts": lambda: cohorts(LAYOUTS, Path(made) / "data"),
+            "combinations": lambda: combination,
         }  # fmt: skip
         bad = 0
         for kind, trial in kinds.items():
             if chosen.only in (None, kind):
                 share = 1.0 if chosen.only else SHARES[kind]
                 until = time.monotonic() + 60 * chosen.minutes * share
-                count = mutated(trial, kind, chosen.seed, until, chosen.count)
+                count = mutated(trial(), kind, chosen.seed, until, chosen.count)
                 bad += told(kind, count)
         if chosen.only in (None, "kills"):
             until = max(begun + 60 * chosen.minutes, time.monotonic() + 30)
-            bad += stopped(base, Path(made), chosen.seed, until)
+            bad += stopped(Path(made), chosen.seed, until)
     return 1 if bad else 0
 
 
-def base_in(made: Path) -> Base:
-    """The audit that is mutated and killed."""
-    base = Base(HERE / "audit.toml", made / "run", HERE / "leakage-policy.toml")
-    process = audited(base.configuration, base.run)
-    said = process.communicate()[1]
-    if not (base.run / "audit.json").exists():
-        raise SystemExit(f"the audit to start from did not end: {said}")
-    return base
+def finished(configuration: Path, run: Path) -> float:
+    """Let an audit end; how many seconds it took."""
+    began = time.monotonic()
+    audited(configuration, run).join()
+    seconds = time.monotonic() - began
+    if not (run / "audit.json").exists():
+        raise SystemExit(f"the audit to start from did not end: {said_of(run).read_text()}")
+    # Of the finished audit: what is the same in every other one is remembered from here on.
+    again = ["run", str(configuration), "--out", str(run), "--no-report", "--quiet"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        execute(again)
+    return seconds
 
 
 def told(kind: str, count: Count) -> int:
@@ -111,18 +137,24 @@ def told(kind: str, count: Count) -> int:
     return len(count.unexpected) + len(count.wrong)
 
 
-def stopped(base: Base, made: Path, seed: int, until: float) -> int:
-    undisturbed = content(json.loads((base.run / "audit.json").read_text()))
+def stopped(made: Path, seed: int, until: float) -> int:
+    configuration, alone = HERE / "killed.toml", made / "alone"
+    longest = finished(configuration, alone)
+    undisturbed = content(json.loads((alone / "audit.json").read_text()))
     kills = lost = differing = audits = 0
-    unexpected = []
+    unexpected, counted = [], "kills: 0"
     while time.monotonic() < until:
         rng = random.Random(seed + audits)
-        found = killed(base.configuration, made / f"killed-{audits}", undisturbed, rng, until)
+        run = made / f"killed-{audits}"
+        found = killed(configuration, run, undisturbed, longest, rng, until)
+        shutil.rmtree(run, ignore_errors=True)
         audits += 1
         kills, lost, differing = kills + found.kills, lost + found.lost, differing + found.differing
-        unexpected += [found.unexpected] if found.unexpected else []
-    print(f"kills: {kills} in {audits} audits, {lost} finished cells lost, {differing} records "
-          f"differing, {len(unexpected)} unexpected ends")  # fmt: skip
+        unexpected += [f"seed {seed + audits - 1}: {found.unexpected}"] if found.unexpected else []
+        counted = (f"kills: {kills} in {audits} audits, {lost} finished cells lost, "
+                   f"{differing} records differing, {len(unexpected)} unexpected ends")  # fmt: skip
+        print(f"until now, {counted}", file=sys.stderr, flush=True)
+    print(counted)
     for each in unexpected:
         print(f"  {each}")
     return lost + differing + len(unexpected)
