@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import Any
 
 from copies import begun
 
@@ -122,7 +123,10 @@ def lost(before: dict[str, int], after: dict[str, int]) -> int:
     return sum(after.get(cell) != when for cell, when in before.items())
 
 
-def content(record: dict[str, object]) -> str:
-    """What a record says, without the command, which names its folder."""
-    left_out = ("content_sha256", "volatile", "command")
-    return json.dumps({k: v for k, v in record.items() if k not in left_out}, sort_keys=True)
+def content(record: dict[str, Any]) -> str:
+    """What a record says, without what names its folder or the state of the source tree."""
+    left_out = ("content_sha256", "volatile", "command", "environment")
+    said = {key: value for key, value in record.items() if key not in left_out}
+    tree = ("git_commit", "git_dirty")
+    said["environment"] = {k: v for k, v in record["environment"].items() if k not in tree}
+    return json.dumps(said, sort_keys=True)

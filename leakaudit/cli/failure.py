@@ -26,6 +26,7 @@ _MENDABLE = {
     errno.EEXIST: "name a folder: a file stands in its place",
     errno.EISDIR: "name a file: a folder stands in its place",
     errno.ENOENT: "check the spelling of the path",
+    errno.ELOOP: "name what the link should lead to: it leads to itself",
     errno.ENAMETOOLONG: "use shorter names",
     errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
 }

@@ -26,6 +26,7 @@ from leakaudit.errors import (
     EXIT_USAGE,
     ConfigurationError,
 )
+from leakaudit.plan.paths import absolute
 from leakaudit.record.store import RECORD_FILE
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Request:
         """
         values = dict(parsed_change(change) for change in self.changes)
         if self.data is not None:
-            values["cohort.path"] = str(self.data.expanduser().absolute())
+            values["cohort.path"] = absolute(str(self.data), Path.cwd(), "--data")
         return values
 
 

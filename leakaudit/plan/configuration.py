@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt, model_validator
 from leakaudit.cohorts.groups import GroupSettings
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plan.overrides import change, substituted
+from leakaudit.plan.paths import absolute
 from leakaudit.plan.sweep import Sweep
 from leakaudit.plan.tables import DefenseStack, Section, Use
 from leakaudit.plugins import validated
@@ -44,8 +45,9 @@ class AttackUse(Use):
 class EngineSettings(Section):
     """Where cells run."""
 
-    workers: PositiveInt = Field(default=2, description="processes of the local engine")
-    threads: PositiveInt = Field(default=1, description="torch threads per process")
+    # Bounds: a mistyped number must not start processes until the machine stands still.
+    workers: PositiveInt = Field(default=2, le=1024, description="processes of the local engine")
+    threads: PositiveInt = Field(default=1, le=1024, description="torch threads per process")
     keep_traces: bool = Field(
         default=True,
         description="false: what a training recorded is removed once its attacks are done; an "
@@ -254,7 +256,7 @@ def read_configuration(
             found=str(path),
             remedy="`leakaudit init DATA_DIR` writes one to start from",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise ConfigurationError(
             f"{path} must be valid TOML", found=str(problem), remedy="mend the line it names"
         ) from None
@@ -266,7 +268,7 @@ def read_configuration(
     cohort = content.get("cohort")
     for table, key in ((cohort, "path"), (cohort, "pseudonym_key_file"), (content, "policy")):
         if isinstance(table, dict) and isinstance(table.get(key), str):
-            table[key] = str((path.parent / Path(table[key]).expanduser()).resolve())
+            table[key] = absolute(table[key], path.parent, key)
     return validated(AuditConfiguration, content, what="configuration"), given
 
 

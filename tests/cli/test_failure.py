@@ -10,6 +10,7 @@ from command_line import Typed
 
 from leakaudit import errors
 from leakaudit.cli import running, schemas
+from leakaudit.cli.app import execute
 from leakaudit.cli.failure import report_failure
 from leakaudit.cli.terminal import printable
 
@@ -52,6 +53,25 @@ def test_what_the_system_refuses_is_no_internal_error(capsys: pytest.CaptureFixt
     assert "No space left" in err
     assert "x.bin" in err
     assert "finished cells are kept" in err
+
+
+def test_a_link_to_itself_is_no_internal_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = tmp_path / "audit.toml"
+    loop.symlink_to(loop)
+    code = execute(["run", str(loop), "--out", str(tmp_path / "run")])
+    assert code == errors.EXIT_USAGE
+    assert "symbolic links" in capsys.readouterr().err
+
+
+def test_data_in_nobodys_home_is_no_internal_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path / "run"), "--data", "~nobody-has-this-home/x"]
+    code = execute(["run", str(tmp_path / "audit.toml"), *arguments])
+    assert code == errors.EXIT_USAGE
+    assert "--data" in capsys.readouterr().err
 
 
 def _broken(what: str) -> None:

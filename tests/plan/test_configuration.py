@@ -105,3 +105,21 @@ def test_overrides(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="leakaudit init"):
         read_configuration(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("path", ["a\\u0000b", "~nobody-has-this-home/data"])
+def test_a_path_that_can_be_none_is_refused(tmp_path: Path, path: str) -> None:
+    file = written(tmp_path, GOOD.replace("patients = 12", f'patients = 12\npath = "{path}"'))
+    with pytest.raises(ConfigurationError, match="`path` must be a path on this machine"):
+        read_configuration(file)
+
+
+def test_endless_nesting_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="must be valid TOML"):
+        read_configuration(written(tmp_path, f"a = {'[' * 5000}{']' * 5000}\n{GOOD}"))
+
+
+@pytest.mark.parametrize("setting", ["workers", "threads"])
+def test_a_machine_is_not_asked_for_a_thousand_million(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"engine.{setting}: .* less than or equal"):
+        read_configuration(written(tmp_path, GOOD), {f"engine.{setting}": 10**9})
