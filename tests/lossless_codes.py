@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
+from keyed_codes import KEYED, Code
 from torch import Generator, Tensor
 
 from leakaudit.exchange.defense import Defense, Guard, Site
-
-Code = Callable[[Tensor, Generator, int], Tensor]
-"""Features (n, c, h, w), randomness of the message, level; out comes what is sent."""
 
 
 def _fixed(seed: int) -> Generator:
@@ -137,14 +135,15 @@ def scale_of_every_pixel(x: Tensor, rng: Generator, _level: int) -> Tensor:
 
 
 LOSSLESS: Mapping[str, Code] = {
-    code.__name__: code
+    **{name: code for name, (code, _) in KEYED.items()},
+    **{code.__name__: code
     for code in (
         cosine_transform, sign_and_scale, decoy_beside, decoy_in_the_message,
         rotation_of_a_message, rotation_of_a_sample, mixing_of_a_batch, mixing_of_a_batch_anew,
         permutation_of_pixels, permutation_of_pixels_anew, cyclic_shift, noise_map, saturation,
         tiny_scale, permutation_of_channels, monotone_map, pad_beside, pad_of_channels,
         pad_of_a_message, quarter_turns, samples_in_other_places, scale_of_every_pixel,
-    )
+    )},
 }  # fmt: skip
 
 
@@ -184,7 +183,7 @@ class CodingGuard(Guard):
             self.register_buffer(f"crossed{level}", torch.zeros(()))
 
     def shapes(self, shapes: Mapping[int, tuple[int, ...]]) -> Mapping[int, tuple[int, ...]]:
-        wide = 2 if self._code.endswith("_beside") else 1
+        wide = 2 if self._code.endswith("_beside") else KEYED.get(self._code, (None, 1))[1]
         return {level: (wide * shape[0], *shape[1:]) for level, shape in shapes.items()}
 
     def forward_message(self, level: int, features: Tensor, rng: Generator) -> Tensor:

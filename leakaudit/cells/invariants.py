@@ -7,6 +7,7 @@ no shift, no sign, no scale, no rotation of channels and no monotone map can cha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from torch import Tensor
 _QUANTILES = 64
 # Values below this share of the largest are rounding.
 _ROUNDING = 1e-12
+_MOST_SHARES = 6
+_GAP = 0.25  # of the widest between two values: wider ones part heaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,8 @@ def descriptors(messages: Tensor) -> Iterator[Descriptor]:
         torch.where(energy > 0, flat.abs() / energy.clamp_min(torch.finfo(flat.dtype).tiny), 0)
         .flatten(1)[:, None],
     )  # fmt: skip
+    yield Descriptor("whole steps taken off", _to_unit(_within_heaps(whole)))
+    yield from _of_shares(messages)
     if channels > 1:
         yield Descriptor(
             "difference to the mean channel",
@@ -92,6 +97,38 @@ def descriptors(messages: Tensor) -> Iterator[Descriptor]:
             True,
         )
     del n
+
+
+def _of_shares(messages: Tensor) -> Iterator[Descriptor]:
+    """Channels in equal shares, each less the one before, as angles of a circle of their range.
+
+    What was added around a circle, such as a pad or the digit before, goes where it is sent along.
+    """
+    channels = messages.shape[1]
+    for shares in range(2, _MOST_SHARES + 1):
+        if channels % shares:
+            continue
+        parts = torch.stack(messages.flatten(2).chunk(shares, 1))
+        ends = parts.amax((0, 2, 3)) - parts.amin((0, 2, 3))
+        whole = bool((parts == parts.round()).all())
+        around = (ends + whole).clamp_min(torch.finfo(parts.dtype).tiny)
+        angles = 2 * math.pi * (parts[1:] - parts[:-1]) / around[:, None, None]
+        rows = torch.cat([angles.cos(), angles.sin()]).movedim(1, 0).flatten(1)
+        yield Descriptor(
+            f"differences of {shares} shares of channels, around a circle", rows[:, None]
+        )
+
+
+def _within_heaps(rows: Tensor) -> Tensor:
+    """(n, 1, d), each value less the mean of its heap: heaps lie apart, as whole steps do."""
+    ordered, order = rows[:, 0].sort(1)
+    gaps = ordered.diff(dim=1)
+    heap = torch.zeros_like(order)
+    heap[:, 1:] = (gaps > _GAP * gaps.amax(1, keepdim=True)).cumsum(1)
+    sums = torch.zeros_like(ordered).scatter_add_(1, heap, ordered)
+    counts = torch.zeros_like(ordered).scatter_add_(1, heap, torch.ones_like(ordered))
+    left = ordered - (sums / counts.clamp_min(1)).gather(1, heap)
+    return torch.empty_like(left).scatter_(1, order, left)[:, None]
 
 
 def _to_unit(values: Tensor) -> Tensor:

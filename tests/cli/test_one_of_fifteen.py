@@ -30,7 +30,7 @@ from leakaudit.plan.materials import load_cohort, materials
 from leakaudit.plan.plan import AttackId, TrainingId
 from leakaudit.plan.tables import Use
 from leakaudit.plugins import Kind
-from leakaudit.record import Record, sealed, write_record
+from leakaudit.record import Record, Verdict, sealed, write_record
 from leakaudit.trace import RecordingSettings
 from leakaudit.training.settings import TrainingSettings
 
@@ -42,10 +42,7 @@ WHO = "curious-server"
 
 @pytest.fixture(autouse=True)
 def coding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defense of somebody's package, believed as if it shipped here.
-
-    What is left to say against its silence is what the messages themselves show.
-    """
+    """A defense of somebody's package, as if it were installed."""
     known = plugins.entries
 
     def entries(kind: Kind) -> Mapping[str, EntryPoint]:
@@ -55,6 +52,11 @@ def coding(monkeypatch: pytest.MonkeyPatch) -> None:
         return found
 
     monkeypatch.setattr(plugins, "entries", entries)
+
+
+@pytest.fixture
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it shipped here: what is left to say is what the messages themselves show."""
     monkeypatch.setattr(burden, "explained", lambda defense: "believed for this test")
 
 
@@ -136,6 +138,19 @@ def recorded(folder: Path, code: str, planted: float) -> Record:
     return sealed(measured(frame, configuration, done, findings_of(configuration, done)))
 
 
+STRICT = 'inconclusive = "error"\n' + budget("coded", victim="a", max=0.2)
+
+
+def of_the_coded(record: Record) -> Verdict:
+    (found,) = [
+        each
+        for each in record.verdicts
+        if (each.defense, each.victim, each.asset) == ("coded", "a", "images")
+    ]
+    return found
+
+
+@pytest.mark.usefixtures("believed")
 @pytest.mark.parametrize(
     ("code", "planted", "verdict", "said", "kept"),
     [
@@ -155,14 +170,23 @@ def test_one_of_fifteen_is_not_called_none_and_passes_no_gate(
 ) -> None:
     record = recorded(tmp_path, code, planted)
     write_record(record, tmp_path)
-    (found,) = [
-        each
-        for each in record.verdicts
-        if (each.defense, each.victim, each.asset) == ("coded", "a", "images")
-    ]
+    found = of_the_coded(record)
     assert found.verdict == verdict, found.reason
     assert said in found.reason
-    strict = 'inconclusive = "error"\n' + budget("coded", victim="a", max=0.2)
-    got = typed("check", tmp_path, "--policy", policy_file(tmp_path, strict))
+    got = typed("check", tmp_path, "--policy", policy_file(tmp_path, STRICT))
     assert ("1 rule, 1 kept" in got.out) is kept, got.out
     assert got.code == (0 if kept else 1)
+
+
+def test_a_cipher_that_every_control_takes_for_noise_passes_no_gate(
+    tmp_path: Path, typed: Typed
+) -> None:
+    record = recorded(tmp_path, "stream_cipher", 0.0)
+    assert not any(control.fired for control in record.presence if control.setting == "coded")
+    write_record(record, tmp_path)
+    found = of_the_coded(record)
+    assert found.verdict == "inconclusive"
+    assert "cannot tell hiding from removing" in found.reason
+    got = typed("check", tmp_path, "--policy", policy_file(tmp_path, STRICT))
+    assert "1 rule, 1 inconclusive" in got.out, got.out
+    assert got.code == 1
