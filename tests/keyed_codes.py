@@ -104,7 +104,7 @@ def polar_warp(x: Tensor, rng: Generator, _level: int) -> Tensor:
 
 def digits_apart(x: Tensor, rng: Generator, _level: int) -> Tensor:
     """Four digits of sixteen of every value, each in a channel, each moved by the one before."""
-    whole = ((x / (8 * _USUAL) + 0.5).clamp(0, 1) * (16**4 - 1)).round()
+    whole = ((x / (32 * _USUAL) + 0.5).clamp(0, 1) * (16**4 - 1)).round()
     first = torch.randint(0, 16, x.shape, generator=rng).float()
     sent = [first]
     for place in range(4):

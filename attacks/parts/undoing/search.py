@@ -16,10 +16,11 @@ from ..whole import share_told_by_whole
 from .alignment import ALIGNMENTS
 from .crossing import Ask, Crossing, NotApplicableError, Undo, Undoing
 from .invariants import INVARIANTS
+from .keys import KEYS
 from .places import PLACES
 from .together import TOGETHER
 
-UNDOINGS: tuple[Undoing, ...] = (*TOGETHER, *ALIGNMENTS, *INVARIANTS)
+UNDOINGS: tuple[Undoing, ...] = (*TOGETHER, *KEYS, *ALIGNMENTS, *INVARIANTS)
 SLOW: tuple[Undoing, ...] = PLACES
 
 _WORTH = 0.05  # of the images' variance, which undoing must tell more
