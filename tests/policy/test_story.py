@@ -42,11 +42,19 @@ def test_the_story_on_prepared_records(typed: Typed, tmp_path: Path) -> None:
 
     code, out = ci(text)
     assert (code, "Policy kept: 1 rule, 1 kept." in out) == (0, True)
+    assert "no [audit] floors" not in out
     code, out = ci(text.replace(WITHHELD, NONE))
     assert code == 1
     for part in TOLD:
         assert part in out, part
     assert ci(text)[0] == 0
+
+
+def test_an_audit_of_one_seed_is_not_judged(typed: Typed, tmp_path: Path) -> None:
+    write_record(gate_record(seeds=1), tmp_path)
+    text = POLICY.read_text(encoding="utf-8").replace("curious-server", SERVER_ADVERSARY)
+    said = typed("check", tmp_path, "--policy", policy_file(tmp_path, text))
+    assert (said.code, "seeds = 1, 3 are needed" in said.err) == (2, True)
 
 
 @pytest.mark.slow
