@@ -17,6 +17,8 @@ from ._figures.symbols import verdict_icon
 
 LONG = re.compile(r"[^\s\u200b-]{18,}")
 """Letters without a gap: a line may break inside them, because table columns are narrow."""
+PIECES = re.compile(r"[^._:/]{1,10}[._:/]?|[._:/]")
+"""Between these it may: behind what joins the parts of a path, and in parts that are long."""
 
 
 def font_folder() -> Path:
@@ -39,9 +41,13 @@ def _shown(text: str) -> str:
     return "".join(c if ord(c) in known or c.isascii() else f"[U+{ord(c):04X}]" for c in text)
 
 
+def _dotted(name: str) -> str:
+    """With room to break lines after the dots of a path, as in `encoder.stages.0`."""
+    return name.replace(".", ".\u200b")
+
+
 def _breakable(token: str) -> str:
-    pieces = [token[k : k + 10] for k in range(0, len(token), 10)]
-    return "\u200b".join(pieces)
+    return "\u200b".join(PIECES.findall(token))
 
 
 class Paper:
@@ -164,7 +170,7 @@ class Paper:
         return {
             "caption": self._rich(block.caption),
             "screen_only": block.screen_only,
-            "columns": [on_paper(column) for column in block.columns],
+            "columns": [_dotted(on_paper(column)) for column in block.columns],
             "rows": [
                 {"label": label, "shots": [None if s is None else self._shot(s) for s in shots]}
                 for label, shots in (() if block.screen_only else block.rows)
