@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leakaudit.record import Asset, CohortSummary
+from leakaudit.record import Asset, CohortSummary, Record
 
 from .blocks import Block, Callout, Cell, Column, Items, Paragraph, Section, Table, say, strong
 from .evidence_index import Index, actor, owner
@@ -83,6 +83,11 @@ def people(index: Index) -> Section:
     return Section("4", "Assets and people", tuple(blocks))
 
 
+def _answerless(record: Record, asset: Asset, adversary: str) -> bool:
+    """Whether attacks were mounted on it all the same: section 7 tells what came of them."""
+    return any((f.asset, f.adversary) == (asset, adversary) for f in record.findings)
+
+
 def _assets(index: Index) -> Table:
     """What could be learned, why it matters, who holds it and who was tried on it."""
     split = index.record.split
@@ -94,6 +99,8 @@ def _assets(index: Index) -> Table:
         asked.setdefault(question.asset, [])
         if tried:
             asked[question.asset].append(actor(question.adversary))
+        elif _answerless(index.record, question.asset, question.adversary.name):
+            asked[question.asset].append(f"{actor(question.adversary)}, without a usable answer")
     rows = []
     for asset, why in WHY.items():
         if asset in ("membership", "attribute") and asset not in asked:

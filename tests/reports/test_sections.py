@@ -96,6 +96,17 @@ def test_assets_say_who_holds_and_who_attacked_them(record: Record) -> None:
     assert rows["Images"][2] == "The server"  # the party was not able to mount an attack
 
 
+def test_an_asset_attacked_in_vain_was_attacked(record: Record) -> None:
+    """Re-identification, where the picker cannot tell even the true images apart."""
+    verdicts = tuple(
+        v.model_copy(update={"attack": None}) if v.asset == "identity" else v
+        for v in record.verdicts
+    )
+    unable = record.model_copy(update={"verdicts": verdicts})
+    rows = {row[0]: row[1:] for row in table(document(unable, NOWHERE), "assets")}
+    assert rows["Identity"][2] == "The server, without a usable answer"
+
+
 def test_the_match_curve_stands_over_chance(record: Record) -> None:
     content = document(record, NOWHERE)
     (figure,) = (
