@@ -31,7 +31,7 @@ def split_section(index: Index) -> Section:
         Paragraph(
             say(
                 f"The split is {split.orientation}: {shared}. Each party runs {_runs(split)} and "
-                "sends feature maps to the server, which runs the rest; gradients come back."
+                f"sends feature maps to the server, which runs {_rest(split)}"
             )
         )
     ]
@@ -63,6 +63,15 @@ def _runs(split: SplitSummary) -> str:
         levels = count(split.party_levels, "level")
         return f"the first {levels} of a {split.dimensions}-D U-Net encoder"
     return f"the first part of {split.network}, {split.dimensions}-D, with weights of its own"
+
+
+def _rest(split: SplitSummary) -> str:
+    if split.labels_at == SERVER:
+        return "the rest; gradients come back."
+    return (
+        f"what lies between and sends the last features to {split.labels_at}. There, beside the "
+        "labels, the last layers (the head) run; gradients go the opposite ways."
+    )
 
 
 def _crossing(split: SplitSummary) -> Iterator[tuple[str, Rich]]:
@@ -104,8 +113,10 @@ def _diagram(index: Index, cost: Cost) -> Figure:
             PartyBox(
                 party.name,
                 tuple(notes),
-                _stream(index, outward, "sends features"),
-                _stream(index, inward, "is sent gradients", shapes=False),
+                _stream(index, outward, "sends features", "and gradients of the head"),
+                _stream(
+                    index, inward, "is sent gradients", "and features for the head", shapes=False
+                ),
             )
         )
     server = [f"{_weights(split.server_parameters)} weights"]
@@ -133,10 +144,12 @@ def _diagram(index: Index, cost: Cost) -> Figure:
 
 
 def _stream(
-    index: Index, routes: Sequence[Route], verb: str, *, shapes: bool = True
+    index: Index, routes: Sequence[Route], verb: str, of_head: str, *, shapes: bool = True
 ) -> tuple[str, ...]:
     if not routes:
         return ()
+    if any(route.at_head for route in routes):
+        verb = f"{verb} {of_head}"
     pieces = [f"{verb}: {size(sum(r.bytes_per_patient for r in routes))} per patient, epoch"]
     ordered = sorted(routes, key=lambda route: (route.at_head, index.depth(route.cut)))
     pieces += [f"{route.cut}: {shape_text(route.shape)}" for route in ordered if shapes]

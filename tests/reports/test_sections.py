@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from example_records import NONE, WITHHELD, example_record
@@ -191,3 +192,27 @@ def test_a_pivot_of_proxies_keeps_every_value() -> None:
     assert rows[0][3:] == ["0.55 (0.50 to 0.60)", "2.05 (2.00 to 2.10)"]
     some = document(example_record(changes={"dependence": proxies[:-2]}), NOWHERE)
     assert table(some, "dependence-table")[-1][-1] == "not measured"
+
+
+def test_a_label_holder_runs_the_last_layers(record: Record) -> None:
+    split = record.split.model_copy(update={"labels_at": "T1"})
+    base = next(cost for cost in record.costs if cost.setting == NONE)
+    given: dict[str, Any] = {
+        "cut": "head",
+        "shape": (8, 32, 32),
+        "dtype": "float32",
+        "bytes_per_patient": 65536,
+    }
+    head = (
+        m.Route(sender="T1", receiver="server", direction="gradient", **given),
+        m.Route(sender="server", receiver="T1", direction="activation", **given),
+    )
+    routed = base.model_copy(update={"routes": (*base.routes, *head)})
+    content = document(record.model_copy(update={"split": split, "costs": (routed,)}), NOWHERE)
+    (figure,) = (b for b in content.blocks() if getattr(b, "key", "") == "data-flow")
+    assert isinstance(figure, Figure)
+    assert figure.alternative.count("sends features and gradients of the head: ") == 1
+    assert figure.alternative.count("is sent gradients and features for the head: ") == 1
+    told = " ".join(words(b.text) for b in content.blocks() if b.kind == "paragraph")
+    assert "sends the last features to T1. There, beside the labels, the last layers" in told
+    assert "which runs the rest" not in told
