@@ -126,12 +126,16 @@ def neighbourhoods(features: Tensor, side: int, where: Tensor) -> Tensor:
     """Rows (n * positions, columns): channels x offsets as a convolution orders them, summary."""
     grid = features.shape[2:]
     padded = nn.functional.pad(features, [side // 2] * (2 * len(grid)))
-    shifted = []
-    for offset in itertools.product(range(side), repeat=len(grid)):
-        window = padded
-        for axis, (by, size) in enumerate(zip(offset, grid, strict=True), start=2):
-            window = window.narrow(axis, by, size)
-        shifted.append(window.flatten(2)[:, :, where])
-    local = torch.stack(shifted, dim=2).flatten(1, 2)
+    strides = [math.prod(padded.shape[axis + 1 :]) for axis in range(2, padded.ndim)]
+    corners = sum(
+        place * stride
+        for place, stride in zip(torch.unravel_index(where, grid), strides, strict=True)
+    )
+    offsets = torch.tensor([
+        sum(by * stride for by, stride in zip(offset, strides, strict=True))
+        for offset in itertools.product(range(side), repeat=len(grid))
+    ])  # fmt: skip
+    beside = (offsets[:, None] + corners).flatten().to(features.device)
+    local = padded.flatten(2)[:, :, beside].unflatten(2, (len(offsets), -1)).flatten(1, 2)
     summary = summary_of(features)[:, :, None].expand(-1, -1, len(where))
     return torch.cat([local, summary], dim=1).movedim(1, 2).flatten(0, 1)

@@ -148,7 +148,8 @@ def test_two_auxiliary_patients_choose_nothing(world: Callable[..., World]) -> N
 
 
 def test_messages_of_a_single_sample_have_no_differences(world: Callable[..., World]) -> None:
-    alone = tried(world(batch_size=1, planted=True))
+    coded = (Coding(code="sign_and_scale"),)
+    alone = tried(world(batch_size=1, defenses=coded, planted=True))
     problems = {each.name: each.problem for each in alone}
     assert problems["differences of samples in a message"] == "messages of a single sample"
     assert problems["samples of a message unmixed"]
@@ -168,3 +169,9 @@ def test_what_can_be_read_as_sent_is_read_as_sent(seed: int, world: Callable[...
     (plain,) = looked.model_copy(update={"undo": False})(view, 0).values()
     (guess,) = looked(view, 0).values()
     assert torch.equal(guess.values, plain.values)
+
+
+def test_nothing_is_looked_for_where_each_position_tells_of_its_image(
+    world: Callable[..., World],
+) -> None:
+    assert [each.name for each in tried(world(planted=True))] == ["as sent"]

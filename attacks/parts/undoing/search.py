@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leakaudit.errors import LeakauditError
 
@@ -30,7 +30,9 @@ _DEEP = 2
 _POSITIONS = 64  # per sample
 _MOST_CHANNELS = 24  # whose neighbours enter as well
 _PENALTY = 1e-2
-_READ = 0.6  # told of messages as they were sent: pairs that only work together are not looked for
+# Told by the neighbourhoods of messages as sent: decoders read these, no code is looked for.
+_READ = 0.6
+_BLURRED = 5  # positions
 # What tells nothing by itself may be what makes something else tell.
 _OPENING = {
     "logarithms": ("channels whitened", "differences of samples in a message"),
@@ -107,9 +109,10 @@ def search(
 ) -> list[Tried]:  # fmt: skip
     """Every chain that was tried, the best first.
 
-    Each way of undoing is tried, those that tell more are gone on from, and so are a few pairs of
-    which neither tells anything alone. Where a chain on the shortlist tells more, nothing else is
-    tried.
+    Each way of undoing is tried, those that surely tell more are gone on from, and so are a few
+    pairs of which neither tells anything alone. Where each position of the messages as they were
+    sent tells of the image there, nothing is tried; where a chain on the shortlist tells more,
+    nothing else is.
 
     Args:
         sent: for the images, with the defense's randomness.
@@ -121,8 +124,12 @@ def search(
     """
     looking = _Looking(images, folds, ask)
     plain = looking.at((), _Made(Chain(()), sent))
+    nearby = _told_nearby(sent.values.float(), images, folds)
+    if nearby >= _READ:
+        return looking.tried
     # Where whole messages tell what no neighbourhood does, something was moved about in space.
-    scattered = plain.tried.told > _told_nearby(sent.values.float(), images, folds) + _WORTH
+    around = max(nearby, _told_nearby(_blurred(sent.values.float()), images, folds))
+    scattered = plain.tried.told > around + _WORTH
     every = (*further, *UNDOINGS, *(SLOW if scattered else ()))
     for steps in shortlist:
         looking.along(steps, plain)
@@ -135,9 +142,9 @@ def search(
                 longer = looking.further(start, step)
                 if longer is None:
                     continue
-                if longer.tried.told > start.tried.told + _STEP:
+                if longer.tried.told > start.tried.told + (_WORTH if depth == 0 else _STEP):
                     grown.append(longer)
-                if depth == 0 and plain.tried.told < _READ:
+                if depth == 0:
                     seconds = _OPENING.get(step.name, ())
                     pairs = (looking.further(longer, each) for each in every
                              if each.name in seconds)  # fmt: skip
@@ -218,6 +225,12 @@ def _told(sent: Crossing, images: Tensor, folds: Sequence[Tensor]) -> float:
     if len(values) != len(images) or not bool(torch.isfinite(values).all()):
         raise NotApplicableError("what it makes of messages cannot be computed with")
     return max(_told_nearby(values, images, folds), share_told_by_whole(values, images, folds))
+
+
+def _blurred(values: Tensor) -> Tensor:
+    """Means around every position, in which noise that drowns a neighbourhood is averaged out."""
+    blur = nn.functional.avg_pool2d if values.ndim == 4 else nn.functional.avg_pool3d
+    return blur(values, _BLURRED, stride=1, padding=_BLURRED // 2)
 
 
 def _told_nearby(values: Tensor, images: Tensor, folds: Sequence[Tensor]) -> float:
