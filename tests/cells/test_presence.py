@@ -15,8 +15,9 @@ from leakaudit.cells.presence import Presence, presence
 from leakaudit.exchange.endpoint import PartyEndpoint
 from leakaudit.judgement.presences import LEVEL
 
-MIXING = ("decoy_in_the_message", "mixing_of_a_batch", "interlaced_samples")
-MIXED_ANEW = ("mixing_of_a_batch_anew", "mixing_of_a_message_sent_along")
+MIXING = (
+    "decoy_in_the_message", "mixing_of_a_batch", "mixing_of_a_batch_anew", "interlaced_samples",
+)  # fmt: skip
 # Whoever does not know it sees noise: of it the burden of proof keeps silence from counting, and
 # nothing else (tests/cli/test_one_of_fifteen.py).
 CIPHER = "stream_cipher"
@@ -44,21 +45,23 @@ def looked_at(world: World, code: str, seed: int = 0) -> Presence:
     )
 
 
-@pytest.mark.parametrize("code", sorted(set(LOSSLESS) - {CIPHER, *MIXED_ANEW}))
+@pytest.mark.parametrize("code", sorted(set(LOSSLESS) - {CIPHER, "mixing_of_a_message_sent_along"}))
 def test_what_a_code_keeps_is_found(world: World, code: str) -> None:
     found = looked_at(world, code)
     assert found.p is not None
-    # Still sure when five seeds are looked at.
-    assert found.p <= LEVEL / 5
+    # Still sure when five seeds are looked at; of mixed samples only who crossed together is known.
+    assert found.p <= (LEVEL if code == "mixing_of_a_batch_anew" else LEVEL / 5)
     # The share is of one comparison that auxiliary patients chose, not of the best on the victims.
     # Whoever crossed together cannot be told apart by what their whole message spans.
     assert code in MIXING or sum(found.shares) / PATIENTS > 0.75
 
 
-@pytest.mark.parametrize("code", MIXED_ANEW)
-def test_of_samples_mixed_anew_two_seeds_tell_who_crossed_together(world: World, code: str) -> None:
-    found = [looked_at(world, code, seed).p or 0.0 for seed in range(2)]
-    assert 2 * min(found) <= LEVEL
+def test_mixing_with_weights_sent_along_is_found_by_one_of_two_seeds(world: World) -> None:
+    """Who crossed together is all that is known: p is .015 and .0005, corrected for both .001."""
+    found = [looked_at(world, "mixing_of_a_message_sent_along", seed).p for seed in range(2)]
+    sure = [p for p in found if p is not None]
+    assert len(sure) == 2
+    assert 2 * min(sure) <= LEVEL
 
 
 @pytest.mark.parametrize("code", ["constant", "zeros"])
@@ -115,7 +118,9 @@ def test_messages_that_are_not_finite_are_no_evidence(world: World) -> None:
 
 def test_what_no_control_can_tell_is_known(world: World) -> None:
     """A control that finds it after all is worth saying."""
-    assert (looked_at(world, CIPHER).p or 0.0) > LEVEL
+    found = looked_at(world, CIPHER)
+    assert found.p is not None
+    assert found.p > LEVEL
 
 
 def test_every_code_is_tried() -> None:
