@@ -211,8 +211,9 @@ def recorded_handler(handle: Handler, recorder: Recorder, layout: Layout) -> Han
     """A handler of auxiliary messages that records what comes and what is replied.
 
     `engine.register_aux_message_handler(topic, recorded_handler(handle, recorder, layout))`. A
-    reply without headers is about the rows of its request. The job ends epochs:
-    :meth:`~leakaudit.recording.Recorder.finish_epoch` as elsewhere.
+    reply without headers is about the rows of its request. A message of the next epoch seals the
+    one before; the last is the job's to end
+    (:meth:`~leakaudit.recording.Recorder.finish_epoch`, then `close`).
 
     Args:
         handle: the job's own.
