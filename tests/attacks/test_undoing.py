@@ -63,9 +63,8 @@ def tried(world: World) -> list[Tried]:
 def test_a_code_is_undone_by_its_reader_and_by_nothing_else(
     code: str, world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beside = code in KEYED or code.endswith(
-        "_beside"
-    )  # more channels than an undefended network takes
+    # More channels than an undefended network takes.
+    beside = code in KEYED or code.endswith("_beside")
     coded = world(defenses=(Coding(code=code),), planted=not beside)
     found = best(tried(coded))
     assert found.told > LEAST
