@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from leakaudit.errors import LeakauditError
 
@@ -32,7 +32,6 @@ _MOST_CHANNELS = 24  # whose neighbours enter as well
 _PENALTY = 1e-2
 # Told by the neighbourhoods of messages as sent: decoders read these, no code is looked for.
 _READ = 0.6
-_BLURRED = 5  # positions
 # What tells nothing by itself may be what makes something else tell.
 _OPENING = {
     "logarithms": ("channels whitened", "differences of samples in a message"),
@@ -128,8 +127,7 @@ def search(
     if nearby >= _READ:
         return looking.tried
     # Where whole messages tell what no neighbourhood does, something was moved about in space.
-    around = max(nearby, _told_nearby(_blurred(sent.values.float()), images, folds))
-    scattered = plain.tried.told > around + _WORTH
+    scattered = plain.tried.told > nearby + _WORTH
     every = (*further, *UNDOINGS, *(SLOW if scattered else ()))
     for steps in shortlist:
         looking.along(steps, plain)
@@ -225,12 +223,6 @@ def _told(sent: Crossing, images: Tensor, folds: Sequence[Tensor]) -> float:
     if len(values) != len(images) or not bool(torch.isfinite(values).all()):
         raise NotApplicableError("what it makes of messages cannot be computed with")
     return max(_told_nearby(values, images, folds), share_told_by_whole(values, images, folds))
-
-
-def _blurred(values: Tensor) -> Tensor:
-    """Means around every position, in which noise that drowns a neighbourhood is averaged out."""
-    blur = nn.functional.avg_pool2d if values.ndim == 4 else nn.functional.avg_pool3d
-    return blur(values, _BLURRED, stride=1, padding=_BLURRED // 2)
 
 
 def _told_nearby(values: Tensor, images: Tensor, folds: Sequence[Tensor]) -> float:
