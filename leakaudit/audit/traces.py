@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
-from leakaudit.cells.folder import finished
+from leakaudit.cells.folder import finished, take_away
 from leakaudit.cells.training_cell import TRACE_FOLDER
 from leakaudit.plan.plan import Plan
 
@@ -37,7 +36,7 @@ class Readers:
         for training in self._recorded & set(self._waiting):
             folder = self._cells / training
             if finished(folder) and not (folder / TRACE_FOLDER).is_dir():
-                shutil.rmtree(folder)
+                take_away(folder, folder)
 
     def done(self, attack: str) -> None:
         """An attack has read all it wanted; traces that nobody waits for any more are removed.
@@ -71,9 +70,5 @@ def remove_trace(training: Path) -> int:
     if not finished(training) or not trace.is_dir():
         return 0
     freed = sum(file.lstat().st_size for file in trace.rglob("*") if file.is_file())
-    # Under another name first: a trace is there whole or not at all, whenever this is killed.
-    gone = training.parent / f".partial-{training.name}-removed"
-    shutil.rmtree(gone, ignore_errors=True)
-    trace.rename(gone)
-    shutil.rmtree(gone)
+    take_away(trace, training)
     return freed

@@ -15,6 +15,7 @@ from leakaudit.whole import FULL, unwritable
 
 RESULT_FILE = "result.json"
 _NO_ROOM = 1 << 14  # bytes: not even a result fits
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST)  # what systems say of a folder that stands there already
 
 
 def finished(folder: Path) -> bool:
@@ -24,11 +25,16 @@ def finished(folder: Path) -> bool:
 
 def partial_folder(target: Path) -> Path:
     """A fresh folder for a cell to run in, beside the one where it is to stand."""
-    # Workers of several machines share the folder, and their process numbers may be alike.
-    folder = target.parent / f".partial-{target.name}-{socket.gethostname()}-{os.getpid()}"
+    folder = _partial_name(target)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def _partial_name(target: Path, suffix: str = "") -> Path:
+    # Workers of several machines share the folder, and their process numbers may be alike.
+    whose = f"{socket.gethostname()}-{os.getpid()}"
+    return target.parent / f".partial-{target.name}-{whose}{suffix}"
 
 
 @contextmanager
@@ -54,14 +60,31 @@ def room_for(partial: Path) -> Iterator[None]:
 
 
 def put_in_place(partial: Path, target: Path, result: str) -> None:
-    """Write a cell's result and let the cell stand, whole."""
+    """Write a cell's result and let the cell stand, whole; one that stands already stays."""
     (partial / RESULT_FILE).write_text(result, encoding="utf-8")
-    if finished(target):
+    if target.exists() and not finished(target):
+        take_away(target, target)
+    try:
+        # The system decides who came first: whoever looked before could be late by now.
+        partial.rename(target)
+    except OSError as problem:
+        if problem.errno not in _TAKEN:
+            raise
         # A worker that was believed dead finished the same cell first.
         shutil.rmtree(partial)
-        return
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+
+
+def take_away(folder: Path, cell: Path) -> None:
+    """Remove a folder under another name: it is there whole or not, whenever this is killed.
+
+    Args:
+        folder: of a cell, or within it.
+        cell: folder of the cell.
+    """
+    gone = _partial_name(cell, "-gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 def clear_partial(cells: Path, key: str = "") -> None:

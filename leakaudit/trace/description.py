@@ -122,7 +122,7 @@ class TraceDescription(_Part):
         default=None,
         description="what the framework was configured with; null: nobody said, empty: none",
     )
-    seed: int = Field(description="seed of initial weights and secret keys")
+    seed: int = Field(ge=0, lt=1 << 62, description="seed of initial weights and secret keys")
     cohort_fingerprint: str = Field(description="SHA-256 of the cohort the samples index into")
     training: dict[str, Any] = Field(default_factory=dict, description="training settings")
     epochs_trained: PositiveInt = Field(description="epochs the run was to train")

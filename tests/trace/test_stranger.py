@@ -90,6 +90,14 @@ def test_a_log_line_names_a_file_of_the_folder_and_whole_numbers(
         TraceReader(folder)
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 62, 0.5])
+def test_the_seed_is_one_that_generators_take(folder: Path, seed: float) -> None:
+    description = json.loads((folder / "trace.json").read_text()) | {"seed": seed}
+    (folder / "trace.json").write_text(json.dumps(description))
+    with pytest.raises(TraceError, match="seed"):
+        TraceReader(folder)
+
+
 @pytest.mark.parametrize(
     "change",
     [
