@@ -171,6 +171,29 @@ def large_record(patients: int) -> Record:
     return sealed(record.model_copy(update=changes))
 
 
+def many_settings(record: Record, settings: int) -> Record:
+    """The record with copies of its noise, each a setting of its own, until it has so many."""
+    noise = "gaussian-noise 0.5"
+    copies = [f"gaussian-noise {100 + i}" for i in range(settings - len(record.defenses))]
+    named_by = {
+        "defenses": "label", "findings": "defense", "verdicts": "defense", "utility": "setting",
+        "costs": "setting",
+    }  # fmt: skip
+    more = {
+        field: (
+            *getattr(record, field),
+            *(
+                each.model_copy(update={name: copy})
+                for copy in copies
+                for each in getattr(record, field)
+                if getattr(each, name) == noise
+            ),
+        )
+        for field, name in named_by.items()
+    }
+    return sealed(record.model_copy(update=more))
+
+
 def hundred_rules() -> str:
     """A policy of a hundred budgets on it."""
     rules = []
@@ -220,6 +243,7 @@ def only(folder: Path, record: Record, text: str, **more: Any) -> Result:
 
 __all__ = [
     "LEVELS", "NONE", "SERVER_ADVERSARY", "TODAY", "VICTIMS", "WITHHELD", "budget", "controls_of",
-    "findings_of", "gate_record", "held", "hundred_rules", "large_record", "only", "policy_file",
+    "findings_of", "gate_record", "held", "hundred_rules", "large_record", "many_settings", "only",
+    "policy_file",
     "pseudonym", "verdicts_of", "with_finding", "without_value",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plan.tables import DefenseStack, Section, Use
+from leakaudit.split.spec import LONGEST_NAME
 
 # More are a slip of the pen: every setting is trained and attacked under every seed.
 MOST_SETTINGS = 200
@@ -76,7 +77,11 @@ class Sweep(Use):
     are combined, each value with each.
     """
 
-    label: str = Field(default="", description="what the report calls it; unset: its name")
+    label: str = Field(
+        default="",
+        max_length=LONGEST_NAME,
+        description="what the report calls it; unset: its name",
+    )
     search: Literal["grid", "least"] = Field(
         default="grid",
         description="grid: every strength; least: the weakest that meets the targets, by bisection",

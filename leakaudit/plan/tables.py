@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from leakaudit.plugins import Use
+from leakaudit.split.spec import LONGEST_NAME
 
 __all__ = ["DefenseStack", "Section", "Use"]
 
@@ -18,5 +19,7 @@ class Section(BaseModel):
 class DefenseStack(Section):
     """One defense setting: defenses in the order a message passes them."""
 
-    label: str = Field(min_length=1, description="what the report calls it")
+    label: str = Field(
+        min_length=1, max_length=LONGEST_NAME, description="what the report calls it"
+    )
     stack: tuple[Use, ...] = Field(default=(), description="in order; empty: undefended")

@@ -58,6 +58,11 @@ class Evidence:
         }
 
     @cached_property
+    def measured(self) -> frozenset[tuple[str, str]]:
+        """Which assets were measured by which metrics."""
+        return frozenset((f.asset, f.metric) for f in self.record.findings)
+
+    @cached_property
     def undefended(self) -> str:
         """Label of the setting without defenses, where one is."""
         return next((d.label for d in self.record.defenses if not d.stack), "none")

@@ -171,9 +171,9 @@ def _asked(evidence: Evidence, scope: Scope, setting: str) -> list[Verdict]:
     """The questions that a rule asks."""
     record = evidence.record
     assets = {
-        finding.asset
-        for finding in record.findings
-        if scope.metric in (None, finding.metric) and scope.asset in (None, finding.asset)
+        asset
+        for asset, metric in evidence.measured
+        if scope.metric in (None, metric) and scope.asset in (None, asset)
     } | ({scope.asset} if scope.asset else set())
     return [
         verdict

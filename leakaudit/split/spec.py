@@ -17,6 +17,8 @@ SERVER = "server"
 MOST_CHANNELS = 4096
 """No U-Net has as many; a slip of the pen beyond it would ask for terabytes of weights."""
 MOST_LEVELS = 16
+LONGEST_NAME = 200
+"""Of whatever people name: reports print names in tables."""
 
 CutChoice = Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(min_length=1)]
 """A cut as people write it: by its name, or by its number: split-u-net's level."""
@@ -27,7 +29,7 @@ class PartySpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     modalities: tuple[str, ...] = Field(min_length=1)
     share: PositiveFloat = Field(
         default=1.0,

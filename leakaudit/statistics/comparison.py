@@ -55,8 +55,10 @@ def paired_cells(today: Cells, baseline: Cells) -> Cells:
         )
 
     def rows(cells: Cells) -> npt.NDArray[np.float64]:
-        kept = cells.values[[cells.seeds.index(seed) for seed in seeds]]
-        return kept[:, [cells.patients.index(patient) for patient in patients]]
+        row = {seed: i for i, seed in enumerate(cells.seeds)}
+        column = {patient: i for i, patient in enumerate(cells.patients)}
+        kept = cells.values[[row[seed] for seed in seeds]]
+        return kept[:, [column[patient] for patient in patients]]
 
     after, before = rows(today), rows(baseline)
     values = after - before

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from leakaudit.split.spec import SERVER
+from leakaudit.split.spec import LONGEST_NAME, SERVER
 
 
 class Knowledge(Flag):
@@ -76,7 +76,7 @@ class Adversary(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, description="what the report calls it")
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="what the report calls it")
     position: Position
     members: tuple[str, ...] = Field(
         default=(),

@@ -123,3 +123,19 @@ def test_endless_nesting_is_refused(tmp_path: Path) -> None:
 def test_a_machine_is_not_asked_for_a_thousand_million(tmp_path: Path, setting: str) -> None:
     with pytest.raises(ConfigurationError, match=f"engine.{setting}: .* less than or equal"):
         read_configuration(written(tmp_path, GOOD), {f"engine.{setting}": 10**9})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ('label = "none"', 'label = "{0}"'),
+        ('name = "b"', 'name = "{0}"'),
+        ('preset = "curious-server"', 'preset = "curious-server"\nname = "{0}"'),
+        ('use = "decoder-inversion"', 'use = "decoder-inversion"\nlabel = "{0}"'),
+        ('label = "none"', 'label = "none"\n[[sweep]]\nuse = "gaussian-noise"\nlabel = "{0}"'),
+    ],
+)
+def test_names_fit_into_a_table(tmp_path: Path, given: tuple[str, str]) -> None:
+    text = GOOD.replace(given[0], given[1].format("x" * 201))
+    with pytest.raises(ConfigurationError, match="at most 200 characters"):
+        read_configuration(written(tmp_path, text))
