@@ -8,13 +8,11 @@ those of a Python that starts and does nothing.
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
-import subprocess
 import sys
-import time
 
 from recording import machine, store
+from spent import spent
 
 LIMIT = 0.5
 COMMANDS = {
@@ -25,10 +23,8 @@ COMMANDS = {
 
 def seconds(command: list[str]) -> tuple[float, float]:
     """Wall and processor time of one call."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    used = spent(command)
+    return used.wall, used.processor
 
 
 def main() -> int:

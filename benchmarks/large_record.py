@@ -6,14 +6,12 @@ patients and 100 settings, against 100 rules. Processor time and the most memory
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from recording import machine, store
+from spent import spent
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -22,24 +20,16 @@ from gate_records import hundred_rules, large_record, many_settings, policy_file
 from leakaudit.record import write_record
 
 PATIENTS, SETTINGS = 2000, 100
-FOUND = {0, 1}  # kept and broken: both are answers
+ANSWERS = {0, 1}  # kept and broken: both are answers
 
 
 def cost(*arguments: str | Path) -> dict[str, float]:
     """Processor and wall seconds of one command, and the most memory it held."""
-    command = [sys.executable, "-m", "leakaudit", *map(str, arguments)]
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in FOUND:
-            said.seek(0)
-            raise RuntimeError(said.read().decode(errors="replace")[-1000:])
+    used = spent([sys.executable, "-m", "leakaudit", *map(str, arguments)], expected=ANSWERS)
     return {
-        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
-        "seconds": round(time.perf_counter() - started, 1),
-        "peak_mib": round(used.ru_maxrss / 1024),
+        "processor_seconds": round(used.processor, 1),
+        "seconds": round(used.wall, 1),
+        "peak_mib": round(used.peak_mib),
     }
 
 
