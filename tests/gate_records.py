@@ -244,6 +244,5 @@ def only(folder: Path, record: Record, text: str, **more: Any) -> Result:
 __all__ = [
     "LEVELS", "NONE", "SERVER_ADVERSARY", "TODAY", "VICTIMS", "WITHHELD", "budget", "controls_of",
     "findings_of", "gate_record", "held", "hundred_rules", "large_record", "many_settings", "only",
-    "policy_file",
-    "pseudonym", "verdicts_of", "with_finding", "without_value",
+    "policy_file", "pseudonym", "verdicts_of", "with_finding", "without_value",
 ]  # fmt: skip

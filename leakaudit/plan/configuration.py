@@ -15,10 +15,10 @@ from leakaudit.errors import ConfigurationError, UnknownNameError
 from leakaudit.plan.overrides import change, substituted
 from leakaudit.plan.paths import absolute
 from leakaudit.plan.sweep import Sweep
-from leakaudit.plan.tables import DefenseStack, Section, Use
+from leakaudit.plan.tables import DefenseStack, OwnLabel, Section, Use
 from leakaudit.plugins import validated
 from leakaudit.record import Asset, Governance, Region
-from leakaudit.split.spec import LONGEST_NAME, SPLIT_U_NET, SplitSpec
+from leakaudit.split.spec import SPLIT_U_NET, SplitSpec
 from leakaudit.statistics.verdict import PATIENT_THRESHOLD
 from leakaudit.threat.knowledge import PRESETS, Adversary
 from leakaudit.trace.recording import RecordingSettings
@@ -31,11 +31,7 @@ _OWN_LABEL = "give one of them a `label` or `name` of its own"
 class AttackUse(Use):
     """An attack with its settings, and who mounts it."""
 
-    label: str = Field(
-        default="",
-        max_length=LONGEST_NAME,
-        description="what the report calls it; unset: its name",
-    )
+    label: OwnLabel = ""
     adversaries: tuple[str, ...] | None = Field(
         default=None, description="who mounts it; unset: every adversary"
     )

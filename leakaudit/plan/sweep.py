@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from leakaudit.errors import ConfigurationError, UnknownNameError
-from leakaudit.plan.tables import DefenseStack, Section, Use
+from leakaudit.plan.tables import DefenseStack, OwnLabel, Section, Use
 from leakaudit.split.spec import LONGEST_NAME
 
 # More are a slip of the pen: every setting is trained and attacked under every seed.
@@ -77,11 +77,7 @@ class Sweep(Use):
     are combined, each value with each.
     """
 
-    label: str = Field(
-        default="",
-        max_length=LONGEST_NAME,
-        description="what the report calls it; unset: its name",
-    )
+    label: OwnLabel = ""
     search: Literal["grid", "least"] = Field(
         default="grid",
         description="grid: every strength; least: the weakest that meets the targets, by bisection",
@@ -124,8 +120,14 @@ class Sweep(Use):
             told = _told(next(iter(chosen.values())))
         else:
             told = " ".join(f"{name} {_told(value)}" for name, value in chosen.items())
+        if len(label := f"{self.title} {told}") > LONGEST_NAME:
+            raise ConfigurationError(
+                f"a sweep's label and what it sweeps have at most {LONGEST_NAME} characters",
+                found=f"{len(label)}: {label[:60]}...",
+                remedy="give the sweep a shorter `label`, or sweep fewer settings at once",
+            )
         use = Use.model_validate({"use": self.use, **self.settings, **chosen})
-        return DefenseStack(label=f"{self.title} {told}", stack=(*self.before, use, *self.after))
+        return DefenseStack(label=label, stack=(*self.before, use, *self.after))
 
     @model_validator(mode="after")
     def _sweeps_something(self) -> Self:

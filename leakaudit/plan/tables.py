@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from leakaudit.plugins import Use
 from leakaudit.split.spec import LONGEST_NAME
 
-__all__ = ["DefenseStack", "Section", "Use"]
+__all__ = ["DefenseStack", "OwnLabel", "Section", "Use"]
+
+OwnLabel = Annotated[
+    str, Field(max_length=LONGEST_NAME, description="what the report calls it; unset: its name")
+]
 
 
 class Section(BaseModel):

@@ -139,3 +139,11 @@ def test_names_fit_into_a_table(tmp_path: Path, given: tuple[str, str]) -> None:
     text = GOOD.replace(given[0], given[1].format("x" * 201))
     with pytest.raises(ConfigurationError, match="at most 200 characters"):
         read_configuration(written(tmp_path, text))
+
+
+def test_what_a_sweep_adds_to_its_label_counts_too(tmp_path: Path) -> None:
+    sweep = '\n[[sweep]]\nuse = "dropout"\nrate = {{values = [0.25]}}\nlabel = "{}"'
+    fits = written(tmp_path, GOOD + sweep.format("x" * 195))
+    assert len(read_configuration(fits)[0].sweep[0].stacks[0].label) == 200
+    with pytest.raises(ConfigurationError, match="a shorter `label`"):
+        read_configuration(written(tmp_path, GOOD + sweep.format("x" * 196)))

@@ -292,7 +292,7 @@ def test_a_change_far_beyond_chance_needs_no_warning() -> None:
 
 
 def test_pairing_takes_time_in_proportion_to_the_patients() -> None:
-    """Looking each patient up among all took a minute for a record of a few hundred findings."""
+    """Looking each one up among all the others takes their square."""
     many = cells(0.5, n_patients=40_000)
     began = time.process_time()
     paired = paired_cells(many, many)
