@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Generator, Tensor
 
-from leakaudit.threat.attack import Checkpoint, Guess, Guesses
+from leakaudit.threat.attack import Checkpoint, Guess, Guesses, WayTried
 from leakaudit.threat.knowledge import Knowledge
 from leakaudit.threat.view import Target, View
 
@@ -81,8 +81,9 @@ class DecoderInversion(DecoderAttack):
             levels = sorted({level for target in targets for level in target.levels})
             asked = examples(view, victim, self.copies, rng)
             sender = Sender(view, victim)
+            tried: tuple[WayTried, ...] = ()
             if self.undo:
-                sender = readable(view, victim, levels, asked, rng, shortlist)
+                sender, tried = readable(view, victim, levels, asked, rng, shortlist)
                 shortlist = tuple(dict.fromkeys((*shortlist, *sender.steps.values())))
             known = gather(
                 view, victim, levels, self.draws, rng, asked=asked, beside=True, sender=sender
@@ -96,7 +97,7 @@ class DecoderInversion(DecoderAttack):
                 target: replace(
                     read_in_clear(view, victim, target.levels, guess, rng),
                     epochs=known.epochs_of(target.levels),
-                    undone=sender.in_words(target.levels),
+                    ways=(*tried, *guess.ways),
                 )
                 for target, guess in zip(targets, found, strict=True)
             }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
 
-from leakaudit.threat.attack import Checkpoint, Guess
+from leakaudit.threat.attack import Checkpoint, Guess, WayTried
 from leakaudit.threat.view import Features
 
 from .blocks import strides
@@ -15,7 +16,7 @@ from .conditioning import by_patient
 from .decoder import Decoder
 from .effort import endings
 from .linear import LinearFit, fit_linear
-from .training import DecodingTask, Trainer, TrainingBudget, TrainingSet, optimiser_of
+from .training import DecodingTask, Said, Trainer, TrainingBudget, TrainingSet, optimiser_of
 from .whole import blended, fit_whole
 
 _FOLDS = 4
@@ -23,6 +24,11 @@ _WARMING = 0.1  # of the steps: the first ones, at a rising rate
 _HELD_OUT = 0.2
 _CHECKED = 48  # held-out samples at most: enough to choose one of five shares
 _FURTHER = 0.25  # steps of a further task that shares a network, over those of one alone
+_NEAR = "linear, around each position"
+_WHOLE = "linear, of whole messages"
+_WEIGHED = "both linear, weighed"
+_HELD = "linear, of patients held out"
+_NETWORK = "with a network beside, of the same patients"
 _BEGUN = 0.65  # of the steps, where the network of another victim is there to begin from
 
 
@@ -94,17 +100,39 @@ def decode_all(
     if before is not None:
         network.begin_from(before)
     part = (1 + _FURTHER * (len(tasks) - 1)) / len(tasks) * (1.0 if before is None else _BEGUN)
-    trails = _taught(trainer, network, reading, max(1, round(budget.steps * part)))
-    guesses = [Guess(trail[-1].values, trail[-1].effort, tuple(trail[:-1])) for trail in trails]
+    trails, said = _taught(trainer, network, reading, max(1, round(budget.steps * part)))
+    guesses = [
+        Guess(
+            trail[-1].values, trail[-1].effort, tuple(trail[:-1]),
+            ways=tuple(_ways(data, levels, fits, answer)),
+        )
+        for levels, trail, answer in zip(tasks, trails, said, strict=True)
+    ]  # fmt: skip
     return guesses, network
+
+
+def _ways(
+    data: TrainingSet, levels: Sequence[int], fits: Mapping[int, LinearFit], said: Said
+) -> Iterator[WayTried]:
+    """What the decoders of each level told, and the network of several levels or of one."""
+    variance = (data.images - data.images.mean(0)).square().mean().clamp_min(1e-30).item()
+    best = min(levels, key=lambda each: fits[each].error)
+    for level in levels:
+        for name, error in fits[level].parts:
+            yield WayTried((level,), "decoder", name, 1 - error / variance)
+        told = 1 - fits[level].error / variance
+        yield WayTried((level,), "decoder", _WEIGHED, told, used=level == best)
+    own = tuple(levels)
+    yield WayTried(own, "decoder", _HELD, said.before)
+    yield WayTried(own, "decoder", _NETWORK, said.told, used=said.share > 0)
 
 
 def _taught(
     trainer: Trainer, network: Decoder, tasks: Sequence[DecodingTask], rounds: int
-) -> list[list[Checkpoint]]:
+) -> tuple[list[list[Checkpoint]], list[Said]]:
     """For each task what its linear decoder says, then with a network that ends early, and late.
 
-    Tasks learn in turn while the rate is full, and part to end.
+    Tasks learn in turn while the rate is full, and part to end. Beside these, what each said last.
     """
     optimiser = optimiser_of(network)
     trails = [[Checkpoint(0, trainer.image(task.estimate))] for task in tasks]
@@ -117,10 +145,13 @@ def _taught(
         done, alone = until, end - until
         # A curve must not change what it is a curve of: on the way, randomness is its own.
         here = trainer if end == rounds else trainer.apart()
-        for number, task in enumerate(tasks):
-            said = here.finished(network, optimiser, task, number, alone)
-            trails[number].append(Checkpoint(done * len(tasks) + alone, said))
-    return trails
+        last = [
+            here.finished(network, optimiser, task, number, alone)
+            for number, task in enumerate(tasks)
+        ]
+        for trail, said in zip(trails, last, strict=True):
+            trail.append(Checkpoint(done * len(tasks) + alone, said.values))
+    return trails, last
 
 
 def linear_fits(
@@ -147,7 +178,8 @@ def linear_fits(
         fits[level] = near
         if len(folds) > 1:
             far = fit_whole(features, data.images, folds, ways)
-            fits[level] = blended([near, far], data.images, data.unaltered)
+            both = blended([near, far], data.images, data.unaltered)
+            fits[level] = replace(both, parts=((_NEAR, near.error), (_WHOLE, far.error)))
     return fits
 
 

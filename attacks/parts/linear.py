@@ -27,12 +27,14 @@ class LinearFit:
         unseen: (n, outputs, *space), each sample decoded by a fit that left its patient out.
         error: mean squared error of ``unseen`` clamped to [0, 1].
         way: from which way of conditioning alone most can be read.
+        parts: what it was blended from, in words, and the error of each.
     """
 
     decoder: Callable[[Tensor], Tensor]
     unseen: Tensor
     error: float
     way: int = 0
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 def fit_linear(

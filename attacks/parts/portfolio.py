@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Generator
 
+from leakaudit.threat.attack import WayTried
 from leakaudit.threat.view import View
 
 from .conditioning import by_patient
@@ -15,7 +16,7 @@ from .examples import Examples
 from .messages import gather
 from .training import TrainingSet
 from .undoing.crossing import Undoing
-from .undoing.search import SKIPPED
+from .undoing.search import SKIPPED, Tried
 from .undoing.source import Sender, undone
 
 _FOLDS = 4
@@ -25,7 +26,7 @@ _CLEARLY = 0.95  # of the squared error that messages leave as they were sent
 def readable(
     view: View, victim: str, levels: Sequence[int], asked: Examples, rng: Generator,
     shortlist: Sequence[tuple[Undoing, ...]] = (),
-) -> Sender:  # fmt: skip
+) -> tuple[Sender, tuple[WayTried, ...]]:  # fmt: skip
     """A victim's messages, undone where the attack's own linear decoders then err clearly less.
 
     A quick look finds what may undo a code (:func:`.undoing.source.undone`); what tells more by it
@@ -38,17 +39,31 @@ def readable(
         asked: images to learn from.
         rng: seeds randomness of its own; it is not drawn from.
         shortlist: chains that undid other victims' messages.
+
+    Returns:
+        The messages as they are to be read, and all ways of undoing that were tried.
     """
-    sender, _ = undone(view, victim, levels, rng, shortlist)
-    if not sender.steps:
-        return sender
+    found, tried = undone(view, victim, levels, rng, shortlist)
+    sender = _where_clearly_better(found, asked, rng) if found.steps else found
+    return sender, tuple(_ways(sender, tried))
+
+
+def _where_clearly_better(sender: Sender, asked: Examples, rng: Generator) -> Sender:
     levels = sorted(sender.steps)
-    plain = _errors(Sender(view, victim), levels, asked, rng)
+    plain = _errors(Sender(sender.view, sender.victim), levels, asked, rng)
     try:
         other = _errors(sender, levels, asked, rng)
     except SKIPPED:  # what was undone cannot be computed with: messages are read as sent
-        return Sender(view, victim)
+        return Sender(sender.view, sender.victim)
     return sender.only(level for level in other if other[level] < _CLEARLY * plain[level])
+
+
+def _ways(sender: Sender, tried: Mapping[int, Sequence[Tried]]) -> Iterator[WayTried]:
+    for level, chains in tried.items():
+        for each in chains:
+            told = None if each.problem else each.told
+            used = each.steps == sender.steps.get(level, ())
+            yield WayTried((level,), "undoing", each.name, told, used, each.problem)
 
 
 def _errors(

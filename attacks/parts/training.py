@@ -78,6 +78,23 @@ class DecodingTask:
     estimate: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a linear decoder and a network say together.
+
+    Attributes:
+        values: (m, outputs, *space) grey values of the samples to decode.
+        share: how far the network is believed, 0 to 1.
+        told: share of the images' variance that they tell of held-out patients.
+        before: that the linear decoder alone tells of them.
+    """
+
+    values: Tensor
+    share: float
+    told: float
+    before: float
+
+
 @dataclass(eq=False)
 class Trainer:
     """Trains a network on what linear decoders leave over, and says what it decodes.
@@ -154,7 +171,7 @@ class Trainer:
         task: DecodingTask,
         number: int,
         steps: int,
-    ) -> Tensor:
+    ) -> Said:
         """What a copy of a network says of one task after its last steps, at a falling rate.
 
         Arguments as for :meth:`step`, and how many steps are left.
@@ -166,7 +183,7 @@ class Trainer:
             self.step(own, last, task, number, 1 - step / steps)
         return self.said(own, task, number)
 
-    def said(self, network: Decoder, task: DecodingTask, number: int) -> Tensor:
+    def said(self, network: Decoder, task: DecodingTask, number: int) -> Said:
         """The samples to decode, trusting the network as far as held-out patients advise.
 
         They are few, and tell whether to believe the network, and how far; to pick the step by them
@@ -176,7 +193,13 @@ class Trainer:
         tried = self._answers(network, _rows(task.draws[0], self.held), start, number)
         truth = self.data.images[self.held]
         share = min(tried, key=lambda each: _distance(tried[each], truth))
-        return self._answers(network, task.received, task.estimate, number)[share]
+        variance = (truth - self.typical).square().mean().clamp_min(1e-30)
+        told = {
+            each: 1 - float((tried[each] - truth).square().mean() / variance)
+            for each in (share, 0.0)
+        }
+        values = self._answers(network, task.received, task.estimate, number)[share]
+        return Said(values, share, told[share], told[0.0])
 
     def _answers(
         self, network: Decoder, features: Features, start: Tensor, number: int

@@ -19,6 +19,7 @@ from leakaudit.cells.interference import kept_beside
 from leakaudit.cells.lineup import line_up
 from leakaudit.cells.training_cell import Report
 from leakaudit.cells.views import build_view
+from leakaudit.cells.ways import Way, ways_of
 from leakaudit.cohorts.cohort import Group
 from leakaudit.errors import AttackInvalidError, NotMountableError
 from leakaudit.plan.cells import AttackCell
@@ -43,6 +44,7 @@ class AttackResult(Section):
     patients: tuple[str, ...] = ()
     scores: tuple[TargetScores, ...] = ()
     blind_methods: dict[str, str] = Field(default_factory=dict)
+    ways: tuple[Way, ...] = ()
     unasked: str = Field(
         default="", description="why nobody could be picked out by what was rebuilt"
     )
@@ -116,6 +118,7 @@ def run_attack(
         patients=judge.patients,
         scores=scores,
         unasked=judge.unasked(),
+        ways=ways_of(guesses),
         blind_methods={
             f"{victim} {asset}": blind.method for (victim, asset), blind in judge.blinds.items()
         },

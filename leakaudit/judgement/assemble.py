@@ -20,6 +20,7 @@ from leakaudit.judgement.foreseen import foresee, measured_ceiling, measured_spr
 from leakaudit.judgement.gallery import draw_gallery
 from leakaudit.judgement.gathering import gather
 from leakaudit.judgement.interferences import interferences
+from leakaudit.judgement.portfolios import portfolios
 from leakaudit.judgement.presences import presences
 from leakaudit.judgement.price import dice_cells, idle_cells, main_region
 from leakaudit.judgement.questions import failures, questions
@@ -163,6 +164,7 @@ def measured(
         utility=utility(done.trainings, given.groups.patients[Group.VALIDATION]),
         costs=costs(done.trainings, configuration.split),
         dependence=proxies,
+        portfolios=portfolios(done.attacks.items(), configuration.split),
         presence=presences(done.trainings, configuration.split),
         metrics=metric_summaries(findings, proxies, len(victims)),
         failures=tuple(failures(done)),

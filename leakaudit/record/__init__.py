@@ -26,6 +26,7 @@ from leakaudit.record.leakage import (
 )
 from leakaudit.record.model import SCHEMA_VERSION, Record
 from leakaudit.record.part import SERVER, Asset, Direction, Estimate, Number, Part, Region, Tail
+from leakaudit.record.portfolio import Portfolio, PortfolioWay
 from leakaudit.record.power import Power, Spread
 from leakaudit.record.presence import PresenceControl
 from leakaudit.record.store import (
@@ -79,6 +80,8 @@ __all__ = [
     "Number",
     "Part",
     "PartySummary",
+    "Portfolio",
+    "PortfolioWay",
     "Power",
     "Picture",
     "PresenceControl",

@@ -26,6 +26,7 @@ from leakaudit.record.leakage import (
     Verdict,
 )
 from leakaudit.record.part import Part
+from leakaudit.record.portfolio import Portfolio
 from leakaudit.record.power import Power
 from leakaudit.record.presence import PresenceControl
 from leakaudit.record.subject import (
@@ -42,14 +43,15 @@ from leakaudit.record.subject import (
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 """Minor: fields were added, all with defaults. 1.1: `match_curve`, `curve_auxiliary`, `trials`.
 1.2: `trade_offs`, `answer`, `searches`. 1.3: targets that a policy's rules set (`kind`, `measure`,
 `tail`, `rule`, `source`, `says`, `min`, and null for what a rule leaves open), `policy`;
 `interferences`; `uncovered`. 1.4: `governance`; `doubts` and `single` of a verdict;
 `claim_checks`; `presence`; `bounds`, and `parties`, `mu`, `bits_at_most` of a claim.
 Major: something was renamed. 2.0: cuts by name in place of levels by number, in findings, controls,
-verdicts, dependence, presence, routes and pictures; `split.cuts` for every model."""
+verdicts, dependence, presence, routes and pictures; `split.cuts` for every model. 2.1:
+`portfolios`."""
 
 
 class Record(Part):
@@ -97,6 +99,9 @@ class Record(Part):
     interferences: tuple[Interference, ...] = ()
     presence: tuple[PresenceControl, ...] = Field(
         default=(), description="whether messages tell which image was sent, by setting and party"
+    )
+    portfolios: tuple[Portfolio, ...] = Field(
+        default=(), description="by what attacks tried to read messages, and what each way told"
     )
     weaknesses: tuple[str, ...] = Field(
         default=(), description="choices by which this audit finds less than it could"

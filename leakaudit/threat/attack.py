@@ -24,6 +24,7 @@ from leakaudit.threat.view import View
 _UNSOLVABLE = (torch.linalg.LinAlgError, np.linalg.LinAlgError)  # type: ignore[attr-defined]
 
 Criterion = Literal["singling out", "linkability", "inference"]
+WayKind = Literal["undoing", "decoder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,28 @@ class Checkpoint:
 
     effort: int
     values: Tensor
+
+
+@dataclass(frozen=True)
+class WayTried:
+    """One way to read a victim's messages, tried on auxiliary patients and never on victims.
+
+    Attributes:
+        levels: whose messages.
+        kind: how a code may be undone, or what reads messages after it.
+        way: in words.
+        told: share of the images' variance that it tells of patients it did not learn from, 1 at
+            most; None: it could not be tried.
+        used: whether the guess was made by it.
+        problem: why it could not be tried.
+    """
+
+    levels: tuple[int, ...]
+    kind: WayKind
+    way: str
+    told: float | None
+    used: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +80,7 @@ class Guess:
         epochs: recorded epochs whose messages it was made from; None: all that the attack read.
         looked_at: recorded epochs that the attack read, or weighed against those it read; filled in
             when it was run.
-        undone: what was undone of messages before they were read, in words; empty for nothing.
+        ways: ways to read the messages that were tried; empty where there was nothing to choose.
     """
 
     values: Tensor
@@ -68,7 +91,7 @@ class Guess:
     learnt_from: int | None = None
     epochs: tuple[int, ...] | None = None
     looked_at: tuple[int, ...] = ()
-    undone: str = ""
+    ways: tuple[WayTried, ...] = ()
 
 
 Guesses = Mapping[Target, Guess]

@@ -31,6 +31,7 @@ from .gallery import gallery
 from .interference import interference
 from .level_matrix import level_matrix
 from .matching import matching
+from .portfolio import portfolio
 from .presence import presence
 from .reading import reading
 from .subgroups import subgroups
@@ -46,6 +47,7 @@ def evidence(index: Index, shots: dict[str, bytes]) -> Section:
     blocks += gallery(index, shots)
     blocks += interference(index)
     blocks += presence(index)
+    blocks += portfolio(index)
     blocks += dependence(index)
     blocks += limits_of_claims(index)
     blocks += [

@@ -89,6 +89,28 @@ def test_what_a_code_hid_is_recovered_of_the_patient_whose_it_is(
     assert recovered(coded) > 0.8 * recovered(world())
 
 
+def test_a_guess_says_what_was_tried_and_what_each_way_told(world: Callable[..., World]) -> None:
+    attack = DecoderInversion(steps=10, channels=8, copies=2, draws=2)
+    coded = world(defenses=(Coding(code="mixing_of_a_batch"),), planted=True)
+    for guess in attack(coded.view(levels=[(0,)]), 0).values():
+        undoing = {way.way: way for way in guess.ways if way.kind == "undoing"}
+        (used,) = (way for way in undoing.values() if way.used)
+        assert used.way == "samples of a message unmixed"
+        assert used.told is not None
+        assert undoing["as sent"].told is not None
+        assert used.told > undoing["as sent"].told + LEAST
+        decoders = {way.way: way.told for way in guess.ways if way.kind == "decoder"}
+        near, whole = (
+            decoders["linear, around each position"],
+            decoders["linear, of whole messages"],
+        )
+        weighed = decoders["both linear, weighed"]
+        assert near is not None
+        assert whole is not None
+        assert weighed is not None
+        assert weighed > max(near, whole) - 0.02
+
+
 class Spelled(Defense):
     """Shuffles every sample's pixels anew, and sends along by which numbers it ordered them."""
 

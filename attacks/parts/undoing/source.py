@@ -41,12 +41,6 @@ class Sender:
         """What undoes each level of which anything is undone."""
         return dict(self._steps)
 
-    def in_words(self, levels: Sequence[int]) -> str:
-        """What is undone of these levels; empty for nothing."""
-        chains = (self._steps[level] for level in levels if level in self._steps)
-        said = (", then ".join(step.name for step in steps) for steps in chains)
-        return "; ".join(dict.fromkeys(said))
-
     def only(self, levels: Iterable[int]) -> Sender:
         """The same messages, undone at some levels alone."""
         return Sender(self.view, self.victim, {level: self._steps[level] for level in levels})
